@@ -1,0 +1,48 @@
+"""The migration runbook: what the notebooks import, in the order they use it.
+
+The names are imported on first use: the embedded server's watcher, which lives for as long as the
+server does, then carries neither pandas nor matplotlib.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "open_run": "run",
+    "show_release": "preparation",
+    "show_plan": "preparation",
+    "check_target": "preparation",
+    "take_backup": "preparation",
+    "rehearse": "preparation",
+    "chart_rehearsal": "preparation",
+    "approve": "preparation",
+    "migrate": "migration",
+    "chart_migration": "migration",
+    "time_indexes": "migration",
+    "chart_indexes": "migration",
+    "compare_estimates": "migration",
+    "chart_estimates": "migration",
+    "compare_objects": "conclusion",
+    "verify_target": "conclusion",
+    "watch_metrics": "conclusion",
+    "answer_criteria": "conclusion",
+    "show_approvals": "conclusion",
+    "seal_evidence": "conclusion",
+    "show_losses": "conclusion",
+    "roll_back": "conclusion",
+    "decide": "work",
+    "run_phases": "launch",
+}
+
+__all__ = list(_HOME)  # noqa: PLE0605  derived, so that the two cannot differ
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

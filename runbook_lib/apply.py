@@ -1,0 +1,205 @@
+"""Carry out one step of a plan: apply a file, record a baseline, add demo rows."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence, Set
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from runbook_lib import ledger
+from runbook_lib.database import Connection, Database, quote
+from runbook_lib.errors import GateError, StatementError, TargetError
+from runbook_lib.model import (
+    LedgerRow,
+    Migration,
+    Outcome,
+    Policy,
+    Statement,
+    StatementRun,
+    Unit,
+)
+from runbook_lib.plan import units
+from runbook_lib.queries import load
+from runbook_lib.build import demo_statements, has_rows, set_scale
+
+class Watcher(Protocol):
+    """See each statement before and after it runs."""
+
+    def started(self, step: str, statement: Statement) -> None:
+        """Take note that a statement is about to be sent."""
+
+    def ended(self, run: StatementRun) -> None:
+        """Take note of how it ended."""
+
+    def ledger_row(self, step: str, row_id: str) -> None:
+        """Take note of the unfinished ledger row of a file that is several transactions."""
+
+
+@dataclass(frozen=True)
+class Applier:
+    """Run statements on one database under one policy, watched."""
+
+    database: Database
+    policy: Policy
+    watcher: Watcher
+
+    def migrate(self, migration: Migration, own_rows: Set[str] = frozenset()) -> Outcome:
+        """Apply one migration file and write its ledger row in the same transaction.
+
+        A file that cannot be one transaction is applied unit by unit, each counted in its ledger
+        row, and goes on where an earlier try stopped, if that row is among ``own_rows``. Raises
+        StatementError with SQLSTATE, file and line; a file that is one transaction then left
+        nothing behind.
+        """
+        with self._session() as connection:
+            rows = ledger.read(connection)
+            if migration.name in ledger.applied(rows):
+                return Outcome.ALREADY_DONE
+            open_rows = [row for row in rows if row.name == migration.name and row.failed]
+            if any(row.id not in own_rows for row in open_rows):
+                message = f"The ledger holds a failed row of {migration.name} from elsewhere."
+                remedy = f"Resolve it: npx prisma migrate resolve --rolled-back {migration.name}."
+                raise GateError(message, remedy=remedy)
+            pieces = units(migration)
+            if len(pieces) == 1 and pieces[0].transactional:
+                self._whole(connection, migration, pieces[0])
+            else:
+                self._in_units(connection, migration, pieces, open_rows[0] if open_rows else None)
+            return Outcome.DONE
+
+    def baseline(self, migration: Migration) -> Outcome:
+        """Record a migration whose objects are there already, without running it."""
+        with self._session() as connection:
+            if migration.name in ledger.applied(ledger.read(connection)):
+                return Outcome.ALREADY_DONE
+            with connection.transaction():
+                ledger.record_baseline(connection, migration)
+            return Outcome.DONE
+
+    def demo_rows(self, step: str, files: Sequence[Path], scale: float) -> Outcome:
+        """Fill the tables with rows, all files in one transaction, unless they hold rows."""
+        with self._session() as connection:
+            if has_rows(connection, files):
+                return Outcome.ALREADY_DONE
+            with connection.transaction():
+                set_scale(connection, scale)
+                self._run(connection, step, demo_statements(files))
+            return Outcome.DONE
+
+    @contextmanager
+    def _session(self) -> Iterator[Connection]:
+        """Open a clean session that holds the runner's lock: no SET leaks from file to file."""
+        with self.database.connect() as connection:
+            milliseconds = {
+                "lock_timeout": str(round(self.policy.lock_timeout * 1000)),
+                "statement_timeout": str(round(self.policy.statement_timeout * 1000)),
+            }
+            connection.rows(load("session_settings"), milliseconds)
+            ledger.take_runner_lock(connection, self.policy.runner_lock_wait)
+            yield connection
+
+    def _whole(self, connection: Connection, migration: Migration, unit: Unit) -> None:
+        started_at = datetime.now(UTC)
+        with self._own_transaction(connection, migration.name, unit):
+            self._run(connection, migration.name, unit.statements)
+            # Last, so that the file may begin with SET TRANSACTION.
+            ledger.record_applied(connection, migration, started_at)
+
+    def _in_units(
+        self,
+        connection: Connection,
+        migration: Migration,
+        pieces: tuple[Unit, ...],
+        begun: LedgerRow | None,
+    ) -> None:
+        """Commit unit by unit, each with its count in the ledger row; go on from ``begun``."""
+        done, row_id = (begun.applied_steps, begun.id) if begun else (0, "")
+        if not begun:
+            with connection.transaction():
+                row_id = ledger.record_started(connection, migration)
+                self.watcher.ledger_row(migration.name, row_id)
+        for number, unit in enumerate(pieces[done:], start=done + 1):
+            finished = number == len(pieces)
+            try:
+                if unit.transactional:
+                    with self._own_transaction(connection, migration.name, unit):
+                        self._run(connection, migration.name, unit.statements)
+                        ledger.record_progress(connection, row_id, number, finished=finished)
+                else:
+                    unsure = begun is not None and number == done + 1
+                    self._alone(connection, migration.name, unit.statements[0], unsure=unsure)
+                if not unit.transactional or unit.rolls_back:
+                    ledger.record_progress(connection, row_id, number, finished=finished)
+            except StatementError as error:
+                ledger.record_progress(connection, row_id, number - 1, logs=str(error))
+                raise
+
+    @contextmanager
+    def _own_transaction(self, connection: Connection, step: str, unit: Unit) -> Iterator[None]:
+        """Hold the block in one transaction: the file's own BEGIN and COMMIT, or ours."""
+        if unit.opens is None or unit.closes is None:
+            with connection.transaction():
+                yield
+            return
+        try:
+            self._run(connection, step, [unit.opens])
+            yield
+            self._run(connection, step, [unit.closes])
+        except StatementError:
+            connection.rollback()
+            raise
+
+    def _alone(
+        self, connection: Connection, step: str, statement: Statement, *, unsure: bool
+    ) -> None:
+        """Run a statement that cannot be in a transaction.
+
+        An interrupted concurrent build leaves an invalid index, over which IF NOT EXISTS reports
+        success: it goes first. ``unsure`` says that an earlier try may have run the statement: a
+        valid index then is its work. A short lock_timeout would cancel a build even for a
+        transaction on another table (PostgreSQL manual, CREATE INDEX, "Building Indexes
+        Concurrently").
+        """
+        connection.execute("SET lock_timeout = 0")
+        for item in statement.creates:
+            if item.kind != "index":
+                continue
+            wanted = {"schema": item.schema, "name": item.name}
+            states = connection.rows(load("index_state"), wanted)
+            if any(not state["valid"] for state in states):
+                name = f"{quote(item.schema)}.{quote(item.name)}"
+                connection.execute(f"DROP INDEX CONCURRENTLY {name}")
+            elif states and unsure:
+                return
+        self._run(connection, step, [statement])
+
+    def _run(self, connection: Connection, step: str, statements: Iterable[Statement]) -> None:
+        for statement in statements:
+            self.watcher.started(step, statement)
+            started_at, begin = datetime.now(UTC), time.perf_counter()
+            outcome = Outcome.UNKNOWN
+            try:
+                connection.execute(statement.sql)
+                outcome = Outcome.DONE
+            except StatementError as error:
+                outcome = Outcome.FAILED
+                raise error.at(statement.path, statement.line, statement.sql) from error.__cause__
+            except TargetError as error:
+                error.path, error.line = statement.path, statement.line
+                raise
+            finally:
+                self.watcher.ended(
+                    StatementRun(
+                        step=step,
+                        path=statement.path,
+                        line=statement.line,
+                        label=statement.label,
+                        outcome=outcome,
+                        seconds=time.perf_counter() - begin,
+                        started_at=started_at,
+                    )
+                )
+
+

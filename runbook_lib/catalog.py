@@ -1,0 +1,146 @@
+"""Read what a database is: its identity, its schema as a snapshot, its rows."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from runbook_lib.database import Connection, names, quote
+from runbook_lib.errors import TargetError
+from runbook_lib.model import Environment, IndexBuild, Target
+from runbook_lib.queries import load
+
+_PARTS = ("tables", "columns", "constraints", "indexes", "types", "routines", "others")
+LEDGER = "_prisma_migrations"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Hold a schema: one definition per object, keyed by kind and qualified name."""
+
+    objects: Mapping[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the schema: equal exactly where the schemas are."""
+        text = json.dumps(dict(sorted(self.objects.items())), ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def restricted(self, wanted: Callable[[str], bool]) -> "Snapshot":
+        """Return the part whose keys are wanted."""
+        return Snapshot({key: text for key, text in self.objects.items() if wanted(key)})
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Hold one object that differs: ``expected`` or ``found`` is None where it is missing."""
+
+    key: str
+    expected: str | None
+    found: str | None
+
+    def __str__(self) -> str:
+        if self.found is None:
+            return f"{self.key} is missing"
+        if self.expected is None:
+            return f"{self.key} is there besides"
+        return f"{self.key} is '{self.found}' instead of '{self.expected}'"
+
+
+def take_snapshot(connection: Connection) -> Snapshot:
+    """Read the schema of every user object; the ledger and extensions' members are left out."""
+    with connection.transaction():
+        # One moment for all parts, and names qualified whatever the session's path is.
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        return snapshot_here(connection)
+
+
+def snapshot_here(connection: Connection) -> Snapshot:
+    """Read the schema inside the transaction that is open, as that transaction sees it."""
+    connection.execute("SET LOCAL search_path = pg_catalog")
+    objects: dict[str, str] = {}
+    for part in _PARTS:
+        for row in connection.rows(load(f"schema_{part}")):
+            objects[row["key"]] = row["definition"] or ""
+    return Snapshot(objects)
+
+
+def difference(expected: Snapshot, found: Snapshot) -> tuple[Difference, ...]:
+    """Return what differs between two snapshots, by key."""
+    keys = sorted(expected.objects.keys() | found.objects.keys())
+    pairs = ((key, expected.objects.get(key), found.objects.get(key)) for key in keys)
+    return tuple(Difference(key, want, have) for key, want, have in pairs if want != have)
+
+
+def identify(connection: Connection, environment: Environment) -> Target:
+    """Ask the server who it is; refuse one that is not the environment's.
+
+    ``system_identifier`` stays empty where the role may not read it. Raises TargetError.
+    """
+    (row,) = connection.rows(load("target"))
+    may_identify = row.pop("may_identify")
+    identifier = connection.value(load("system_identifier")) if may_identify else ""
+    target = Target(
+        environment=environment.name,
+        system_identifier=identifier,
+        embedded=environment.embedded,
+        **row,
+    )
+    if target.dbname != environment.dbname:
+        message = (
+            f"The environment '{environment.name}' is the database '{environment.dbname}', "
+            f"and the connection leads to '{target.dbname}'."
+        )
+        raise TargetError(message, remedy="Correct the URL or environments.toml.")
+    pinned = environment.system_identifier
+    if pinned and identifier != pinned:
+        message = (
+            f"The environment '{environment.name}' is pinned to the server {pinned}, and "
+            f"{identifier or 'a server that hides its identifier'} answered."
+        )
+        raise TargetError(message, remedy="Correct the address or system_identifier.")
+    return target
+
+
+def relations(connection: Connection) -> frozenset[str]:
+    """Return the qualified names of all user relations."""
+    return names(connection.rows(load("relations")), "name")
+
+
+def count_rows(connection: Connection) -> dict[str, int]:
+    """Count the rows of every ordinary table exactly, the ledger's included."""
+    tables = [f"{quote(row['schema'])}.{quote(row['name'])}" for row in tables_of(connection)]
+    if not tables:
+        return {}
+    counts = ", ".join(f"(SELECT count(*) FROM {table})" for table in tables)
+    (row,) = connection.rows(f"SELECT ARRAY[{counts}] AS counts")  # noqa: S608  quoted names
+    return {
+        f"{table['schema']}.{table['name']}": count
+        for table, count in zip(tables_of(connection), row["counts"], strict=True)
+    }
+
+
+def tables_of(connection: Connection) -> list[dict[str, str]]:
+    """Return schema and name of every ordinary table."""
+    return connection.rows(load("tables"))
+
+
+def read_indexes(
+    connection: Connection, wanted: Iterable[str], seconds: Mapping[str, float]
+) -> tuple[IndexBuild, ...]:
+    """Read the indexes ``schema.name`` back from the catalog, with their tables' rows."""
+    found = connection.rows(load("indexes"), {"names": list(wanted)})
+    rows = count_rows(connection)
+    return tuple(
+        IndexBuild(
+            schema=row["schema"],
+            name=row["name"],
+            table=row["table"],
+            method=row["method"],
+            seconds=seconds.get(f"{row['schema']}.{row['name']}"),
+            rows=rows.get(f"{row['schema']}.{row['table']}", 0),
+            size=row["size"],
+            valid=row["valid"],
+        )
+        for row in found
+    )

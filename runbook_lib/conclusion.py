@@ -1,0 +1,169 @@
+"""The acts after the migration: verification, monitoring, sign-off, rollback."""
+
+from dataclasses import asdict
+
+from runbook_lib import catalog, monitor, rollback, shell, signoff, verify
+from runbook_lib.display import Progress, Table, duration, worst_first
+from runbook_lib.errors import GateError
+from runbook_lib.model import CheckResult, Status
+from runbook_lib.run import Run
+from runbook_lib.work import checked
+
+
+def compare_objects(run: Run) -> Table:
+    """Show what the release's SQL declares beside what the server has."""
+    with run.database.connect() as connection:
+        found = verify.compare_objects(run.database.engine(), connection, run.release)
+    rows = [
+        {
+            "objects": item.kind,
+            "declared": item.declared,
+            "found": item.found,
+            "status": item.status.value,
+            "missing": ", ".join(item.missing[:10]),
+        }
+        for item in found
+    ]
+    return Table("Declared in the SQL against found on the server", rows)
+
+
+def verify_target(run: Run) -> Table:
+    """Refresh statistics, run every check, record the schema fingerprint, show worst first."""
+    release = run.release
+    with Progress("Verification", len(release.checks) + 2) as progress:
+        with run.database.connect() as connection:
+            progress.at("ANALYZE")
+            analyzed = verify.analyze(connection, release)
+            progress.advance()
+            compared = verify.compare_objects(run.database.engine(), connection, release)
+            progress.advance()
+            results = verify.run_checks(connection, release.checks)
+            fingerprint = catalog.take_snapshot(connection).fingerprint
+    objects = tuple(
+        CheckResult(
+            f"declared {item.kind}",
+            item.status,
+            f"{item.found} found",
+            f"{item.declared} declared",
+            f"missing: {', '.join(item.missing)}" if item.missing else "",
+        )
+        for item in compared
+    )
+    planner = CheckResult("planner statistics", Status.PASS, f"{analyzed} tables", "ANALYZE done")
+    schema = CheckResult("schema fingerprint", Status.PASS, fingerprint[:12], "recorded")
+    content = {"schema_fingerprint": fingerprint}
+    return checked(run, "Verification", [*objects, *results, planner, schema], content)
+
+
+def watch_metrics(run: Run) -> Table:
+    """Measure the target's health against the release's thresholds; say what cannot be seen."""
+    with Progress("Monitoring", 1), run.database.connect() as connection:
+        found = monitor.measure(
+            connection, run.target, run.release.thresholds, run.policy.monitor_samples
+        )
+    over = [item.name for item in found if item.status is Status.WARN]
+    run.record(True, {"metrics": found, "over": over})
+    rows = [
+        {
+            "scope": item.scope,
+            "metric": item.name,
+            "status": item.status.value,
+            "value": item.value,
+            "unit": item.unit,
+            "alert above": item.above,
+            "source": item.source,
+        }
+        for item in found
+    ]
+    unseen = sum(item.value is None for item in found)
+    caption = f"{len(found)} metrics: {len(over)} over their threshold, {unseen} not measured"
+    return Table(caption, worst_first(rows))
+
+
+def answer_criteria(run: Run) -> Table:
+    """Answer the release document's checklists from what was seen."""
+    verified = run.recorded("verify") or {}
+    results = {
+        item["name"]: CheckResult(**{**item, "status": Status(item["status"])})
+        for item in verified.get("checks", ())
+    }
+    answers = signoff.answer(run.release.criteria, results)
+    failed = [item.text for item in answers if item.status is Status.FAIL]
+    run.record(not failed, {"answers": answers, "failed": failed})
+    rows = [{**asdict(item), "status": item.status.value} for item in answers]
+    person = sum(item.status is Status.NOT_MEASURED for item in answers)
+    caption = f"{len(answers)} criteria: {len(failed)} failed, {person} for a person to say"
+    return Table(caption, rows)
+
+
+def show_approvals(run: Run) -> Table:
+    """Show the approvals that the release document asks for, and who gave them."""
+    given = signoff.read_approvals(run.directory.path).given
+    rows = signoff.roles(run.release.roles, given)
+    missing = sum(row["status"] is not Status.PASS for row in rows)
+    shown = [{**row, "status": row["status"].value} for row in rows]
+    return Table(f"Approvals: {len(rows) - missing} of {len(rows)} given", shown)
+
+
+def seal_evidence(run: Run) -> Table:
+    """Write the checksums of everything in the run directory, so that an edit is seen."""
+    path = run.directory.seal()
+    lines = path.read_text(encoding="utf-8").splitlines()
+    rows = [{"file": line[66:], "SHA-256": line[:12]} for line in lines]
+    return Table(f"{len(rows)} files sealed in {path.relative_to(run.root)}", rows)
+
+
+def show_losses(run: Run) -> Table:
+    """Show what going back to the backup would change: rows written since, tables made since."""
+    backup = _backup(run)
+    with run.database.connect() as connection:
+        found = rollback.losses(connection, backup)
+    rows = [
+        {
+            "table": item.table,
+            "rows at backup": item.at_backup,
+            "rows now": item.now,
+            "what happens": "the table goes" if item.at_backup is None else "back to the backup",
+        }
+        for item in found
+    ]
+    lost = sum(item.now for item in found if item.at_backup is None)
+    caption = f"Going back to {backup.path.name} changes {len(rows)} tables, {lost:,} rows go with theirs"
+    return Table(caption, rows)
+
+
+def roll_back(run: Run, confirm: str) -> Table:
+    """Restore the backup beside the target, compare, and swap the names; the old one is kept.
+
+    ``confirm`` is the name of the database, typed by whoever decides; empty changes nothing.
+    Raises GateError for another name.
+    """
+    backup = _backup(run)
+    if not confirm:
+        return Table("Nothing was rolled back: the parameter confirm is empty", [])
+    if confirm != run.target.dbname:
+        message = f"The rollback was confirmed for '{confirm}', another database."
+        remedy = f"Set the parameter confirm to the database's name, {run.target.dbname}."
+        raise GateError(message, remedy=remedy)
+    with Progress("Rollback", 1):
+        done = rollback.restore_beside(
+            run.database, run.target.major, backup, run.policy, shell.run
+        )
+    run.record(True, {"rollback": asdict(done)})
+    rows = [
+        ("in place", done.dbname),
+        ("kept as", done.kept_as),
+        ("schema fingerprint", f"{done.schema_fingerprint[:12]}, equal to the backup's"),
+        ("rows", f"{sum(done.rows.values()):,} in {len(done.rows)} tables, equal to the backup's"),
+    ]
+    return Table(
+        "Rolled back, and compared with the backup",
+        [{"what": name, "value": value} for name, value in rows],
+    )
+
+
+def _backup(run: Run):
+    backup = run.backup()
+    if backup is None:
+        raise GateError("This run took no backup.", remedy="Open the run that changed the target.")
+    return backup

@@ -1,0 +1,88 @@
+"""Read ``environments.toml``: the targets by libpq conventions, and their policies."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.errors import ConfigError
+from runbook_lib.model import Environment, Policy
+
+FILE = "environments.toml"
+_POLICY = {item.name: item.type for item in fields(Policy)}
+_PLACE = {item.name: item.type for item in fields(Environment)} | {"embedded": bool}
+_LIBPQ_VARIABLES = ("PGSERVICE", "PGHOST", "PGHOSTADDR")
+
+
+def find_root(start: Path | None = None) -> Path:
+    """Return the directory that holds ``environments.toml``, at ``start`` or above it.
+
+    The directory of the running notebook is where a search begins. Raises ConfigError.
+    """
+    begin = (start or Path.cwd()).resolve()
+    for directory in (begin, *begin.parents):
+        if (directory / FILE).is_file():
+            return directory
+    message = f"There is no {FILE} in {begin} or above it."
+    raise ConfigError(message, remedy="Start from the runbook's own directory.")
+
+
+def read_environment(root: Path, name: str) -> Environment:
+    """Return one environment; raises ConfigError for one that is not there or is misspelt."""
+    path = root / FILE
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"The file is not TOML: {error}.", path=path) from error
+    if name not in tables:
+        known = ", ".join(tables)
+        message = f"There is no environment '{name}'."
+        raise ConfigError(message, path=path, remedy=f"Use one of: {known}.")
+    table = dict(tables[name])
+    policy = table.pop("policy", {})
+    _check_keys(path, name, table, _PLACE)
+    _check_keys(path, f"{name}.policy", policy, _POLICY)
+    if "approvals" in policy:
+        policy["approvals"] = tuple(policy["approvals"])
+    if "dbname" not in table:
+        raise ConfigError(f"[{name}] has no dbname.", path=path, remedy="Add it.")
+    return Environment(
+        name=name, policy=Policy(**policy), **{"embedded": False, **table}
+    )
+
+
+def _check_keys(path: Path, where: str, table: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    for key, value in table.items():
+        if key not in known or key in {"name", "policy"}:
+            names = ", ".join(sorted(set(known) - {"name", "policy"}))
+            message = f"[{where}] has an unknown key '{key}'."
+            raise ConfigError(message, path=path, remedy=f"The keys are: {names}.")
+        kind = {"approvals": list, "embedded": bool}.get(key, known[key])
+        allowed = (int, float) if kind is float else kind
+        if not isinstance(value, allowed) or (kind is not bool and isinstance(value, bool)):
+            message = f"[{where}] {key} = {value!r} is not a {kind.__name__}."
+            raise ConfigError(message, path=path, remedy="Correct the value.")
+
+
+def coordinates(environment: Environment) -> tuple[str, str]:
+    """Return how a real server is named: ``("service", name)``, ``("url", url)`` or libpq's own.
+
+    The last is ``("libpq", "")``: the PG* variables lead there. Raises ConfigError with what to
+    set where nothing is configured. The URL may hold a password: never print it.
+    """
+    if environment.service:
+        return "service", environment.service
+    url = os.environ.get(environment.url_variable, "") if environment.url_variable else ""
+    if url:
+        return "url", url
+    if any(os.environ.get(name) for name in _LIBPQ_VARIABLES):
+        return "libpq", ""
+    variable = environment.url_variable or "PGHOST"
+    message = f"The environment '{environment.name}' names no server."
+    remedy = (
+        f"Set {variable} to its URL, or PGSERVICE, or PGHOST with PGUSER and a .pgpass file "
+        f"(PostgreSQL manual, 32.15 and 32.16)."
+    )
+    raise ConfigError(message, remedy=remedy)

@@ -1,0 +1,201 @@
+"""Connect to PostgreSQL: the only module that imports psycopg and makes SQLAlchemy engines."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, LiteralString, Self, cast
+
+import psycopg
+import sqlalchemy
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import dict_row
+
+from runbook_lib.errors import ConfigError, StatementError, TargetError
+from runbook_lib.queries import load
+
+Row = dict[str, Any]
+RUNNER_LOCK = 72707369  # the session advisory lock that Prisma's engine takes
+_APPLICATION = "migration runbook"
+
+
+class Connection:
+    """Run SQL in one session, in autocommit unless inside ``transaction``.
+
+    Every error of the server leaves as StatementError with its SQLSTATE; a connection that is
+    lost leaves as TargetError.
+    """
+
+    def __init__(self, raw: "psycopg.Connection[Row]") -> None:
+        self._raw = raw
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._raw.close()
+
+    @property
+    def password(self) -> str:
+        """Return the password this session was opened with, wherever libpq found it."""
+        return self._raw.info.password or ""
+
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
+        """Return all rows of a query, each a dict by column name."""
+        with _translated(self._raw):
+            cursor = self._raw.execute(cast(LiteralString, sql), parameters)
+            return cursor.fetchall()
+
+    def value(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Any:
+        """Return the one value of a query's only row."""
+        (row,) = self.rows(sql, parameters)
+        (value,) = row.values()
+        return value
+
+    def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> int:
+        """Execute a statement and return the rows it touched, -1 where that is not known.
+
+        Without parameters nothing is interpolated: a ``%`` in a migration stays what it is.
+        """
+        with _translated(self._raw):
+            return self._raw.execute(cast(LiteralString, sql), parameters).rowcount
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Run the block in one transaction; an exception rolls it back."""
+        with _translated(self._raw), self._raw.transaction():
+            yield
+
+    def in_transaction(self) -> bool:
+        """Tell whether the session is inside a transaction block."""
+        return self._raw.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE
+
+    def rollback(self) -> None:
+        """Leave a transaction block that the SQL itself opened."""
+        if not self._raw.closed:
+            self.execute("ROLLBACK")
+
+
+@contextmanager
+def _translated(raw: "psycopg.Connection[Row]") -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        message = (error.diag.message_primary or str(error).strip()).rstrip(".")
+        details = [text for text in (error.diag.message_detail, error.diag.message_hint) if text]
+        if raw.closed or raw.broken:
+            raise TargetError(
+                f"The connection to the server was lost: {message.splitlines()[0]}.",
+                sqlstate=error.sqlstate,
+                remedy="Run again: the runbook reads from the server where it stands.",
+            ) from error
+        first = f"{message[:1].upper()}{message[1:]}."
+        position = int(error.diag.statement_position or 0)
+        raise StatementError(
+            " ".join([first, *details]), sqlstate=error.sqlstate, position=position
+        ) from error
+
+
+@dataclass(frozen=True)
+class Database:
+    """Say where a database is, in libpq's keywords. The password is not shown by ``repr``."""
+
+    parameters: Mapping[str, str] = field(repr=False)
+
+    @classmethod
+    def from_url(cls, url: str, variable: str) -> Self:
+        """Read a URL or conninfo string; ``variable`` is what an error names, never the value."""
+        try:
+            found = conninfo_to_dict(url)
+        except psycopg.Error:
+            message = f"The value of {variable} is not a PostgreSQL URL."
+            remedy = "Write it as postgresql://user@host:port/dbname."
+            raise ConfigError(message, remedy=remedy) from None
+        return cls({key: str(value) for key, value in found.items() if value is not None})
+
+    @property
+    def dbname(self) -> str:
+        """Return the database's name, empty where libpq decides."""
+        return self.parameters.get("dbname", "")
+
+    @property
+    def password(self) -> str:
+        """Return the password given with the coordinates, empty where libpq finds its own."""
+        return self.parameters.get("password", "")
+
+    def on(self, dbname: str) -> "Database":
+        """Return another database of the same server."""
+        return Database({**self.parameters, "dbname": dbname})
+
+    def conninfo(self) -> str:
+        """Return a conninfo string for PostgreSQL's programs, without the password."""
+        return make_conninfo("", **{k: v for k, v in self.parameters.items() if k != "password"})
+
+    def tool_environment(self) -> dict[str, str]:
+        """Return the variables that carry the password to PostgreSQL's programs."""
+        return {"PGPASSWORD": self.password} if self.password else {}
+
+    def _open(self) -> "psycopg.Connection[Row]":
+        settings: dict[str, Any] = {"connect_timeout": "10", "application_name": _APPLICATION}
+        return psycopg.connect(
+            **{**settings, **self.parameters},
+            autocommit=True,
+            row_factory=dict_row,
+            prepare_threshold=None,
+        )
+
+    def connect(self) -> Connection:
+        """Open a session; raises TargetError without any secret in it."""
+        try:
+            return Connection(self._open())
+        except psycopg.Error as error:
+            reason = str(error).strip().splitlines()[-1]
+            if self.password:
+                reason = reason.replace(self.password, "***")
+            raise TargetError(
+                f"The database '{self.dbname}' does not answer: {reason.rstrip('.')}.",
+                sqlstate=error.sqlstate,
+                remedy="Check host, port, user and password, and that the server runs.",
+            ) from None
+
+    def engine(self) -> sqlalchemy.Engine:
+        """Return a SQLAlchemy engine for catalogs and for pandas; it keeps no connection open."""
+        return sqlalchemy.create_engine(
+            "postgresql+psycopg://",
+            creator=lambda: psycopg.connect(
+                **{"application_name": _APPLICATION, **self.parameters}  # type: ignore[arg-type]
+            ),
+            poolclass=sqlalchemy.NullPool,
+        )
+
+    def maintenance(self) -> "Database":
+        """Return the database from which this one can be created, renamed or dropped."""
+        return self.on("template1" if self.dbname == "postgres" else "postgres")
+
+    def create(self, dbname: str, like: str = "") -> None:
+        """Create an empty database on this server, with encoding, locale and owner of ``like``."""
+        with self.maintenance().connect() as connection:
+            options = ""
+            if like:
+                options = connection.value(load("database_options"), {"dbname": like})
+            connection.execute(f"CREATE DATABASE {quote(dbname)} TEMPLATE template0 {options}")
+
+    def drop(self, dbname: str) -> None:
+        """Drop a database of this server, ending its sessions, if it is there."""
+        with self.maintenance().connect() as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {quote(dbname)} WITH (FORCE)")
+
+
+def quote(identifier: str) -> str:
+    """Quote an identifier (PostgreSQL manual, 4.1.1)."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def names(rows: Sequence[Row], column: str) -> frozenset[str]:
+    """Return one column of rows as a set of strings."""
+    return frozenset(str(row[column]) for row in rows)

@@ -1,0 +1,313 @@
+"""Show things: the only module that imports IPython, ipywidgets and matplotlib."""
+
+import ast
+import difflib
+import hashlib
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import ipywidgets as widgets
+import matplotlib as mpl
+import pandas as pd
+from IPython import get_ipython
+from IPython.display import display
+from matplotlib.figure import Figure
+
+from runbook_lib.errors import ConfigError
+from runbook_lib.evidence import redact
+from runbook_lib.indexes import GroupTiming
+from runbook_lib.model import IndexBuild, Outcome, Status
+
+_COLOURS = {
+    Status.PASS: "#1a7f37",
+    Status.WARN: "#9a6700",
+    Status.FAIL: "#cf222e",
+    Status.NOT_MEASURED: "#57606a",
+    Outcome.DONE: "#1a7f37",
+    Outcome.ALREADY_DONE: "#57606a",
+    Outcome.FAILED: "#cf222e",
+    Outcome.UNKNOWN: "#9a6700",
+}
+_BLUE, _GREY, _DARK = "#0969da", "#d0d7de", "#24292f"
+_ORDER = list(Status)
+_RC = {
+    "font.size": 9,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.dpi": 110,
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Show rows as a table in a notebook and as text elsewhere, secrets hidden."""
+
+    caption: str
+    rows: Sequence[Mapping[str, Any]]
+
+    @property
+    def frame(self) -> "pd.DataFrame":
+        """Return the rows as pandas knows them."""
+        hidden = [
+            {key: redact(item) if isinstance(item, str) else item for key, item in row.items()}
+            for row in self.rows
+        ]
+        return pd.DataFrame(hidden)
+
+    def __repr__(self) -> str:
+        text = "" if not self.rows else "\n" + self.frame.to_string(index=False)
+        return redact(self.caption) + text
+
+    def _repr_html_(self) -> str:
+        identity = hashlib.sha256(self.caption.encode()).hexdigest()[:8]
+        style = self.frame.style.hide(axis="index").set_uuid(identity)
+        style = style.set_caption(redact(self.caption)).format(_cell, escape="html")
+        style = style.set_table_styles(
+            [
+                {
+                    "selector": "caption",
+                    "props": "caption-side: top; text-align: left; font-weight: 600; "
+                    "font-size: 1.1em; padding: 0.4em 0;",
+                },
+                {"selector": "th, td", "props": "text-align: left; vertical-align: top;"},
+                {"selector": "td", "props": "max-width: 34em; overflow-wrap: anywhere;"},
+            ]
+        )
+        if self.rows:
+            numbers = list(self.frame.select_dtypes("number").columns)
+            style = style.set_properties(subset=numbers, **{"text-align": "right"})
+            marked = [name for name in ("status", "outcome") if name in self.frame.columns]
+            style = style.map(_colour, subset=marked)
+        return str(style.to_html())
+
+
+def _cell(value: object) -> str:
+    if value is None or value is pd.NA or value != value:
+        return ""
+    if isinstance(value, float):
+        return f"{value:,.3f}" if abs(value) < 10 else f"{value:,.1f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _colour(value: object) -> str:
+    colour = _COLOURS.get(str(value), "")  # type: ignore[call-overload]
+    return f"color: {colour}; font-weight: 600" if colour else ""
+
+
+def worst_first(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Sort rows by their status, failures on top, else as they were."""
+    return sorted(rows, key=lambda row: _ORDER.index(row["status"]))
+
+
+def show(thing: object) -> None:
+    """Display a value from inside a call; nothing happens outside a notebook."""
+    if get_ipython() is not None:
+        display(thing)
+
+
+class Progress:
+    """Show a bar while a phase works; it ends in a still state that says what came of it."""
+
+    def __init__(self, title: str, total: int) -> None:
+        self._bar = widgets.IntProgress(value=0, max=max(total, 1), description=title)
+        self._bar.style.description_width = "initial"
+        self._label = widgets.Label(value="starting")
+        self._title = title
+
+    def __enter__(self) -> Self:
+        show(widgets.HBox([self._bar, self._label]))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self._bar.value = self._bar.max
+            self._bar.bar_style = "success"
+            self._label.value = "finished"
+        else:
+            self._bar.bar_style = "danger"
+            self._label.value = redact(f"stopped at: {self._label.value}")
+
+    def at(self, what: str) -> None:
+        """Say what is being worked on."""
+        self._label.value = redact(what)
+
+    def advance(self) -> None:
+        """Count one more part as done."""
+        self._bar.value = min(self._bar.value + 1, self._bar.max)
+
+
+def approval_form(roles: Sequence[str], dbname: str, save: Callable[[str, dict[str, str]], None]) -> None:
+    """Show fields for the typed confirmation and the approvals, and a button that records them."""
+    confirm = widgets.Text(description="database", placeholder=f"type {dbname}")
+    names = {role: widgets.Text(description=role, placeholder="name") for role in roles}
+    button = widgets.Button(description="Record approvals", button_style="primary")
+    said = widgets.Label()
+    for field in (confirm, *names.values()):
+        field.style.description_width = "12em"
+        field.layout.width = "32em"
+
+    def record(_: object) -> None:
+        save(confirm.value, {role: field.value for role, field in names.items()})
+        said.value = "recorded; run the next cell"
+
+    button.on_click(record)
+    show(widgets.VBox([confirm, *names.values(), button, said]))
+
+
+def check_parameters() -> None:
+    """Stop at a parameter that papermill injected and the notebook does not have.
+
+    Papermill only warns and goes on with the defaults. It writes the injected ones into a cell
+    that begins with ``# Parameters``. Raises ConfigError.
+    """
+    shell = get_ipython()  # type: ignore[no-untyped-call]
+    cells: list[str] = shell.user_ns.get("In", []) if shell is not None else []
+    declared: set[str] = set()
+    for source in cells:
+        names = _assigned(source)
+        if not source.startswith("# Parameters\n"):
+            declared |= names
+            continue
+        for name in sorted(names - declared):
+            close = difflib.get_close_matches(name, declared, n=1)
+            hint = f"Did you mean '{close[0]}'?" if close else ""
+            known = f"The parameters are: {', '.join(sorted(declared))}."
+            message = f"The notebook has no parameter '{name}'."
+            raise ConfigError(message, remedy=hint or known)
+
+
+def _assigned(source: str) -> set[str]:
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:  # a cell of IPython's own syntax assigns no parameters
+        return set()
+    targets = (item.targets for item in tree.body if isinstance(item, ast.Assign))
+    plain = {item.id for found in targets for item in found if isinstance(item, ast.Name)}
+    typed = (item.target for item in tree.body if isinstance(item, ast.AnnAssign))
+    return plain | {item.id for item in typed if isinstance(item, ast.Name)}
+
+
+def duration(seconds: float) -> str:
+    """Write a time as people say it."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+
+
+def size(count: int) -> str:
+    """Write bytes as people say them."""
+    amount = float(count)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} GB"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Hold a figure; its title is the answer to the question it was drawn for."""
+
+    title: str
+    figure: Figure
+
+    def __repr__(self) -> str:
+        return f"Chart: {redact(self.title)}"
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.figure.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
+def bars(
+    title: str, names: Sequence[str], seconds: Sequence[float], notes: Sequence[str]
+) -> Chart:
+    """Draw times as horizontal bars, the longest on top, each with a note behind it."""
+    with mpl.rc_context(_RC):
+        figure = Figure(figsize=(9, 1.1 + 0.26 * len(names)), layout="constrained")
+        axes = figure.subplots()
+        unit, factor = ("ms", 1000.0) if max(seconds, default=0) < 1 else ("s", 1.0)
+        values = [value * factor for value in seconds]
+        axes.barh(range(len(names)), values, color=_BLUE, height=0.7)
+        axes.set_yticks(range(len(names)), names)
+        axes.invert_yaxis()
+        for place, (value, note) in enumerate(zip(values, notes, strict=True)):
+            axes.annotate(
+                f"{value:,.0f} {unit}   {note}" if unit == "ms" else f"{value:,.1f} s   {note}",
+                (value, place),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                color=_DARK,
+                fontsize=8,
+            )
+        axes.set_xlabel(f"time ({unit})")
+        axes.margins(x=0.35, y=0.01)
+        axes.set_xlim(left=0)
+        axes.set_title(title, wrap=True)
+    return Chart(title, figure)
+
+
+def index_chart(builds: Sequence[IndexBuild], shown: int = 15) -> Chart:
+    """Answer which index took longest to build."""
+    known = [build for build in builds if build.seconds is not None]
+    total = sum(build.seconds or 0 for build in known)
+    slowest = known[0]
+    title = (
+        f"{len(known)} indexes were built in {duration(total)}; "
+        f"{slowest.name} took longest ({duration(slowest.seconds or 0)})"
+    )
+    top, rest = known[:shown], known[shown:]
+    names = [build.name for build in top]
+    seconds = [build.seconds or 0 for build in top]
+    notes = [f"{build.rows:,} rows, {size(build.size)}, {build.method}" for build in top]
+    if rest:
+        names.append(f"{len(rest)} others together")
+        seconds.append(sum(build.seconds or 0 for build in rest))
+        notes.append("")
+    return bars(title, names, seconds, notes)
+
+
+def estimate_chart(groups: Sequence[GroupTiming]) -> Chart:
+    """Answer whether the brief's estimates of index creation time held."""
+    seen = [group for group in groups if group.measured > 0]
+    late = [group.group for group in seen if group.measured > group.estimated[1]]
+    factor = min((group.estimated[0] / group.measured for group in seen), default=0)
+    title = (
+        f"Longer than the brief estimated: {', '.join(late)}"
+        if late
+        else f"Every group of indexes took less than the brief estimated, by a factor of {factor:,.0f} or more"
+    )
+    with mpl.rc_context(_RC):
+        figure = Figure(figsize=(9, 1.4 + 0.5 * len(seen)), layout="constrained")
+        axes = figure.subplots()
+        places = range(len(seen))
+        low = [group.estimated[0] for group in seen]
+        width = [group.estimated[1] - group.estimated[0] for group in seen]
+        axes.barh(places, width, left=low, color=_GREY, height=0.5, label="estimated in the brief")
+        axes.scatter([group.measured for group in seen], places, color=_BLUE, zorder=3, label="measured")
+        for place, group in enumerate(seen):
+            axes.annotate(
+                duration(group.measured), (group.measured, place), xytext=(6, 6),
+                textcoords="offset points", color=_DARK, fontsize=8,
+            )
+        labels = [f"{group.group}\n{group.rows:,} rows (brief: < {group.estimated_rows:,})" for group in seen]
+        axes.set_yticks(places, labels)
+        axes.invert_yaxis()
+        axes.set_xscale("log")
+        axes.set_xlabel("time (s, logarithmic)")
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, -0.55), ncols=2, frameon=False)
+        axes.set_title(title, wrap=True)
+    return Chart(title, figure)

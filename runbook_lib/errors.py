@@ -1,0 +1,98 @@
+"""Every error a user of the runbook can meet, as one tree.
+
+::
+
+    RunbookError                 one sentence: what was wrong, where, what to do
+    ├── ConfigError              environments.toml, environment variables, parameters
+    ├── ReleaseError             a migration file or the manifest, with file and line
+    ├── PlanError                the release does not fit the target
+    ├── GateError                a phase may not start yet, or not any more
+    ├── TargetError              the server cannot be reached, or is not the right one
+    ├── StatementError           the server refused a statement, with SQLSTATE, file and line
+    ├── ToolError                a PostgreSQL program (pg_dump, pg_ctl, ...) failed
+    └── EvidenceError            a record cannot be written or read, or was edited
+"""
+
+from pathlib import Path
+
+
+class RunbookError(Exception):
+    """Say in one sentence what was wrong, where, and what to do about it."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: Path | str | None = None,
+        line: int | None = None,
+        sqlstate: str | None = None,
+        remedy: str = "",
+    ) -> None:
+        self.message = message
+        self.path = str(path) if path is not None else None
+        self.line = line
+        self.sqlstate = sqlstate
+        self.remedy = remedy
+        super().__init__(message)
+
+    @property
+    def place(self) -> str:
+        """Return ``file:line``, as much of it as is known."""
+        if self.path is None:
+            return ""
+        return self.path if self.line is None else f"{self.path}:{self.line}"
+
+    def __str__(self) -> str:
+        place = f"{self.place}: " if self.place else ""
+        state = f" (SQLSTATE {self.sqlstate})" if self.sqlstate else ""
+        remedy = f" {self.remedy}" if self.remedy else ""
+        return f"{place}{self.message}{state}{remedy}"
+
+    def _render_traceback_(self) -> list[str]:
+        """Show the sentence alone in a notebook: IPython calls this instead of the traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class ConfigError(RunbookError):
+    """Reject a setting, a variable or a parameter."""
+
+
+class ReleaseError(RunbookError):
+    """Reject a migration file or the manifest."""
+
+
+class PlanError(RunbookError):
+    """Refuse to plan: the release and the target do not fit."""
+
+
+class GateError(RunbookError):
+    """Refuse to start a phase."""
+
+
+class TargetError(RunbookError):
+    """Report a server that cannot be reached, or that is not the one that was planned for."""
+
+
+class StatementError(RunbookError):
+    """Report a statement that the server refused.
+
+    ``position`` is where in the statement, in characters from 1; 0 where the server did not say.
+    """
+
+    def __init__(self, message: str, *, sqlstate: str | None, position: int = 0) -> None:
+        self.position = position
+        super().__init__(message, sqlstate=sqlstate)
+
+    def at(self, path: str, line: int, sql: str) -> "StatementError":
+        """Say in which file and line; ``line`` is where the statement ``sql`` starts."""
+        self.path = path
+        self.line = line + sql.count("\n", 0, max(self.position - 1, 0))
+        return self
+
+
+class ToolError(RunbookError):
+    """Report a PostgreSQL program that failed or was not found."""
+
+
+class EvidenceError(RunbookError):
+    """Report a record that cannot be trusted, written or read."""

@@ -1,0 +1,185 @@
+"""Keep the evidence of a run: the only writer of the run directory. Nothing secret passes it."""
+
+import hashlib
+import html
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, is_dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote as percent_encoded
+
+from runbook_lib.errors import EvidenceError
+from runbook_lib.model import Statement, StatementRun
+
+SUMS = "SHA256SUMS"
+_HIDDEN = "***"
+_SHORTEST_SECRET = 4  # a shorter one would blot out ordinary words; none is ever written knowingly
+_secrets: set[str] = set()
+
+
+def keep_secret(*values: str) -> None:
+    """Hide these values, also in their encoded forms, in everything that is written or displayed."""
+    for value in values:
+        if len(value) >= _SHORTEST_SECRET:
+            forms = {value, percent_encoded(value, safe=""), percent_encoded(value)}
+            escaped = {json.dumps(form)[1:-1] for form in forms}  # as a notebook file holds it
+            _secrets.update(forms | escaped | {html.escape(value)})
+
+
+def redact(text: str) -> str:
+    """Return the text with every secret hidden."""
+    for secret in sorted(_secrets, key=len, reverse=True):
+        text = text.replace(secret, _HIDDEN)
+    return text
+
+
+def _plain(value: Any) -> Any:
+    """Turn values of the model into what JSON knows, secrets hidden."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (datetime, Path)):
+        return redact(str(value))
+    return redact(value) if isinstance(value, str) else value
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a whole file or nothing: under another name first, flushed to disk, then renamed."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        message = f"The evidence cannot be written: {error.strerror}."
+        raise EvidenceError(message, path=path, remedy="Make room or give access.") from error
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Read and write the records of one run under ``runs/<environment>/<time>_<release>/``."""
+
+    path: Path
+
+    @classmethod
+    def all(cls, root: Path, environment: str, release: str) -> list["RunDirectory"]:
+        """Return the runs of one release on one environment, oldest first."""
+        found = (root / "runs" / environment).glob(f"*_{release}")
+        return [cls(path) for path in sorted(found) if (path / "plan.json").is_file()]
+
+    @classmethod
+    def create(cls, root: Path, environment: str, release: str) -> "RunDirectory":
+        """Make a new run directory, named by the time in UTC."""
+        stamp = datetime.now(UTC).strftime("%Y%m%d_%H%M%S_%f")[:-3]
+        path = root / "runs" / environment / f"{stamp}_{release}"
+        try:
+            path.mkdir(parents=True)
+        except OSError as error:
+            message = f"The run directory cannot be made: {error.strerror}."
+            raise EvidenceError(message, path=path, remedy="Give access.") from error
+        return cls(path)
+
+    def write(self, name: str, content: object) -> None:
+        """Write one record as JSON, with the time."""
+        record = {"recorded_at": datetime.now(UTC).isoformat(timespec="seconds")}
+        record |= _plain(content)
+        _write(self.path / f"{name}.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a whole text file."""
+        _write(self.path / name, redact(text))
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """Return a record, None where there is none; raises EvidenceError for a damaged one."""
+        path = self.path / f"{name}.json"
+        try:
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise EvidenceError("The record cannot be read.", path=path) from error
+        return content
+
+    def scrub(self, path: Path) -> None:
+        """Hide every secret in a file that another program wrote, such as a notebook."""
+        text = path.read_text(encoding="utf-8")
+        if redact(text) != text:
+            _write(path, redact(text))
+
+    def seal(self) -> Path:
+        """Write the SHA-256 of every file, in the format of ``sha256sum -c``."""
+        files = sorted(
+            path
+            for path in self.path.rglob("*")
+            if path.is_file() and path.name != SUMS and not path.name.startswith(".")
+        )
+        lines = [f"{file_sha256(path)}  {path.relative_to(self.path)}\n" for path in files]
+        _write(self.path / SUMS, "".join(lines))
+        return self.path / SUMS
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_name(text: str) -> str:
+    """Return a name that any file system takes."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text)
+
+
+class Journal:
+    """Append a line before and after each statement; the lines of a killed run remain."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def _append(self, event: str, **content: object) -> None:
+        line = {"at": datetime.now(UTC).isoformat(), "event": event, **_plain(content)}
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        except OSError as error:
+            message = f"The journal cannot be written: {error.strerror}."
+            raise EvidenceError(message, path=self.path, remedy="Make room.") from error
+
+    def started(self, step: str, statement: Statement) -> None:
+        """Take note that a statement is about to be sent."""
+        self._append("started", step=step, path=statement.path, line=statement.line)
+
+    def ended(self, run: StatementRun) -> None:
+        """Take note of how it ended."""
+        self._append("ended", **asdict(run))
+
+    def ledger_row(self, step: str, row_id: str) -> None:
+        """Take note of the unfinished ledger row of a file that is several transactions."""
+        self._append("ledger row", step=step, id=row_id)
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """Yield what was written; a last line that a kill cut short is passed over."""
+        if not self.path.is_file():
+            return
+        for text in self.path.read_text(encoding="utf-8").splitlines():
+            try:
+                yield json.loads(text)
+            except ValueError:
+                continue
+
+    def own_rows(self) -> frozenset[str]:
+        """Return the ids of the ledger rows that this run began."""
+        return frozenset(line["id"] for line in self.lines() if line["event"] == "ledger row")
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Return the last end of each statement that was done, in order."""
+        done = [line for line in self.lines() if line["event"] == "ended"]
+        return list({(line["step"], line["path"], line["line"]): line for line in done}.values())

@@ -1,0 +1,99 @@
+"""Run the phases one after the other with papermill; each executed notebook is evidence."""
+
+import sys
+import time
+from pathlib import Path
+
+# jsonschema would build the grammar of an optional format check, two seconds of work at import,
+# and the schema of a notebook has no such format: this makes it go without.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
+import papermill
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+from runbook_lib.display import Progress, Table, duration
+from runbook_lib.errors import GateError
+from runbook_lib.kernels import manager_options
+from runbook_lib.model import PHASES, Phase
+from runbook_lib.queries import PROJECT
+from runbook_lib.run import Run
+
+_ONLY_WITH_STEPS = {"backup", "rehearsal", "migrate", "index_timing"}
+_ONCE = {"brief", "backup", "rehearsal"}
+
+
+def run_phases(run: Run) -> Table:
+    """Execute the notebook of every phase that is still to do; stop at the first that fails.
+
+    A phase that this run passed before is not repeated, unless it looks at what changes. Raises
+    GateError with what failed and where the evidence is.
+    """
+    rows: list[dict[str, object]] = []
+    with Progress("Release", len(PHASES) - 1 + len(run.plan.steps)) as progress:
+        for phase in PHASES:
+            why = _skipped(run, phase)
+            if why:
+                rows.append({"phase": phase.title, "status": "pass", "took": "", "notebook": why})
+                continue
+            for parameters, name in _executions(run, phase):
+                progress.at(name)
+                begin = time.perf_counter()
+                path = run.directory.path / f"{name}.ipynb"
+                _execute(run, phase, parameters, path)
+                took = duration(time.perf_counter() - begin)
+                rows.append(
+                    {"phase": phase.title, "status": "pass", "took": took, "notebook": path.name}
+                )
+                progress.advance()
+    run.directory.seal()
+    evidence = run.directory.path.relative_to(run.root)
+    return Table(f"The release went through every phase; the evidence is in {evidence}", rows)
+
+
+def _skipped(run: Run, phase: Phase) -> str:
+    if phase.name in _ONLY_WITH_STEPS and not run.plan.steps:
+        return "not needed: nothing was pending when the run began"
+    if phase.name in _ONCE and run.passed(phase.name):
+        return "passed before in this run"
+    if phase.name in {"prechecks", "migrate"} and not run.pending() and run.plan.steps:
+        return "passed before in this run"
+    return ""
+
+
+def _executions(run: Run, phase: Phase) -> list[tuple[dict[str, str], str]]:
+    """Return parameters and name of each execution of the phase's notebook."""
+    if phase.name != "migrate":
+        return [({}, phase.notebook)]
+    return [({"step": step.name}, run.step_record(step.name)) for step in run.pending()]
+
+
+def _execute(run: Run, phase: Phase, parameters: dict[str, str], output: Path) -> None:
+    source = _notebooks(run.root) / f"{phase.notebook}.ipynb"
+    try:
+        papermill.execute_notebook(
+            source,
+            output,
+            parameters={"env": run.environment.name, "release": run.given, **parameters},
+            cwd=Path.cwd(),
+            progress_bar=False,
+            **manager_options(),
+        )
+    except PapermillExecutionError as error:
+        raise _stopped(run, phase, output, f"{error.evalue}") from None
+    except DeadKernelError:
+        said = "its kernel died; the server knows how far it came."
+        raise _stopped(run, phase, output, said) from None
+    finally:
+        if output.is_file():
+            run.directory.scrub(output)
+
+
+def _stopped(run: Run, phase: Phase, output: Path, said: str) -> GateError:
+    evidence = output.relative_to(run.root)
+    remedy = f"The evidence is in {evidence}. Mend it and run again: the run goes on from there."
+    return GateError(f"{phase.title} stopped: {said}", remedy=remedy)
+
+
+def _notebooks(root: Path) -> Path:
+    return root / "notebooks" if (root / "notebooks").is_dir() else PROJECT / "notebooks"

@@ -1,0 +1,160 @@
+"""Keep the ledger of applied migrations: Prisma's ``_prisma_migrations``, as Prisma writes it."""
+
+import time
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+
+from runbook_lib.database import RUNNER_LOCK, Connection
+from runbook_lib.errors import GateError
+from runbook_lib.model import CheckResult, LedgerRow, Migration, Release, Status
+from runbook_lib.queries import load
+
+_EXISTS = "SELECT to_regclass('public._prisma_migrations') IS NOT NULL"
+_NOW = "SELECT clock_timestamp()"
+
+
+def read(connection: Connection) -> tuple[LedgerRow, ...]:
+    """Return all rows, oldest first; none where there is no ledger yet."""
+    if not connection.value(_EXISTS):
+        return ()
+    return tuple(
+        LedgerRow(
+            id=row["id"],
+            name=row["migration_name"],
+            checksum=row["checksum"],
+            started_at=row["started_at"],
+            finished_at=row["finished_at"],
+            rolled_back_at=row["rolled_back_at"],
+            logs=row["logs"],
+            applied_steps=row["applied_steps_count"],
+        )
+        for row in connection.rows(load("ledger_rows"))
+    )
+
+
+def applied(rows: Iterable[LedgerRow]) -> frozenset[str]:
+    """Return the names of the migrations that the ledger calls finished."""
+    return frozenset(row.name for row in rows if row.finished)
+
+
+def create(connection: Connection) -> None:
+    """Create the ledger where it is not there."""
+    if not connection.value(_EXISTS):  # IF NOT EXISTS alone would raise a notice each time
+        connection.execute(load("ledger_create"))
+
+
+def record_applied(connection: Connection, migration: Migration, started_at: datetime) -> None:
+    """Write the finished row of a migration; the last act of its transaction."""
+    create(connection)
+    _insert(connection, migration, started_at, connection.value(_NOW), None, 1)
+
+
+def record_baseline(connection: Connection, migration: Migration) -> None:
+    """Write the row of a migration that was found applied, as ``migrate resolve --applied``."""
+    create(connection)
+    now = connection.value(_NOW)
+    _insert(connection, migration, now, now, "", 0)
+
+
+def record_started(connection: Connection, migration: Migration) -> str:
+    """Write the unfinished row of a file that is not one transaction; return its id."""
+    create(connection)
+    return _insert(connection, migration, connection.value(_NOW), None, None, 0)
+
+
+def record_progress(
+    connection: Connection, row_id: str, steps: int, *, finished: bool = False, logs: str = ""
+) -> None:
+    """Count the committed units of such a file; finish the row with the last, or say the error."""
+    finished_at = connection.value(_NOW) if finished else None
+    parameters = {"id": row_id, "steps": steps, "finished_at": finished_at, "logs": logs or None}
+    connection.execute(load("ledger_progress"), parameters)
+
+
+def _insert(
+    connection: Connection,
+    migration: Migration,
+    started_at: datetime,
+    finished_at: datetime | None,
+    logs: str | None,
+    steps: int,
+) -> str:
+    row_id = str(uuid.uuid4())
+    parameters = {
+        "id": row_id,
+        "checksum": migration.checksum,
+        "name": migration.name,
+        "logs": logs,
+        "started_at": started_at,
+        "finished_at": finished_at,
+        "steps": steps,
+    }
+    connection.execute(load("ledger_insert"), parameters)
+    return row_id
+
+
+def compare(release: Release, rows: Iterable[LedgerRow]) -> tuple[CheckResult, ...]:
+    """Check the ledger against the files: pending, applied, changed, unknown and failed."""
+    kept = list(rows)
+    done = {row.name: row for row in kept if row.finished}
+    listed = {item.name: item for item in release.migrations}
+    pending = [name for name in listed if name not in done]
+    changed = [
+        str(listed[name].path.relative_to(release.root))
+        for name, row in done.items()
+        if name in listed and listed[name].checksum != row.checksum
+    ]
+    unknown = [name for name in done if name not in listed]
+    failed = [row.name for row in kept if row.failed]
+    return (
+        CheckResult(
+            "pending migrations",
+            Status.PASS,
+            ", ".join(pending) or "none",
+            f"{len(pending)} of {len(listed)} to go",
+        ),
+        CheckResult(
+            "applied migrations",
+            Status.PASS,
+            ", ".join(name for name in listed if name in done) or "none",
+            f"{len(listed) - len(pending)} of {len(listed)}",
+        ),
+        _none_of("changed migrations", changed, "restore the file that was applied"),
+        _none_of(
+            "unknown migrations", unknown, "find out which release brought them", Status.WARN
+        ),
+        _none_of(
+            "failed migrations",
+            failed,
+            "look at the row's logs, clear up, then resolve it with "
+            "`npx prisma migrate resolve --rolled-back NAME`",
+        ),
+    )
+
+
+def _none_of(
+    name: str, found: list[str], remedy: str, status: Status = Status.FAIL
+) -> CheckResult:
+    if not found:
+        return CheckResult(name, Status.PASS, "none", "none")
+    return CheckResult(name, status, ", ".join(found), "none", remedy)
+
+
+def take_runner_lock(connection: Connection, wait: float) -> None:
+    """Take Prisma's session lock, so that one runner works at a time; wait seconds at most.
+
+    The lock is polled: a session that waits in pg_advisory_lock holds a snapshot, which would
+    stop concurrent index builds. Raises GateError that names the holder.
+    """
+    until = time.monotonic() + wait
+    while not connection.value(f"SELECT pg_try_advisory_lock({RUNNER_LOCK})"):
+        if time.monotonic() >= until:
+            holders = connection.rows(load("lock_holder"), {"key": RUNNER_LOCK})
+            who = "; ".join(
+                f"pid {row['pid']}, {row['user']}, {row['application']}, since {row['since']}"
+                for row in holders
+            )
+            message = f"Another runner holds the migration lock ({who or 'it just let go'})."
+            raise GateError(message, remedy="Wait until it ends, then run again.")
+        time.sleep(0.1)

@@ -1,0 +1,137 @@
+"""The acts that change the target, and the time its indexes took."""
+
+import time
+
+from runbook_lib import indexes
+from runbook_lib.apply import Applier
+from runbook_lib.display import Chart, Progress, Table, duration, estimate_chart, index_chart, size
+from runbook_lib.errors import GateError, RunbookError
+from runbook_lib.model import IndexBuild, Outcome, Step, StepKind
+from runbook_lib.run import Run
+from runbook_lib.work import Recorder, carry_out, chart_steps, count_statements
+
+
+def migrate(run: Run, step: str = "") -> Table:
+    """Carry out one step of the plan, empty for the next one, and show its statements.
+
+    A step that is done already, as the server tells, is not done again. Raises StatementError
+    with SQLSTATE, file and line, and GateError for a step whose turn it is not.
+    """
+    chosen = _choose(run, step)
+    if chosen is None:
+        return Table("Every step of the plan is done; nothing is left to apply", [])
+    record = run.step_record(chosen.name)
+    begin = time.perf_counter()
+    with Progress(chosen.kind.value, count_statements(run, chosen)) as progress:
+        applier = Applier(run.database, run.policy, Recorder(run.journal, progress))
+        try:
+            outcome = carry_out(run, applier, chosen)
+        except RunbookError as error:
+            run.record(False, {"step": chosen.name, "error": str(error)}, record)
+            raise
+    seconds = time.perf_counter() - begin
+    lines = [line for line in run.journal.runs() if line["step"] == chosen.name]
+    content = {"step": chosen.name, "outcome": outcome.value, "statements": len(lines)}
+    run.record(True, {**content, "seconds": seconds}, record)
+    if not run.pending():
+        run.record(True, {"steps": [item.name for item in run.plan.steps]})
+    return _statements(chosen, outcome, seconds, lines)
+
+
+def _choose(run: Run, name: str) -> Step | None:
+    known = {item.name: item for item in run.plan.steps}
+    if name and name not in known:
+        message = f"The plan has no step '{name}'."
+        raise GateError(message, remedy=f"Its steps are: {', '.join(known) or 'none'}.")
+    pending = run.pending()
+    if not name:
+        return pending[0] if pending else None
+    earlier = [item.name for item in pending if item.name != name]
+    if known[name] in pending and pending[0].name != name:
+        message = f"'{name}' is not the next step: {earlier[0]} comes first."
+        raise GateError(message, remedy="Run the steps in the order of the plan.")
+    return known[name]
+
+
+def _statements(
+    step: Step, outcome: Outcome, seconds: float, lines: list[dict[str, object]]
+) -> Table:
+    what = {
+        StepKind.APPLY: f"{step.name} is applied",
+        StepKind.BASELINE: f"{step.name} is recorded as baseline, not run",
+        StepKind.DEMO_ROWS: "The demo rows are in",
+    }[step.kind]
+    if outcome is Outcome.ALREADY_DONE:
+        what = f"{step.name} was done before; the server says so, and nothing was run"
+    rows = [
+        {
+            "file": str(line["path"]).rsplit("/", 1)[-1],
+            "line": line["line"],
+            "statement": line["label"],
+            "outcome": line["outcome"],
+            "ms": round(float(str(line["seconds"])) * 1000, 1),
+        }
+        for line in lines
+    ]
+    return Table(f"{what}: {len(rows)} statements in {duration(seconds)}", rows)
+
+
+def chart_migration(run: Run) -> Chart:
+    """Draw how long each step took on the target."""
+    return chart_steps(run, run.journal, "The statements of the release took {total}")
+
+
+def _builds(run: Run) -> tuple[IndexBuild, ...]:
+    with run.database.connect() as connection:
+        return indexes.read_builds(connection, run.release, run.plan.steps, run.journal.runs())
+
+
+def time_indexes(run: Run) -> Table:
+    """Show each index this run built: time, rows of its table, size, and whether it is valid."""
+    builds = _builds(run)
+    invalid = [build.name for build in builds if not build.valid]
+    run.record(not invalid, {"indexes": builds, "failed": invalid})
+    rows = [
+        {
+            "index": build.name,
+            "table": build.table,
+            "method": build.method,
+            "ms": round((build.seconds or 0) * 1000, 1),
+            "rows": build.rows,
+            "size": size(build.size),
+            "status": "pass" if build.valid else "fail",
+        }
+        for build in builds
+    ]
+    total = duration(sum(build.seconds or 0 for build in builds))
+    return Table(f"{len(builds)} indexes built in {total}, {len(invalid)} invalid", rows)
+
+
+def chart_indexes(run: Run) -> Chart | Table:
+    """Draw the build times of the indexes, the slowest on top."""
+    builds = _builds(run)
+    return index_chart(builds) if builds else Table("This run built no index", [])
+
+
+def compare_estimates(run: Run) -> Table:
+    """Show the brief's estimates of index creation time beside what was measured."""
+    groups = indexes.by_group(_builds(run), run.release.index_estimates)
+    rows = [
+        {
+            "group": group.group,
+            "rows in the brief": f"< {group.estimated_rows:,}",
+            "rows here": group.rows,
+            "estimated": f"{group.estimated[0] / 60:g}-{group.estimated[1] / 60:g} min",
+            "measured": duration(group.measured),
+        }
+        for group in groups
+    ]
+    return Table("Index creation: estimated in the brief against measured", rows)
+
+
+def chart_estimates(run: Run) -> Chart | Table:
+    """Draw the brief's estimates beside what was measured."""
+    groups = indexes.by_group(_builds(run), run.release.index_estimates)
+    if not any(group.measured for group in groups):
+        return Table("The release estimates no index, or this run built none", [])
+    return estimate_chart(groups)

@@ -1,0 +1,459 @@
+"""The words of the runbook: frozen values that the layers hand to each other."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+
+class Status(StrEnum):
+    """Name the outcome of a check; the order is worst first."""
+
+    FAIL = "fail"
+    WARN = "warn"
+    NOT_MEASURED = "not measured"
+    PASS = "pass"  # noqa: S105  an outcome, not a password
+
+
+class Severity(StrEnum):
+    """Say what a check that does not hold means for the run."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class StepKind(StrEnum):
+    """Name what one step of a plan does to the target."""
+
+    BASELINE = "baseline"
+    APPLY = "apply"
+    DEMO_ROWS = "demo rows"
+
+
+class Outcome(StrEnum):
+    """Name how a statement or a step ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    ALREADY_DONE = "already done"
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Name one part of a run and the notebook that does it."""
+
+    name: str
+    title: str
+    notebook: str
+
+
+PHASES = (
+    Phase("brief", "Release brief", "00_brief"),
+    Phase("prechecks", "Prechecks", "10_prechecks"),
+    Phase("backup", "Backup", "20_backup"),
+    Phase("rehearsal", "Rehearsal", "30_rehearsal"),
+    Phase("migrate", "Migration", "40_migrate"),
+    Phase("index_timing", "Index timing", "50_index_timing"),
+    Phase("verify", "Verification", "60_verify"),
+    Phase("monitor", "Monitoring", "70_monitor"),
+    Phase("signoff", "Sign-off", "80_signoff"),
+)
+ROLLBACK = Phase("rollback", "Rollback", "90_rollback")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Hold what an environment allows and demands. Times are in seconds."""
+
+    lock_timeout: float = 5.0
+    statement_timeout: float = 1800.0
+    runner_lock_wait: float = 30.0
+    long_transaction: float = 60.0
+    rehearsal_required: bool = False
+    confirm: bool = False
+    approvals: tuple[str, ...] = ()
+    monitor_samples: int = 3
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Describe one table of ``environments.toml``: where a target is and what its policy is."""
+
+    name: str
+    dbname: str
+    embedded: bool
+    policy: Policy
+    service: str = ""
+    url_variable: str = ""
+    system_identifier: str = ""
+    demo_rows: bool = False
+    starts_as: str = ""
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """Identify the database that answered, as it described itself."""
+
+    environment: str
+    host: str
+    port: int
+    dbname: str
+    user: str
+    server_version: int
+    system_identifier: str
+    in_recovery: bool
+    embedded: bool
+
+    @property
+    def version(self) -> str:
+        """Return the server version as people write it, for example ``17.10``."""
+        return f"{self.server_version // 10000}.{self.server_version % 10000}"
+
+    @property
+    def major(self) -> int:
+        """Return the major version, for example ``17``."""
+        return self.server_version // 10000
+
+
+@dataclass(frozen=True, order=True)
+class DbObject:
+    """Name one database object. ``table`` is set for what belongs to a table."""
+
+    kind: str
+    schema: str
+    name: str
+    table: str = ""
+
+    def __str__(self) -> str:
+        prefix = "" if self.schema == "public" else f"{self.schema}."
+        if self.kind == "column":
+            return f"{prefix}{self.table}.{self.name}"
+        return f"{prefix}{self.name}"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Point at an object that a statement needs, and where it says so."""
+
+    object: DbObject
+    line: int
+
+
+@dataclass(frozen=True)
+class Relation:
+    """Describe one foreign key. ``target_columns`` is empty where the primary key is meant."""
+
+    table: str
+    columns: tuple[str, ...]
+    target: str
+    target_columns: tuple[str, ...]
+    line: int
+
+    def __str__(self) -> str:
+        to = ",".join(self.target_columns) or "id"
+        return f"{self.table}.{','.join(self.columns)} -> {self.target}.{to}"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Hold one SQL statement as the parser read it. ``line`` counts from 1 in its file."""
+
+    path: str
+    line: int
+    sql: str
+    kind: str
+    label: str
+    creates: tuple[DbObject, ...] = ()
+    removes: tuple[DbObject, ...] = ()
+    references: tuple[Reference, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    transactional: bool = True
+    control: str = ""
+    opaque: bool = False
+
+    @property
+    def place(self) -> str:
+        """Return ``file:line``."""
+        return f"{self.path}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Hold statements that are committed together; ``transactional`` where a transaction holds them.
+
+    ``opens`` and ``closes`` are the file's own BEGIN and COMMIT, where it has them.
+    """
+
+    statements: tuple[Statement, ...]
+    transactional: bool = True
+    opens: Statement | None = None
+    closes: Statement | None = None
+
+    @property
+    def rolls_back(self) -> bool:
+        """Tell whether the file itself takes the unit back."""
+        return self.closes is not None and self.closes.control == "rollback"
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """Hold what the manifest says of one migration."""
+
+    number: int = 0
+    purpose: str = ""
+    risk: str = ""
+    estimate: str = ""
+    estimate_minutes: tuple[float, float] | None = None
+    requires: tuple[str, ...] = ()
+    objects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Migration:
+    """Hold one migration file: its bytes' digest and its statements."""
+
+    name: str
+    path: Path
+    checksum: str
+    statements: tuple[Statement, ...]
+    declared: Declaration = Declaration()
+
+    @property
+    def creates(self) -> tuple[DbObject, ...]:
+        """Return every object the file creates, in order."""
+        return tuple(item for statement in self.statements for item in statement.creates)
+
+
+@dataclass(frozen=True)
+class IndexEstimate:
+    """Hold one row of the brief's table of index creation times."""
+
+    group: str
+    tables: tuple[str, ...]
+    rows: int
+    minutes: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """Describe an environment variable the release's application needs."""
+
+    name: str
+    needed: str
+    pattern: str
+    meaning: str
+    remedy: str
+    secret: bool = False
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Hold one alert threshold: a metric that must not go above a value."""
+
+    name: str
+    scope: str
+    above: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """Hold one line of the release's checklists and the check that answers it, if one does."""
+
+    section: str
+    text: str
+    check: str
+
+
+@dataclass(frozen=True)
+class Role:
+    """Name a person's role whose approval the release document asks for."""
+
+    name: str
+    group: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """Hold one verification query read from a file."""
+
+    name: str
+    why: str
+    severity: Severity
+    expect: str
+    remedy: str
+    sql: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Release:
+    """Hold an ordered set of migrations and what its manifest says."""
+
+    name: str
+    title: str
+    root: Path
+    migrations: tuple[Migration, ...]
+    digest: str
+    checks: tuple[Check, ...] = ()
+    demo_before: str = ""
+    demo_files: tuple[Path, ...] = ()
+    production_today: tuple[str, ...] = ()
+    index_estimates: tuple[IndexEstimate, ...] = ()
+    variables: tuple[Variable, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
+    criteria: tuple[Criterion, ...] = ()
+    roles: tuple[Role, ...] = ()
+
+    def migration(self, name: str) -> Migration:
+        """Return the migration of that name; raises ``KeyError``."""
+        return {item.name: item for item in self.migrations}[name]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Say why a migration is not at the place where the release lists it."""
+
+    migration: str
+    behind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Order:
+    """Hold the migrations' names in the order they apply, and what was moved."""
+
+    names: tuple[str, ...]
+    moved: tuple[Moved, ...]
+    requires: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """Hold one step of a plan: a migration to apply or to baseline, or rows to add."""
+
+    name: str
+    kind: StepKind
+    checksum: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Hold what is going to be done to one target, and the digest that binds it."""
+
+    release: str
+    release_digest: str
+    target: Target
+    order: tuple[str, ...]
+    moved: tuple[Moved, ...]
+    applied: tuple[str, ...]
+    steps: tuple[Step, ...]
+    schema_fingerprint: str
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """Hold what one check observed beside what it expected."""
+
+    name: str
+    status: Status
+    observed: str
+    expected: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """Hold one row of Prisma's ``_prisma_migrations``."""
+
+    id: str
+    name: str
+    checksum: str
+    started_at: datetime
+    finished_at: datetime | None
+    rolled_back_at: datetime | None
+    logs: str
+    applied_steps: int
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether the migration counts as applied."""
+        return self.finished_at is not None and self.rolled_back_at is None
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether the row blocks: started, neither finished nor resolved."""
+        return self.finished_at is None and self.rolled_back_at is None
+
+
+@dataclass(frozen=True)
+class Backup:
+    """Describe one dump file and the moment it holds. ``size`` is in bytes, times in seconds."""
+
+    path: Path
+    sha256: str
+    size: int
+    seconds: float
+    entries: int
+    lsn: str
+    taken_at: datetime
+    dbname: str
+    tool: str
+    schema_fingerprint: str
+    rows: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class StatementRun:
+    """Hold what one statement did. ``seconds`` is wall time seen by the client."""
+
+    step: str
+    path: str
+    line: int
+    label: str
+    outcome: Outcome
+    seconds: float
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class IndexBuild:
+    """Hold one index: how long its build took (seconds), its table's rows, its size in bytes."""
+
+    schema: str
+    name: str
+    table: str
+    method: str
+    seconds: float | None
+    rows: int
+    size: int
+    valid: bool
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Hold one metric beside its threshold; ``value`` is None where it cannot be seen from here."""
+
+    name: str
+    scope: str
+    value: float | None
+    above: float | None
+    unit: str
+    status: Status
+    source: str
+
+
+@dataclass(frozen=True)
+class Approval:
+    """Hold one person's word for one plan."""
+
+    role: str
+    name: str
+    at: datetime

@@ -1,0 +1,260 @@
+"""Order a release by what its files need, and plan what is to be done to one target."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import asdict, replace
+
+from runbook_lib.errors import PlanError, ReleaseError
+from runbook_lib.model import (
+    DbObject,
+    Migration,
+    Moved,
+    Order,
+    Plan,
+    Reference,
+    Release,
+    Statement,
+    Step,
+    StepKind,
+    Target,
+    Unit,
+)
+
+_RELATIONS = {"table", "view", "sequence", "relation"}
+_TYPES = {"enum", "type"}
+_SYSTEM_SCHEMAS = {"pg_catalog", "information_schema", "pg_temp", "pg_toast"}
+
+Key = tuple[str, str, str]
+
+
+def _keys(item: DbObject) -> list[Key]:
+    """Return the namespaces an object is found in: a table is a relation and a row type."""
+    if item.kind in _RELATIONS:
+        return [("relation", item.schema, item.name), ("type", item.schema, item.name)]
+    return [("type", item.schema, item.name)] if item.kind in _TYPES else []
+
+
+def order(release: Release, existing: Set[str] = frozenset()) -> Order:
+    """Sort the migrations so that each stands behind what it needs, else as they are listed.
+
+    ``existing`` names the relations of the target as ``schema.name``. Dependencies are what the
+    parsed SQL references and another file creates, and what the manifest requires. Raises
+    PlanError for a cycle (both files and lines) and for a table that nothing creates (SQLSTATE
+    42P01, as the server would say).
+    """
+    needs = {item.name: _needs(item, release, existing) for item in release.migrations}
+    placed: list[str] = []
+    waiting = [item.name for item in release.migrations]
+    moved: dict[str, Moved] = {}
+    while waiting:
+        ready = next((name for name in waiting if not needs[name].keys() - set(placed)), None)
+        if ready is None:
+            raise _cycle(waiting, needs)
+        for name in waiting[: waiting.index(ready)]:
+            behind = [other for other in needs[name] if other not in placed]
+            moved[name] = Moved(name, behind[-1], needs[name][behind[-1]])
+        waiting.remove(ready)
+        placed.append(ready)
+    names = tuple(placed)
+    requires = {name: tuple(needs[name]) for name in names}
+    return Order(names, tuple(moved[name] for name in names if name in moved), requires)
+
+
+def _needs(migration: Migration, release: Release, existing: Set[str]) -> dict[str, str]:
+    """Return the migrations this one needs, each with the reason."""
+    listed = [item.name for item in release.migrations]
+    here = listed.index(migration.name)
+    found: dict[str, str] = {}
+    for name in migration.declared.requires:
+        if name not in listed:
+            message = f"{migration.name} requires {name}, which is not in the release."
+            raise PlanError(message, path=release.root, remedy="Correct the manifest.")
+        found[name] = "the manifest requires it"
+    made: set[Key] = set()
+    blind = any(_opaque(item) for item in release.migrations[: here + 1])
+    for statement in migration.statements:
+        for reference in statement.references:
+            key = _keys(reference.object)[0]
+            if key in made:
+                continue
+            maker = _maker(key, here, release.migrations)
+            if maker is not None:
+                source, place = maker
+                found.setdefault(
+                    source.name,
+                    f"{statement.path}:{reference.line} needs {reference.object}, "
+                    f"created at {place}",
+                )
+            elif not blind and _unmet(key, existing):
+                raise _unmet_error(statement, reference)
+        made.update(key for item in statement.creates for key in _keys(item))
+    return found
+
+
+def _maker(
+    key: Key, here: int, migrations: tuple[Migration, ...]
+) -> tuple[Migration, str] | None:
+    """Find who creates an object: the nearest file before this one, else the first behind it."""
+    for candidate in [*reversed(migrations[:here]), *migrations[here + 1 :]]:
+        for statement in candidate.statements:
+            if any(key in _keys(item) for item in statement.creates):
+                return candidate, statement.place
+    return None
+
+
+def _opaque(migration: Migration) -> bool:
+    return any(statement.opaque for statement in migration.statements)
+
+
+def _unmet(key: Key, existing: Set[str]) -> bool:
+    namespace, schema, name = key
+    if namespace != "relation" or schema in _SYSTEM_SCHEMAS or name.startswith("pg_"):
+        return False  # an unknown type may be built in: the server knows
+    return name != "_prisma_migrations" and f"{schema}.{name}" not in existing
+
+
+def _unmet_error(statement: Statement, reference: Reference) -> PlanError:
+    return PlanError(
+        f'Table "{reference.object}" is needed here; no file of the release creates it and the '
+        "target does not have it.",
+        path=statement.path,
+        line=reference.line,
+        sqlstate="42P01",
+        remedy="Add the migration that creates it, or correct the name.",
+    )
+
+
+def _cycle(waiting: list[str], needs: Mapping[str, Mapping[str, str]]) -> PlanError:
+    chain = [waiting[0]]
+    while True:
+        following = next(name for name in needs[chain[-1]] if name in waiting)
+        if following in chain:
+            ring = chain[chain.index(following) :]
+            break
+        chain.append(following)
+    reasons = "; ".join(
+        f"{name} waits for {other}: {needs[name][other]}"
+        for name, other in zip(ring, [*ring[1:], ring[0]], strict=True)
+    )
+    message = f"The migrations need each other in a circle ({reasons})."
+    return PlanError(message, remedy="Move one of the statements to a file of its own.")
+
+
+def make_plan(
+    release: Release,
+    target: Target,
+    applied: Iterable[str],
+    baseline: Mapping[str, str],
+    existing: Set[str],
+    fingerprint: str,
+    *,
+    demo_rows: bool,
+) -> Plan:
+    """Plan the steps that bring ``target`` through ``release``.
+
+    ``applied`` are the names the ledger calls finished, ``baseline`` those whose objects were
+    found equal on the target, each with the reason. The digest binds every field.
+    """
+    ordered = order(release, existing)
+    done = set(applied)
+    why = {item.migration: item.reason for item in ordered.moved}
+    steps = []
+    for name in ordered.names:
+        pending = name not in done and name not in baseline
+        if name == release.demo_before and demo_rows and pending:
+            steps.append(_demo_step(release))
+        checksum = release.migration(name).checksum
+        if name in baseline:
+            steps.append(Step(name, StepKind.BASELINE, checksum, baseline[name]))
+        elif pending:
+            steps.append(Step(name, StepKind.APPLY, checksum, why.get(name, "pending")))
+    plan = Plan(
+        release=release.name,
+        release_digest=release.digest,
+        target=target,
+        order=ordered.names,
+        moved=ordered.moved,
+        applied=tuple(name for name in ordered.names if name in done),
+        steps=tuple(steps),
+        schema_fingerprint=fingerprint,
+    )
+    return replace(plan, digest=digest(plan))
+
+
+def _demo_step(release: Release) -> Step:
+    total = hashlib.sha256()
+    for path in release.demo_files:
+        total.update(path.read_bytes())
+    why = "embedded targets only: gives the index builds and checks something to show"
+    return Step("demo_rows", StepKind.DEMO_ROWS, total.hexdigest(), why)
+
+
+def digest(plan: Plan) -> str:
+    """Return the SHA-256 over every field of the plan but the digest itself."""
+    content = asdict(replace(plan, digest=""))
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def standing(migrations: Iterable[Migration]) -> tuple[DbObject, ...]:
+    """Return what must be there after these migrations: what they create less what they remove."""
+    there: dict[DbObject, None] = {}
+    for migration in migrations:
+        for statement in migration.statements:
+            for gone in statement.removes:
+                there = {item: None for item in there if not _goes_with(item, gone)}
+            there.update(dict.fromkeys(statement.creates))
+    return tuple(item for item in there if item.schema != "pg_temp")
+
+
+def _goes_with(item: DbObject, gone: DbObject) -> bool:
+    if item.schema != gone.schema:
+        return False
+    if gone.kind == "table" and item.table == gone.name:
+        return True
+    if item.name != gone.name or (gone.table and item.table != gone.table):
+        return False
+    return item.kind == gone.kind or {item.kind, gone.kind} <= _TYPES
+
+
+def units(migration: Migration) -> tuple[Unit, ...]:
+    """Split a file into what is committed together.
+
+    A file is one unit, as ``psql -1`` runs it, unless it holds its own BEGIN or a statement that
+    cannot be in a transaction: then its own transactions are units, and every other statement is
+    one, as psql runs it without ``-1``. Raises ReleaseError for a BEGIN without its COMMIT, and
+    for a statement inside that cannot be there.
+    """
+    statements = migration.statements
+    if all(item.transactional and not item.control for item in statements):
+        return (Unit(statements),)
+    found: list[Unit] = []
+    opens: Statement | None = None
+    inside: list[Statement] = []
+    for item in statements:
+        if item.control == "begin":
+            if opens is not None:
+                raise _unbalanced(item, f"A transaction is already open since line {opens.line}.")
+            opens = item
+        elif item.control:
+            if opens is None:
+                raise _unbalanced(item, f"{item.sql.split()[0].upper()} ends no transaction.")
+            found.append(Unit(tuple(inside), opens=opens, closes=item))
+            opens, inside = None, []
+        elif opens is None:
+            found.append(Unit((item,), transactional=item.transactional))
+        elif item.transactional:
+            inside.append(item)
+        else:
+            message = f"'{item.label}' cannot run inside the transaction of line {opens.line}."
+            raise ReleaseError(
+                message, path=item.path, line=item.line, sqlstate="25001", remedy="Move it out."
+            )
+    if opens is not None:
+        raise _unbalanced(opens, "The transaction that begins here is never committed.")
+    return tuple(found)
+
+
+def _unbalanced(statement: Statement, message: str) -> ReleaseError:
+    remedy = "Balance BEGIN and COMMIT in the file."
+    return ReleaseError(message, path=statement.path, line=statement.line, remedy=remedy)

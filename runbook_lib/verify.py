@@ -1,0 +1,142 @@
+"""Verify the target after the release: declared against found, and the checks."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sqlalchemy
+
+from runbook_lib import catalog
+from runbook_lib.database import Connection, names, quote
+from runbook_lib.errors import StatementError
+from runbook_lib.model import Check, CheckResult, DbObject, Relation, Release, Severity, Status
+from runbook_lib.plan import standing
+from runbook_lib.queries import load
+
+_SHOWN_OFFENDERS = 5
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Hold one kind of object: what the release's SQL leaves there beside what was found."""
+
+    kind: str
+    declared: int
+    found: int
+    missing: tuple[str, ...]
+
+    @property
+    def status(self) -> Status:
+        """Return pass where nothing is missing."""
+        return Status.FAIL if self.missing else Status.PASS
+
+
+def compare_objects(
+    engine: sqlalchemy.Engine, connection: Connection, release: Release
+) -> tuple[Comparison, ...]:
+    """Compare what the migrations leave behind with what the server has.
+
+    An index counts as found when it is valid and ready, a foreign key when it is validated.
+    """
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for item in standing(release.migrations):
+        wanted[item.kind].add(str(item))
+    tables, columns, enums, relations = _inspect(engine, connection)
+    builds = catalog.read_indexes(connection, _qualified(release), {})
+    indexes = {str(DbObject("index", build.schema, build.name)) for build in builds if build.valid}
+    return (
+        _compare("tables", wanted["table"], tables),
+        _compare("columns", wanted["column"], columns),
+        _compare("enums", wanted["enum"], enums),
+        _compare("indexes, valid and ready", wanted["index"], indexes),
+        _compare("foreign keys, validated", _wanted_relations(release, tables), relations),
+    )
+
+
+def _compare(kind: str, wanted: Iterable[str], found: set[str]) -> Comparison:
+    declared = set(wanted)
+    missing = tuple(sorted(declared - found))
+    return Comparison(kind, len(declared), len(declared & found), missing)
+
+
+def _qualified(release: Release) -> list[str]:
+    objects = standing(release.migrations)
+    return [f"{item.schema}.{item.name}" for item in objects if item.kind == "index"]
+
+
+def _wanted_relations(release: Release, tables: set[str]) -> set[str]:
+    statements = (item for migration in release.migrations for item in migration.statements)
+    relations = (relation for statement in statements for relation in statement.relations)
+    return {str(relation) for relation in relations if relation.table in tables}
+
+
+def _inspect(
+    engine: sqlalchemy.Engine, connection: Connection
+) -> tuple[set[str], set[str], set[str], set[str]]:
+    """Return the names of tables, columns, enums and validated foreign keys, as they are shown."""
+    inspector = sqlalchemy.inspect(engine)
+    unchecked = names(connection.rows(load("foreign_keys")), "name")
+    tables, columns, enums, relations = set[str](), set[str](), set[str](), set[str]()
+    for schema in inspector.get_schema_names():
+        if schema == "information_schema":
+            continue
+        for (_, table), found in inspector.get_multi_columns(schema=schema).items():
+            tables.add(str(DbObject("table", schema, table)))
+            columns.update(str(DbObject("column", schema, item["name"], table)) for item in found)
+        enums.update(
+            str(DbObject("enum", schema, item["name"]))
+            for item in inspector.get_enums(schema=schema)  # type: ignore[attr-defined]
+        )
+        for (_, table), keys in inspector.get_multi_foreign_keys(schema=schema).items():
+            for key in keys:
+                if key["name"] not in unchecked:
+                    to = key["referred_table"], tuple(key["referred_columns"])
+                    relation = Relation(table, tuple(key["constrained_columns"]), *to, line=0)
+                    relations.add(str(relation))
+    return tables, columns, enums, relations
+
+
+def run_checks(connection: Connection, checks: Iterable[Check]) -> tuple[CheckResult, ...]:
+    """Run the verification queries; one that cannot run has failed, with the server's words."""
+    return tuple(_run_check(connection, check) for check in checks)
+
+
+def _run_check(connection: Connection, check: Check) -> CheckResult:
+    if check.expect == "by hand":
+        observed = "not visible from the database"
+        return CheckResult(check.name, Status.NOT_MEASURED, observed, check.expect, check.remedy)
+    worse = {Severity.ERROR: Status.FAIL, Severity.WARNING: Status.WARN}
+    status = worse.get(check.severity, Status.PASS)
+    try:
+        with connection.transaction():
+            connection.execute("SET TRANSACTION READ ONLY")
+            rows = connection.rows(check.sql)
+    except StatementError as error:
+        return CheckResult(check.name, status, str(error), check.expect, check.remedy)
+    if check.expect == "no rows":
+        good = not rows
+        shown = [" ".join(str(value) for value in row.values()) for row in rows[:_SHOWN_OFFENDERS]]
+        more = f" and {len(rows) - len(shown)} more" if len(rows) > len(shown) else ""
+        observed = "; ".join(shown) + more if rows else "no rows"
+    else:
+        operator, number = check.expect.split()
+        value = int(next(iter(rows[0].values()))) if len(rows) == 1 else -1
+        good = value == int(number) if operator == "=" else value >= int(number)
+        observed = str(value) if len(rows) == 1 else f"{len(rows)} rows"
+    if good:
+        return CheckResult(check.name, Status.PASS, observed, check.expect)
+    return CheckResult(check.name, status, observed, check.expect, check.remedy)
+
+
+def analyze(connection: Connection, release: Release) -> int:
+    """Refresh the planner's statistics of the release's tables; return how many."""
+    there = catalog.relations(connection)
+    touched = {
+        (item.schema, item.table or item.name)
+        for item in standing(release.migrations)
+        if item.kind in {"table", "index", "column"}
+    }
+    tables = [pair for pair in sorted(touched) if ".".join(pair) in there]
+    for schema, table in tables:
+        connection.execute(f"ANALYZE {quote(schema)}.{quote(table)}")
+    return len(tables)

@@ -1,0 +1,105 @@
+"""What the notebooks' acts have in common: carry a step out, record checks, decide."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from runbook_lib.apply import Applier
+from runbook_lib.display import Chart, Progress, Table, bars, duration, worst_first
+from runbook_lib.errors import GateError
+from runbook_lib.evidence import Journal
+from runbook_lib.model import (
+    PHASES,
+    CheckResult,
+    Outcome,
+    Statement,
+    StatementRun,
+    Status,
+    Step,
+    StepKind,
+)
+from runbook_lib.run import Run
+
+
+class Recorder:
+    """Write each statement to the journal and to the progress bar."""
+
+    def __init__(self, journal: Journal, progress: Progress) -> None:
+        self._journal = journal
+        self._progress = progress
+
+    def started(self, step: str, statement: Statement) -> None:
+        self._progress.at(f"{statement.label} (line {statement.line})")
+        self._journal.started(step, statement)
+
+    def ended(self, run: StatementRun) -> None:
+        self._journal.ended(run)
+        self._progress.advance()
+
+    def ledger_row(self, step: str, row_id: str) -> None:
+        self._journal.ledger_row(step, row_id)
+
+
+def count_statements(run: Run, step: Step) -> int:
+    """Return how many statements a step has."""
+    return len(run.release.migration(step.name).statements) if step.kind is StepKind.APPLY else 1
+
+
+def carry_out(run: Run, applier: Applier, step: Step) -> Outcome:
+    if step.kind is StepKind.DEMO_ROWS:
+        return applier.demo_rows(step.name, run.release.demo_files, run.environment.scale)
+    migration = run.release.migration(step.name)
+    if step.kind is StepKind.BASELINE:
+        return applier.baseline(migration)
+    return applier.migrate(migration, run.journal.own_rows())
+
+
+def checked(
+    run: Run, title: str, results: Sequence[CheckResult], content: dict[str, Any]
+) -> Table:
+    """Record check results and show them, worst first."""
+    failed = [item.name for item in results if item.status is Status.FAIL]
+    warned = sum(item.status is Status.WARN for item in results)
+    unseen = sum(item.status is Status.NOT_MEASURED for item in results)
+    run.record(not failed, {"failed": failed, "checks": results, **content})
+    rows = [
+        {
+            "check": item.name,
+            "status": item.status.value,
+            "observed": item.observed,
+            "expected": item.expected,
+            "remedy": item.remedy,
+        }
+        for item in results
+    ]
+    caption = (
+        f"{title}: {len(results)} checks, {len(failed)} failed, {warned} warnings, "
+        f"{unseen} not measured"
+    )
+    return Table(caption, worst_first(rows))
+
+
+def decide(run: Run) -> Table:
+    """Let the run go on from this phase, or stop it with what failed; raises GateError."""
+    phase = next(item for item in PHASES if item.name == run.phase)
+    record = run.recorded(run.phase)
+    if record is None or record["plan"] != run.plan.digest:
+        message = f"{phase.title} has no record for this plan."
+        raise GateError(message, remedy="Run the cells above first.")
+    if record["status"] != "passed":
+        why = record.get("error") or ", ".join(record.get("failed", []))
+        message = f"{phase.title} failed: {why}"
+        raise GateError(message, remedy="Mend what the table above names, then run again.")
+    after = PHASES[min(PHASES.index(phase) + 1, len(PHASES) - 1)]
+    row = {"phase": phase.title, "status": Status.PASS.value, "next": f"{after.notebook}.ipynb"}
+    return Table("Decision: go on", [row])
+
+
+def chart_steps(run: Run, journal: Journal, title: str) -> Chart:
+    took = dict.fromkeys((step.name for step in run.plan.steps), 0.0)
+    count = dict.fromkeys(took, 0)
+    for line in journal.runs():
+        took[line["step"]] = took.get(line["step"], 0.0) + line["seconds"]
+        count[line["step"]] = count.get(line["step"], 0) + 1
+    total = duration(sum(took.values()))
+    notes = [f"{number} statements" if number else "no statement" for number in count.values()]
+    return bars(title.format(total=total), list(took), list(took.values()), notes)

@@ -1,0 +1,20 @@
+-- Tables, views and sequences, each with what defines it besides its columns.
+SELECT format('%s %I.%I',
+              CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table'
+                             WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
+                             WHEN 'S' THEN 'sequence' ELSE 'foreign table' END,
+              n.nspname, c.relname) AS key,
+       concat_ws(' ',
+                 CASE WHEN c.relpersistence = 'u' THEN 'unlogged' END,
+                 CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
+                 CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END,
+                 pg_get_expr(c.relpartbound, c.oid),
+                 CASE WHEN c.relrowsecurity THEN 'row security' END,
+                 array_to_string(c.reloptions, ','),
+                 obj_description(c.oid, 'pg_class')) AS definition
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND c.relname <> '_prisma_migrations'
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')

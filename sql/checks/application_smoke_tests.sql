@@ -1,0 +1,5 @@
+-- The brief asks for smoke tests: the application starts and its critical user flows work.
+-- name: application_smoke_tests
+-- severity: info
+-- expect: by hand
+-- remedy: Run them against the migrated database before traffic is sent to it.

@@ -1,0 +1,5 @@
+-- The brief asks for `npx prisma generate`: can the client be made from the schema file?
+-- name: prisma_generate
+-- severity: info
+-- expect: by hand
+-- remedy: Run it in the application's repository, at the version to be deployed.

@@ -1,0 +1,5 @@
+-- The brief asks for `npx prisma validate`: is the schema file of the application in order?
+-- name: prisma_validate
+-- severity: info
+-- expect: by hand
+-- remedy: Run it in the application's repository, at the version to be deployed.

@@ -1,0 +1,45 @@
+"""Give tests a real server: `server` for the session, `database` (an empty one) for each test."""
+
+import os
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from runbook_lib import shell
+from runbook_lib.errors import RunbookError
+from runbook_lib.sandbox import Sandbox
+
+
+def pytest_report_header() -> str:
+    try:
+        found = shell.server_installation()
+    except RunbookError as error:
+        return f"PostgreSQL: {error}"
+    return f"PostgreSQL: {found.version[0]}.{found.version[1]} ({found.source}, {found.bindir})"
+
+
+def psql(conninfo: dict[str, str], sql: str) -> str:
+    """Return what one statement prints; raises ToolError with the server's message."""
+    env = {"PGHOST": conninfo["host"], "PGPORT": conninfo["port"], "PGUSER": conninfo["user"]}
+    argv = shell.query_argv(shell.find_program("psql"), conninfo["dbname"], sql)
+    return shell.run(argv, env=env, timeout=60).stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """Run one server for the session; the workers of pytest-xdist share it."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # the controller's own directory
+    with Sandbox(root) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def database(server: Sandbox) -> Iterator[dict[str, str]]:
+    """Create an empty database, yield its connection parameters, drop it."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    psql(server.conninfo(), f"CREATE DATABASE {name}")
+    yield server.conninfo(name)
+    psql(server.conninfo(), f"DROP DATABASE {name} WITH (FORCE)")
