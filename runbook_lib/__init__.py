@@ -34,7 +34,7 @@ _HOME = {
     "run_phases": "launch",
 }
 
-__all__ = list(_HOME)  # noqa: PLE0605  derived, so that the two cannot differ
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:

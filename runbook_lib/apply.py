@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from runbook_lib import ledger
+from runbook_lib.build import demo_statements, has_rows, set_scale
 from runbook_lib.database import Connection, Database, quote
 from runbook_lib.errors import GateError, StatementError, TargetError
 from runbook_lib.model import (
@@ -22,7 +23,7 @@ from runbook_lib.model import (
 )
 from runbook_lib.plan import units
 from runbook_lib.queries import load
-from runbook_lib.build import demo_statements, has_rows, set_scale
+
 
 class Watcher(Protocol):
     """See each statement before and after it runs."""
@@ -201,5 +202,3 @@ class Applier:
                         started_at=started_at,
                     )
                 )
-
-

@@ -112,8 +112,8 @@ def count_rows(connection: Connection) -> dict[str, int]:
     tables = [f"{quote(row['schema'])}.{quote(row['name'])}" for row in tables_of(connection)]
     if not tables:
         return {}
-    counts = ", ".join(f"(SELECT count(*) FROM {table})" for table in tables)
-    (row,) = connection.rows(f"SELECT ARRAY[{counts}] AS counts")  # noqa: S608  quoted names
+    counts = ", ".join(f"(SELECT count(*) FROM {table})" for table in tables)  # noqa: S608
+    (row,) = connection.rows(f"SELECT ARRAY[{counts}] AS counts")
     return {
         f"{table['schema']}.{table['name']}": count
         for table, count in zip(tables_of(connection), row["counts"], strict=True)

@@ -3,9 +3,9 @@
 from dataclasses import asdict
 
 from runbook_lib import catalog, monitor, rollback, shell, signoff, verify
-from runbook_lib.display import Progress, Table, duration, worst_first
+from runbook_lib.display import Progress, Table, worst_first
 from runbook_lib.errors import GateError
-from runbook_lib.model import CheckResult, Status
+from runbook_lib.model import Backup, CheckResult, Status
 from runbook_lib.run import Run
 from runbook_lib.work import checked
 
@@ -30,15 +30,16 @@ def compare_objects(run: Run) -> Table:
 def verify_target(run: Run) -> Table:
     """Refresh statistics, run every check, record the schema fingerprint, show worst first."""
     release = run.release
-    with Progress("Verification", len(release.checks) + 2) as progress:
-        with run.database.connect() as connection:
-            progress.at("ANALYZE")
-            analyzed = verify.analyze(connection, release)
-            progress.advance()
-            compared = verify.compare_objects(run.database.engine(), connection, release)
-            progress.advance()
-            results = verify.run_checks(connection, release.checks)
-            fingerprint = catalog.take_snapshot(connection).fingerprint
+    with Progress("Verification", 3) as progress, run.database.connect() as connection:
+        progress.at("ANALYZE")
+        analyzed = verify.analyze(connection, release)
+        progress.advance()
+        progress.at("declared against found")
+        compared = verify.compare_objects(run.database.engine(), connection, release)
+        progress.advance()
+        progress.at("checks")
+        results = verify.run_checks(connection, release.checks)
+        fingerprint = catalog.take_snapshot(connection).fingerprint
     objects = tuple(
         CheckResult(
             f"declared {item.kind}",
@@ -128,7 +129,9 @@ def show_losses(run: Run) -> Table:
         for item in found
     ]
     lost = sum(item.now for item in found if item.at_backup is None)
-    caption = f"Going back to {backup.path.name} changes {len(rows)} tables, {lost:,} rows go with theirs"
+    caption = (
+        f"Going back to {backup.path.name} changes {len(rows)} tables, {lost:,} rows go with theirs"
+    )
     return Table(caption, rows)
 
 
@@ -162,7 +165,7 @@ def roll_back(run: Run, confirm: str) -> Table:
     )
 
 
-def _backup(run: Run):
+def _backup(run: Run) -> Backup:
     backup = run.backup()
     if backup is None:
         raise GateError("This run took no backup.", remedy="Open the run that changed the target.")

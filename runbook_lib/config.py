@@ -42,15 +42,16 @@ def read_environment(root: Path, name: str) -> Environment:
         raise ConfigError(message, path=path, remedy=f"Use one of: {known}.")
     table = dict(tables[name])
     policy = table.pop("policy", {})
+    if not isinstance(policy, dict):
+        message = f"[{name}] policy = {policy!r} is not a table."
+        raise ConfigError(message, path=path, remedy=f"Write it as [{name}.policy].")
     _check_keys(path, name, table, _PLACE)
     _check_keys(path, f"{name}.policy", policy, _POLICY)
     if "approvals" in policy:
         policy["approvals"] = tuple(policy["approvals"])
     if "dbname" not in table:
         raise ConfigError(f"[{name}] has no dbname.", path=path, remedy="Add it.")
-    return Environment(
-        name=name, policy=Policy(**policy), **{"embedded": False, **table}
-    )
+    return Environment(name=name, policy=Policy(**policy), **{"embedded": False, **table})
 
 
 def _check_keys(path: Path, where: str, table: Mapping[str, Any], known: Mapping[str, Any]) -> None:
@@ -61,7 +62,10 @@ def _check_keys(path: Path, where: str, table: Mapping[str, Any], known: Mapping
             raise ConfigError(message, path=path, remedy=f"The keys are: {names}.")
         kind = {"approvals": list, "embedded": bool}.get(key, known[key])
         allowed = (int, float) if kind is float else kind
-        if not isinstance(value, allowed) or (kind is not bool and isinstance(value, bool)):
+        right = isinstance(value, allowed) and (kind is bool or not isinstance(value, bool))
+        if right and kind is list:
+            right = all(isinstance(item, str) for item in value)
+        if not right:
             message = f"[{where}] {key} = {value!r} is not a {kind.__name__}."
             raise ConfigError(message, path=path, remedy="Correct the value.")
 

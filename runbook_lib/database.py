@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, LiteralString, Self, cast
+from typing import Any, Self
 
 import psycopg
 import sqlalchemy
@@ -48,7 +48,7 @@ class Connection:
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """Return all rows of a query, each a dict by column name."""
         with _translated(self._raw):
-            cursor = self._raw.execute(cast(LiteralString, sql), parameters)
+            cursor = self._raw.execute(sql, parameters)
             return cursor.fetchall()
 
     def value(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Any:
@@ -63,7 +63,7 @@ class Connection:
         Without parameters nothing is interpolated: a ``%`` in a migration stays what it is.
         """
         with _translated(self._raw):
-            return self._raw.execute(cast(LiteralString, sql), parameters).rowcount
+            return self._raw.execute(sql, parameters).rowcount
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

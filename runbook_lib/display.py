@@ -3,8 +3,9 @@
 import ast
 import difflib
 import hashlib
+import html
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -14,12 +15,14 @@ import matplotlib as mpl
 import pandas as pd
 from IPython import get_ipython
 from IPython.display import display
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from runbook_lib.errors import ConfigError
 from runbook_lib.evidence import redact
 from runbook_lib.indexes import GroupTiming
 from runbook_lib.model import IndexBuild, Outcome, Status
+from runbook_lib.report import duration, minutes, size
 
 _COLOURS = {
     Status.PASS: "#1a7f37",
@@ -31,17 +34,11 @@ _COLOURS = {
     Outcome.FAILED: "#cf222e",
     Outcome.UNKNOWN: "#9a6700",
 }
+_ESTIMATED, _MEASURED = "estimated in the brief", "measured"
 _BLUE, _GREY, _DARK = "#0969da", "#d0d7de", "#24292f"
 _ORDER = list(Status)
-_RC = {
-    "font.size": 9,
-    "axes.titlesize": 11,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "figure.dpi": 110,
-}
+_MARKED = ("status", "outcome")
+_RC: Any = {"font.size": 9, "figure.dpi": 110}
 
 
 @dataclass(frozen=True)
@@ -65,6 +62,8 @@ class Table:
         return redact(self.caption) + text
 
     def _repr_html_(self) -> str:
+        if not self.rows:
+            return f"<p><strong>{html.escape(redact(self.caption))}</strong></p>"
         identity = hashlib.sha256(self.caption.encode()).hexdigest()[:8]
         style = self.frame.style.hide(axis="index").set_uuid(identity)
         style = style.set_caption(redact(self.caption)).format(_cell, escape="html")
@@ -79,19 +78,18 @@ class Table:
                 {"selector": "td", "props": "max-width: 34em; overflow-wrap: anywhere;"},
             ]
         )
-        if self.rows:
-            numbers = list(self.frame.select_dtypes("number").columns)
-            style = style.set_properties(subset=numbers, **{"text-align": "right"})
-            marked = [name for name in ("status", "outcome") if name in self.frame.columns]
-            style = style.map(_colour, subset=marked)
+        numbers: list[Hashable] = list(self.frame.select_dtypes("number").columns)
+        style = style.set_properties(subset=numbers, **{"text-align": "right"})
+        marked: list[Hashable] = [name for name in _MARKED if name in self.frame.columns]
+        style = style.map(_colour, subset=marked)
         return str(style.to_html())
 
 
-def _cell(value: object) -> str:
-    if value is None or value is pd.NA or value != value:
+def _cell(value: Any) -> str:
+    if pd.isna(value):
         return ""
     if isinstance(value, float):
-        return f"{value:,.3f}" if abs(value) < 10 else f"{value:,.1f}"
+        return f"{value:,.1f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
@@ -108,7 +106,7 @@ def worst_first(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 def show(thing: object) -> None:
     """Display a value from inside a call; nothing happens outside a notebook."""
     if get_ipython() is not None:
-        display(thing)
+        display(thing)  # type: ignore[no-untyped-call]
 
 
 class Progress:
@@ -147,7 +145,9 @@ class Progress:
         self._bar.value = min(self._bar.value + 1, self._bar.max)
 
 
-def approval_form(roles: Sequence[str], dbname: str, save: Callable[[str, dict[str, str]], None]) -> None:
+def approval_form(
+    roles: Sequence[str], dbname: str, save: Callable[[str, dict[str, str]], None]
+) -> None:
     """Show fields for the typed confirmation and the approvals, and a button that records them."""
     confirm = widgets.Text(description="database", placeholder=f"type {dbname}")
     names = {role: widgets.Text(description=role, placeholder="name") for role in roles}
@@ -171,7 +171,7 @@ def check_parameters() -> None:
     Papermill only warns and goes on with the defaults. It writes the injected ones into a cell
     that begins with ``# Parameters``. Raises ConfigError.
     """
-    shell = get_ipython()  # type: ignore[no-untyped-call]
+    shell = get_ipython()
     cells: list[str] = shell.user_ns.get("In", []) if shell is not None else []
     declared: set[str] = set()
     for source in cells:
@@ -198,23 +198,6 @@ def _assigned(source: str) -> set[str]:
     return plain | {item.id for item in typed if isinstance(item, ast.Name)}
 
 
-def duration(seconds: float) -> str:
-    """Write a time as people say it."""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
-
-
-def size(count: int) -> str:
-    """Write bytes as people say them."""
-    amount = float(count)
-    for unit in ("B", "kB", "MB"):
-        if amount < 1024:
-            return f"{amount:.0f} {unit}"
-        amount /= 1024
-    return f"{amount:.1f} GB"
-
-
 @dataclass(frozen=True)
 class Chart:
     """Hold a figure; its title is the answer to the question it was drawn for."""
@@ -231,33 +214,41 @@ class Chart:
         return buffer.getvalue()
 
 
-def bars(
-    title: str, names: Sequence[str], seconds: Sequence[float], notes: Sequence[str]
-) -> Chart:
-    """Draw times as horizontal bars, the longest on top, each with a note behind it."""
+def _figure(title: str, height: float) -> tuple[Figure, Axes]:
+    """Make a figure nine inches wide with the answer over its whole width."""
+    figure = Figure(figsize=(9, height), layout="constrained")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold", wrap=True)
+    axes = figure.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def bars(title: str, names: Sequence[str], seconds: Sequence[float], notes: Sequence[str]) -> Chart:
+    """Draw times as horizontal bars, each with its time and a note behind it."""
     with mpl.rc_context(_RC):
-        figure = Figure(figsize=(9, 1.1 + 0.26 * len(names)), layout="constrained")
-        axes = figure.subplots()
+        figure, axes = _figure(title, 1.1 + 0.26 * len(names))
         unit, factor = ("ms", 1000.0) if max(seconds, default=0) < 1 else ("s", 1.0)
-        values = [value * factor for value in seconds]
-        axes.barh(range(len(names)), values, color=_BLUE, height=0.7)
+        axes.barh(range(len(names)), [value * factor for value in seconds], color=_BLUE, height=0.7)
         axes.set_yticks(range(len(names)), names)
         axes.invert_yaxis()
-        for place, (value, note) in enumerate(zip(values, notes, strict=True)):
-            axes.annotate(
-                f"{value:,.0f} {unit}   {note}" if unit == "ms" else f"{value:,.1f} s   {note}",
-                (value, place),
-                xytext=(4, 0),
-                textcoords="offset points",
-                va="center",
-                color=_DARK,
-                fontsize=8,
-            )
+        for place, (value, note) in enumerate(zip(seconds, notes, strict=True)):
+            _annotate(axes, f"{duration(value)}   {note}", (value * factor, place))
         axes.set_xlabel(f"time ({unit})")
         axes.margins(x=0.35, y=0.01)
         axes.set_xlim(left=0)
-        axes.set_title(title, wrap=True)
     return Chart(title, figure)
+
+
+def _annotate(axes: Axes, text: str, at: tuple[float, float]) -> None:
+    axes.annotate(
+        text,
+        at,
+        xytext=(5, 0),
+        textcoords="offset points",
+        va="center",
+        color=_DARK,
+        fontsize=8,
+    )
 
 
 def index_chart(builds: Sequence[IndexBuild], shown: int = 15) -> Chart:
@@ -288,26 +279,27 @@ def estimate_chart(groups: Sequence[GroupTiming]) -> Chart:
     title = (
         f"Longer than the brief estimated: {', '.join(late)}"
         if late
-        else f"Every group of indexes took less than the brief estimated, by a factor of {factor:,.0f} or more"
+        else f"Every group was built in less time than estimated, {factor:,.0f} times less or more"
     )
     with mpl.rc_context(_RC):
-        figure = Figure(figsize=(9, 1.4 + 0.5 * len(seen)), layout="constrained")
-        axes = figure.subplots()
-        places = range(len(seen))
-        low = [group.estimated[0] for group in seen]
-        width = [group.estimated[1] - group.estimated[0] for group in seen]
-        axes.barh(places, width, left=low, color=_GREY, height=0.5, label="estimated in the brief")
-        axes.scatter([group.measured for group in seen], places, color=_BLUE, zorder=3, label="measured")
+        figure, axes = _figure(title, 1.6 + 0.5 * len(seen))
         for place, group in enumerate(seen):
-            axes.annotate(
-                duration(group.measured), (group.measured, place), xytext=(6, 6),
-                textcoords="offset points", color=_DARK, fontsize=8,
-            )
-        labels = [f"{group.group}\n{group.rows:,} rows (brief: < {group.estimated_rows:,})" for group in seen]
-        axes.set_yticks(places, labels)
+            low, high = group.estimated
+            # "1 min" is no range: draw it a tenth wide, or it could not be seen.
+            width = max(high - low, low / 10)
+            axes.barh(place, width, left=low, color=_GREY, height=0.5, label=_ESTIMATED)
+            axes.scatter(group.measured, place, color=_BLUE, zorder=3, label=_MEASURED)
+            _annotate(axes, duration(group.measured), (group.measured, place))
+            _annotate(axes, minutes(group.estimated), (low + width, place))
+        axes.set_yticks(range(len(seen)), [_group_label(group) for group in seen])
         axes.invert_yaxis()
         axes.set_xscale("log")
+        axes.margins(x=0.1)
         axes.set_xlabel("time (s, logarithmic)")
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, -0.55), ncols=2, frameon=False)
-        axes.set_title(title, wrap=True)
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(handles[:2], labels[:2], loc="outside lower center", ncols=2, frameon=False)
     return Chart(title, figure)
+
+
+def _group_label(group: GroupTiming) -> str:
+    return f"{group.group}\n{group.rows:,} rows (brief: < {group.estimated_rows:,})"

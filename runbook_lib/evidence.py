@@ -22,7 +22,7 @@ _secrets: set[str] = set()
 
 
 def keep_secret(*values: str) -> None:
-    """Hide these values, also in their encoded forms, in everything that is written or displayed."""
+    """Hide these values, and their encoded forms, in everything that is written or shown."""
     for value in values:
         if len(value) >= _SHORTEST_SECRET:
             forms = {value, percent_encoded(value, safe=""), percent_encoded(value)}

@@ -27,8 +27,9 @@ def read_builds(
     steps: Iterable[Step],
     runs: Iterable[Mapping[str, Any]],
 ) -> tuple[IndexBuild, ...]:
-    """Return the indexes that this run's CREATE INDEX statements built, slowest first.
+    """Return the indexes this run built on tables that were there before, slowest first.
 
+    An index of a table that its own file creates is built over nothing: its time says nothing.
     ``runs`` are the journal's statements; the rest is read from the catalog.
     """
     took = {(run["path"], run["line"]): float(run["seconds"]) for run in runs}
@@ -36,10 +37,13 @@ def read_builds(
     for step in steps:
         if step.kind is not StepKind.APPLY:
             continue
-        for statement in release.migration(step.name).statements:
+        migration = release.migration(step.name)
+        fresh = {(item.schema, item.name) for item in migration.creates if item.kind == "table"}
+        for statement in migration.statements:
             seconds = took.get((statement.path, statement.line))
             for item in statement.creates:
-                if item.kind == "index" and seconds is not None:
+                old = item.kind == "index" and (item.schema, item.table) not in fresh
+                if old and seconds is not None:
                     wanted[f"{item.schema}.{item.name}"] = seconds
     builds = catalog.read_indexes(connection, wanted, wanted)
     return tuple(sorted(builds, key=lambda build: -(build.seconds or 0)))

@@ -14,7 +14,7 @@ import sys
 from typing import Any
 
 from jupyter_client.manager import AsyncKernelManager
-from jupyter_client.provisioning import LocalProvisioner
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 
 from runbook_lib import shell
@@ -91,7 +91,7 @@ class _ForkProvisioner(LocalProvisioner):
         env = kwargs.get("env") or dict(os.environ)
         cwd = str(kwargs.get("cwd") or os.getcwd())  # noqa: PTH109
         self.pid = self.pgid = _fork_server().fork(connection_file, env, cwd)
-        self.process = _Forked(self.pid)
+        self.process = _Forked(self.pid)  # type: ignore[assignment]
         return self.connection_info
 
 
@@ -106,7 +106,7 @@ class ForkKernelManager(AsyncKernelManager):
             self.provisioner = provisioner
         return await super()._async_pre_start_kernel(**kw)
 
-    pre_start_kernel = _async_pre_start_kernel  # type: ignore[assignment]
+    pre_start_kernel = _async_pre_start_kernel
 
 
 def manager_options() -> dict[str, str]:

@@ -4,19 +4,12 @@ import sys
 import time
 from pathlib import Path
 
-# jsonschema would build the grammar of an optional format check, two seconds of work at import,
-# and the schema of a notebook has no such format: this makes it go without.
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-
-import papermill
-from nbclient.exceptions import DeadKernelError
-from papermill.exceptions import PapermillExecutionError
-
-from runbook_lib.display import Progress, Table, duration
+from runbook_lib.display import Progress, Table
 from runbook_lib.errors import GateError
 from runbook_lib.kernels import manager_options
 from runbook_lib.model import PHASES, Phase
 from runbook_lib.queries import PROJECT
+from runbook_lib.report import duration
 from runbook_lib.run import Run
 
 _ONLY_WITH_STEPS = {"backup", "rehearsal", "migrate", "index_timing"}
@@ -69,6 +62,12 @@ def _executions(run: Run, phase: Phase) -> list[tuple[dict[str, str], str]]:
 
 
 def _execute(run: Run, phase: Phase, parameters: dict[str, str], output: Path) -> None:
+    # jsonschema would build the grammar of an optional format check, two seconds of work at
+    # import, and the schema of a notebook has no such format: this makes it go without.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    import papermill  # noqa: PLC0415
+    from nbclient.exceptions import DeadKernelError  # noqa: PLC0415
+
     source = _notebooks(run.root) / f"{phase.notebook}.ipynb"
     try:
         papermill.execute_notebook(
@@ -79,7 +78,7 @@ def _execute(run: Run, phase: Phase, parameters: dict[str, str], output: Path) -
             progress_bar=False,
             **manager_options(),
         )
-    except PapermillExecutionError as error:
+    except papermill.PapermillExecutionError as error:
         raise _stopped(run, phase, output, f"{error.evalue}") from None
     except DeadKernelError:
         said = "its kernel died; the server knows how far it came."

@@ -121,9 +121,7 @@ def compare(release: Release, rows: Iterable[LedgerRow]) -> tuple[CheckResult, .
             f"{len(listed) - len(pending)} of {len(listed)}",
         ),
         _none_of("changed migrations", changed, "restore the file that was applied"),
-        _none_of(
-            "unknown migrations", unknown, "find out which release brought them", Status.WARN
-        ),
+        _none_of("unknown migrations", unknown, "find out which release brought them", Status.WARN),
         _none_of(
             "failed migrations",
             failed,
@@ -133,9 +131,7 @@ def compare(release: Release, rows: Iterable[LedgerRow]) -> tuple[CheckResult, .
     )
 
 
-def _none_of(
-    name: str, found: list[str], remedy: str, status: Status = Status.FAIL
-) -> CheckResult:
+def _none_of(name: str, found: list[str], remedy: str, status: Status = Status.FAIL) -> CheckResult:
     if not found:
         return CheckResult(name, Status.PASS, "none", "none")
     return CheckResult(name, status, ", ".join(found), "none", remedy)

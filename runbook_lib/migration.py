@@ -4,9 +4,10 @@ import time
 
 from runbook_lib import indexes
 from runbook_lib.apply import Applier
-from runbook_lib.display import Chart, Progress, Table, duration, estimate_chart, index_chart, size
+from runbook_lib.display import Chart, Progress, Table, estimate_chart, index_chart
 from runbook_lib.errors import GateError, RunbookError
 from runbook_lib.model import IndexBuild, Outcome, Step, StepKind
+from runbook_lib.report import duration, minutes, size
 from runbook_lib.run import Run
 from runbook_lib.work import Recorder, carry_out, chart_steps, count_statements
 
@@ -87,7 +88,7 @@ def _builds(run: Run) -> tuple[IndexBuild, ...]:
 
 
 def time_indexes(run: Run) -> Table:
-    """Show each index this run built: time, rows of its table, size, and whether it is valid."""
+    """Show each index this run built on an older table: time, rows, size, whether it is valid."""
     builds = _builds(run)
     invalid = [build.name for build in builds if not build.valid]
     run.record(not invalid, {"indexes": builds, "failed": invalid})
@@ -121,7 +122,7 @@ def compare_estimates(run: Run) -> Table:
             "group": group.group,
             "rows in the brief": f"< {group.estimated_rows:,}",
             "rows here": group.rows,
-            "estimated": f"{group.estimated[0] / 60:g}-{group.estimated[1] / 60:g} min",
+            "estimated": minutes(group.estimated),
             "measured": duration(group.measured),
         }
         for group in groups

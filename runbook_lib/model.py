@@ -183,7 +183,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Unit:
-    """Hold statements that are committed together; ``transactional`` where a transaction holds them.
+    """Hold statements that are committed together, ``transactional`` in one transaction.
 
     ``opens`` and ``closes`` are the file's own BEGIN and COMMIT, where it has them.
     """

@@ -92,9 +92,7 @@ def _needs(migration: Migration, release: Release, existing: Set[str]) -> dict[s
     return found
 
 
-def _maker(
-    key: Key, here: int, migrations: tuple[Migration, ...]
-) -> tuple[Migration, str] | None:
+def _maker(key: Key, here: int, migrations: tuple[Migration, ...]) -> tuple[Migration, str] | None:
     """Find who creates an object: the nearest file before this one, else the first behind it."""
     for candidate in [*reversed(migrations[:here]), *migrations[here + 1 :]]:
         for statement in candidate.statements:

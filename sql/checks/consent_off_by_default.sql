@@ -2,8 +2,7 @@
 -- name: consent_off_by_default
 -- severity: error
 -- expect: no rows
--- remedy: ALTER TABLE "ConsentLog" ALTER COLUMN ... SET DEFAULT false, and review the rows already
---     there.
+-- remedy: ALTER TABLE "ConsentLog" ALTER COLUMN ... SET DEFAULT false; review the rows there are.
 SELECT column_name, column_default, is_nullable
 FROM information_schema.columns
 WHERE table_schema = 'public'

@@ -3,7 +3,7 @@
 -- severity: error
 -- expect: no rows
 -- remedy: ALTER TABLE ... ENABLE TRIGGER ALL, then look for orphans.
-SELECT tgrelid::regclass::text AS "table", conname, tgenabled
+SELECT DISTINCT tgrelid::regclass::text AS "table", conname
 FROM pg_trigger
 JOIN pg_constraint ON pg_constraint.oid = tgconstraint
 WHERE connamespace = 'public'::regnamespace

@@ -2,8 +2,7 @@
 -- name: ledger_finished
 -- severity: error
 -- expect: = 7
--- remedy: Find the migration without a finished row in _prisma_migrations, read its logs, apply
---     it.
+-- remedy: Find the migration that has no finished row, read its logs, apply it.
 SELECT count(DISTINCT migration_name)
 FROM public._prisma_migrations
 WHERE finished_at IS NOT NULL

@@ -2,8 +2,7 @@
 -- name: ledger_no_strangers
 -- severity: warning
 -- expect: no rows
--- remedy: Find out who applied them and add them to the release, or the next deployment reports
---     drift.
+-- remedy: Find out who applied them and add them to the release, or Prisma reports drift.
 SELECT migration_name, finished_at
 FROM public._prisma_migrations
 WHERE finished_at IS NOT NULL

@@ -2,8 +2,7 @@
 -- name: tables_created
 -- severity: error
 -- expect: no rows
--- remedy: Apply the migration that creates it; if the ledger says it was, somebody dropped the
---     table.
+-- remedy: Apply the migration that creates it; if the ledger has it, somebody dropped the table.
 SELECT migration, missing
 FROM (VALUES
     ('20251117022438_add_password_reset_table', '{

@@ -44,7 +44,7 @@ CROSS JOIN LATERAL (
            (ARRAY['Backpack', 'Bottle', 'Camera', 'Chair', 'Clock', 'Desk', 'Headphones', 'Kettle',
                   'Keyboard', 'Lamp', 'Mug', 'Notebook', 'Pan', 'Phone', 'Rug', 'Shelf', 'Speaker',
                   'Tent', 'Watch'])[1 + n % 19] AS thing,
-           499 + (n * 7919 % 1009) ^ 3::numeric / 5000 AS raw,
+           499 + (n * 7919 % 1009) ^ 6::numeric / 5e12 AS raw,
            TIMESTAMP '2022-12-01' + n * 7919 % 720 * interval '1 day' AS listed
 ) AS item
 CROSS JOIN LATERAL (SELECT floor(raw)::bigint AS cents) AS price;

@@ -150,8 +150,8 @@ CREATE UNIQUE INDEX "teams_organizationId_name_key" ON "teams" ("organizationId"
 CREATE INDEX "teams_departmentId_idx" ON "teams" ("departmentId");
 CREATE INDEX "teams_leadId_idx" ON "teams" ("leadId");
 
--- One row a person and organization; a role that somebody holds cannot be deleted, but by
--- NO ACTION, which unlike RESTRICT lets a deleted organization take its roles and members along.
+-- One row a person and organization. A role that somebody holds cannot be deleted; by NO ACTION,
+-- which unlike RESTRICT lets a deleted organization take its roles and members along.
 CREATE TABLE "organization_members" (
     "id"             TEXT           NOT NULL,
     "organizationId" TEXT           NOT NULL,

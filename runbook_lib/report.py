@@ -1,0 +1,24 @@
+"""Write quantities as people say them."""
+
+
+def duration(seconds: float) -> str:
+    """Write a time as people say it."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+
+
+def size(count: int) -> str:
+    """Write bytes as people say them."""
+    amount = float(count)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} GB"
+
+
+def minutes(seconds: tuple[float, float]) -> str:
+    """Write an estimated range of seconds in minutes."""
+    low, high = (value / 60 for value in seconds)
+    return f"{low:g} min" if low == high else f"{low:g}-{high:g} min"

@@ -1,0 +1,146 @@
+"""environments.toml is read strictly, and a server is named by libpq's conventions."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from runbook_lib import config
+from runbook_lib.errors import ConfigError
+from runbook_lib.queries import PROJECT
+
+TEXT = """[dev]
+dbname = "shop_dev"
+embedded = true
+scale = 2
+
+[prod]
+dbname = "shop"
+url_variable = "SHOP_URL"
+
+[prod.policy]
+lock_timeout = 3
+approvals = ["DBA", "Lead"]
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_libpq_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PGSERVICE", "PGHOST", "PGHOSTADDR", "SHOP_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / config.FILE).write_text(TEXT)
+    return tmp_path
+
+
+def refused(root: Path, old: str, new: str) -> ConfigError:
+    (root / config.FILE).write_text(TEXT.replace(old, new))
+    with pytest.raises(ConfigError) as caught:
+        config.read_environment(root, "prod")
+    assert caught.value.path == str(root / config.FILE)
+    return caught.value
+
+
+def test_an_environment_is_read_with_its_policy(root: Path) -> None:
+    found = config.read_environment(root, "prod")
+    assert (found.dbname, found.embedded, found.url_variable) == ("shop", False, "SHOP_URL")
+    assert (found.policy.lock_timeout, found.policy.approvals) == (3, ("DBA", "Lead"))
+
+
+def test_what_the_policy_does_not_say_has_its_default(root: Path) -> None:
+    assert config.read_environment(root, "dev").policy.lock_timeout == 5.0
+
+
+def test_an_unknown_environment_names_the_known_ones(root: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no environment 'production'.*dev, prod"):
+        config.read_environment(root, "production")
+
+
+def test_an_unknown_key_names_the_known_ones(root: Path) -> None:
+    error = refused(root, "dbname =", "database =")
+    assert "[prod] has an unknown key 'database'" in error.message
+    assert "dbname" in error.remedy
+
+
+def test_an_unknown_key_of_the_policy_is_named(root: Path) -> None:
+    assert "[prod.policy] has an unknown key 'lock'" in str(refused(root, "lock_timeout", "lock"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("lock_timeout = 3", 'lock_timeout = "3s"'),
+        ("lock_timeout = 3", "lock_timeout = true"),
+        ('approvals = ["DBA", "Lead"]', 'approvals = "DBA"'),
+        ('approvals = ["DBA", "Lead"]', "approvals = [1]"),
+        ('dbname = "shop"\n', "dbname = 5\n"),
+        ('dbname = "shop"\n', 'dbname = "shop"\nembedded = "yes"\n'),
+        ('[prod.policy]\nlock_timeout = 3\napprovals = ["DBA", "Lead"]', "policy = 3"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused(root: Path, old: str, new: str) -> None:
+    refused(root, old, new)
+
+
+def test_an_environment_without_a_database_is_refused(root: Path) -> None:
+    assert "[prod] has no dbname" in str(refused(root, 'dbname = "shop"\n', ""))
+
+
+def test_a_file_that_is_not_toml_is_refused(root: Path) -> None:
+    assert "not TOML" in str(refused(root, "[dev]", "[dev"))
+
+
+def test_a_server_that_nothing_names_says_what_to_set(root: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config.coordinates(config.read_environment(root, "prod"))
+    assert "'prod' names no server" in caught.value.message
+    assert {"SHOP_URL", "PGSERVICE", "PGHOST"} <= set(caught.value.remedy.replace(",", "").split())
+
+
+def test_the_shipped_prod_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RUNBOOK_PROD_URL", raising=False)
+    with pytest.raises(ConfigError, match="RUNBOOK_PROD_URL"):
+        config.coordinates(config.read_environment(PROJECT, "prod"))
+
+
+def test_the_url_comes_from_the_variable(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_URL", "postgresql://db/shop")
+    found = config.coordinates(config.read_environment(root, "prod"))
+    assert found == ("url", "postgresql://db/shop")
+
+
+def test_a_service_wins_over_a_url(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_URL", "postgresql://db/shop")
+    environment = replace(config.read_environment(root, "prod"), service="shop_prod")
+    assert config.coordinates(environment) == ("service", "shop_prod")
+
+
+def test_libpq_variables_are_enough(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGHOST", "db.internal")
+    assert config.coordinates(config.read_environment(root, "prod")) == ("libpq", "")
+
+
+def test_the_root_is_found_from_below(root: Path) -> None:
+    below = root / "notebooks" / "deep"
+    below.mkdir(parents=True)
+    assert config.find_root(below) == root.resolve()
+
+
+def test_without_a_root_it_says_where_it_looked(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=str(tmp_path)):
+        config.find_root(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["dev", "staging", "prod"])
+def test_the_shipped_environments_are_read(name: str) -> None:
+    assert config.read_environment(PROJECT, name).name == name
+
+
+def test_the_shipped_prod_is_strict() -> None:
+    policy = config.read_environment(PROJECT, "prod").policy
+    assert policy.rehearsal_required
+    assert policy.confirm
+    assert policy.approvals

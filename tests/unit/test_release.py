@@ -1,0 +1,255 @@
+"""A release is read whole or refused with file and line; its manifest says what its SQL does."""
+
+import re
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from runbook_lib import plan
+from runbook_lib.errors import ReleaseError
+from runbook_lib.model import Release
+from runbook_lib.queries import PROJECT
+from runbook_lib.release import read_release
+from tests.releases import release_of, write_release
+
+MANIFEST = """name = "Small Shop"
+title = "A small shop"
+
+[[migration]]
+number = 1
+name = "0001_a"
+purpose = "first"
+risk = "Low"
+estimate = "fast"
+tables = ["a", "b"]
+enums = ["role"]
+indexes = ["i"]
+relations = ["b.a -> a.id"]
+"""
+SQL = """CREATE TYPE role AS ENUM ('X');
+CREATE TABLE a (id int PRIMARY KEY, r role);
+
+CREATE TABLE b (
+  a int REFERENCES a (id)
+);
+CREATE INDEX i ON b (a);
+"""
+
+
+def write(directory: Path, manifest: str = MANIFEST, sql: str = SQL) -> Path:
+    """Write a release with a manifest."""
+    write_release(directory / "migrations", {"0001_a": sql})
+    (directory / "release.toml").write_text(manifest, encoding="utf-8")
+    return directory
+
+
+def refused(directory: Path) -> ReleaseError:
+    with pytest.raises(ReleaseError) as caught:
+        read_release(directory)
+    return caught.value
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Release:
+    return read_release(PROJECT / "sql")
+
+
+# --- the release that ships ---------------------------------------------------------------------
+
+
+def test_the_shipped_release_has_its_seven_migrations(shipped: Release) -> None:
+    assert [item.declared.number for item in shipped.migrations] == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_migration_4_of_the_shipped_release_moves_behind_migration_7(shipped: Release) -> None:
+    found = plan.order(shipped)
+    numbers = [shipped.migration(name).declared.number for name in found.names]
+    assert numbers == [1, 2, 3, 5, 6, 7, 4]
+    assert [item.migration for item in found.moved] == [shipped.migrations[3].name]
+
+
+@pytest.mark.parametrize(
+    ("number", "least", "most"),
+    [(1, 8, 8), (2, 40, 99), (3, 5, 5), (4, 1, 1), (5, 0, 0), (6, 4, 4), (7, 20, 99)],
+)
+def test_a_migration_creates_as_many_tables_as_the_brief_says(
+    shipped: Release, number: int, least: int, most: int
+) -> None:
+    kinds = Counter(item.kind for item in shipped.migrations[number - 1].creates)
+    assert least <= kinds["table"] <= most
+
+
+def test_the_performance_migration_creates_thirty_indexes_and_more(shipped: Release) -> None:
+    names = [item.name for item in shipped.migrations[4].creates if item.kind == "index"]
+    assert len([name for name in names if name.startswith("idx_")]) >= 30
+
+
+def test_every_migration_of_the_shipped_release_can_be_split_into_units(shipped: Release) -> None:
+    assert all(plan.units(item) for item in shipped.migrations)
+
+
+def test_every_criterion_names_a_check_that_is_there_or_none(shipped: Release) -> None:
+    sources = "".join(
+        path.read_text(encoding="utf-8") for path in (PROJECT / "runbook_lib").glob("*.py")
+    )
+    known = {check.name for check in shipped.checks}
+    known |= {item.name for item in shipped.thresholds} | {item.name for item in shipped.variables}
+    asked = {item.check for item in shipped.criteria if item.check}
+    assert {name for name in asked - known if f'"{name}"' not in sources} == set()
+
+
+# --- the manifest against the SQL ---------------------------------------------------------------
+
+
+def test_a_manifest_that_says_what_the_sql_does_is_read(tmp_path: Path) -> None:
+    release = read_release(write(tmp_path))
+    assert (release.name, release.title) == ("small-shop", "A small shop")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "line"),
+    [("tables", "c", 10), ("enums", "c", 11), ("indexes", "c", 12), ("relations", "b.c -> a.id", 13)],
+)
+def test_what_is_declared_and_not_created_is_refused(
+    tmp_path: Path, kind: str, name: str, line: int
+) -> None:
+    manifest = MANIFEST.replace(f"{kind} = [", f'{kind} = ["{name}", ')
+    error = refused(write(tmp_path, manifest))
+    assert error.place == f"{tmp_path / 'release.toml'}:{line}"
+    assert f"declares {name} among its {kind}" in error.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "line"),
+    [("tables", "a", 2), ("enums", "role", 1), ("indexes", "i", 7), ("relations", "b.a -> a.id", 4)],
+)
+def test_what_is_created_and_not_declared_is_refused(
+    tmp_path: Path, kind: str, name: str, line: int
+) -> None:
+    manifest = re.sub(rf'^({kind} = .*)"{re.escape(name)}",? ?', r"\1", MANIFEST, flags=re.M)
+    error = refused(write(tmp_path, manifest))
+    assert error.place == f"{tmp_path / 'migrations/0001_a/migration.sql'}:{line}"
+    assert error.message.startswith(f"{name} is created here")
+    assert f"among the {kind} of 0001_a" in error.message
+
+
+def test_a_listed_file_that_is_missing_is_refused_with_the_line_of_its_entry(
+    tmp_path: Path,
+) -> None:
+    shutil.rmtree(write(tmp_path) / "migrations" / "0001_a")
+    error = refused(tmp_path)
+    assert error.place == f"{tmp_path / 'release.toml'}:6"
+    assert "0001_a" in error.message
+
+
+def test_a_file_that_is_not_listed_is_refused(tmp_path: Path) -> None:
+    write_release(write(tmp_path) / "migrations", {"0002_b": "SELECT 1"})
+    assert "0002_b/migration.sql is not listed" in refused(tmp_path).message
+
+
+def test_a_manifest_that_is_not_toml_is_refused_with_the_line(tmp_path: Path) -> None:
+    error = refused(write(tmp_path, MANIFEST.replace("number = 1", "number 1")))
+    assert error.path == str(tmp_path / "release.toml")
+    assert "line 5" in error.message
+
+
+@pytest.mark.parametrize("key", ["number", "name", "purpose", "risk", "estimate"])
+def test_a_key_that_is_missing_from_a_migration_is_named(tmp_path: Path, key: str) -> None:
+    manifest = re.sub(rf"(\[\[migration\]\][^\[]*?){key} = .*\n", r"\1", MANIFEST)
+    error = refused(write(tmp_path, manifest))
+    assert f"lacks the key '{key}'" in error.message
+    assert error.path == str(tmp_path / "release.toml")
+
+
+def test_an_unknown_key_of_a_table_is_named(tmp_path: Path) -> None:
+    manifest = f'{MANIFEST}\n[[role]]\nname = "DBA"\ngroup = "Engineering"\ncolour = "red"\n'
+    error = refused(write(tmp_path, manifest))
+    assert "colour" in error.message
+    assert error.path == str(tmp_path / "release.toml")
+
+
+def test_an_unknown_key_of_a_migration_is_named(tmp_path: Path) -> None:
+    manifest = MANIFEST.replace("tables =", 'colour = "red"\ntables =')
+    assert "colour" in refused(write(tmp_path, manifest)).message
+
+
+# --- plain directories --------------------------------------------------------------------------
+
+
+def test_prisma_directories_apply_in_the_order_of_their_names(tmp_path: Path) -> None:
+    files = {name: "SELECT 1" for name in ("20250102_b", "20250101_a", "20250103_c")}
+    names = [item.name for item in release_of(tmp_path, files).migrations]
+    assert names == ["20250101_a", "20250102_b", "20250103_c"]
+
+
+def test_numbers_in_names_of_plain_files_are_compared_as_numbers(tmp_path: Path) -> None:
+    for name in ("10_c.sql", "9_b.sql", "1_a.sql", "10_b.sql"):
+        (tmp_path / name).write_text("SELECT 1")
+    names = [item.name for item in read_release(tmp_path).migrations]
+    assert names == ["1_a", "9_b", "10_b", "10_c"]
+
+
+def test_a_directory_called_migrations_is_named_by_its_parent(tmp_path: Path) -> None:
+    directory = write_release(tmp_path / "Web Shop" / "migrations", {"1": "SELECT 1"})
+    assert read_release(directory).name == "web-shop"
+
+
+def test_a_directory_name_with_spaces_is_read(tmp_path: Path) -> None:
+    directory = write_release(tmp_path / "my release (new)", {"1 first": "SELECT 1"})
+    release = read_release(directory)
+    assert (release.name, release.migrations[0].name) == ("my-release-new", "1 first")
+
+
+def test_an_empty_directory_is_refused(tmp_path: Path) -> None:
+    assert "holds neither" in refused(tmp_path).message
+
+
+def test_a_directory_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    assert "no release directory" in refused(tmp_path / "nowhere").message
+
+
+def test_a_file_that_is_not_utf_8_is_refused_with_the_line(tmp_path: Path) -> None:
+    path = write_release(tmp_path, {"1": ""}) / "1" / "migration.sql"
+    path.write_bytes(b"SELECT 1;\n-- \xe4\xf6\nSELECT 2;")
+    assert refused(tmp_path).place == f"{path}:2"
+
+
+def test_a_byte_order_mark_is_no_sql(tmp_path: Path) -> None:
+    path = write_release(tmp_path, {"1": ""}) / "1" / "migration.sql"
+    path.write_bytes(b"\xef\xbb\xbfSELECT 1;")
+    (statement,) = read_release(tmp_path).migrations[0].statements
+    assert (statement.sql, statement.line) == ("SELECT 1", 1)
+
+
+# --- the digest ---------------------------------------------------------------------------------
+
+
+def test_the_digest_changes_with_one_byte_of_a_file(tmp_path: Path) -> None:
+    before = release_of(tmp_path / "a", {"1": "SELECT 1", "2": "SELECT 2"})
+    after = release_of(tmp_path / "b", {"1": "SELECT 1", "2": "SELECT 2 "})
+    assert before.digest != after.digest
+
+
+def test_the_digest_changes_with_the_name_of_a_file(tmp_path: Path) -> None:
+    before = release_of(tmp_path / "a", {"1": "SELECT 1"})
+    assert before.digest != release_of(tmp_path / "b", {"2": "SELECT 1"}).digest
+
+
+def test_the_digest_is_the_same_at_another_place(tmp_path: Path) -> None:
+    files = {"1": "SELECT 1"}
+    assert release_of(tmp_path / "a", files).digest == release_of(tmp_path / "b", files).digest
+
+
+def test_the_digest_changes_with_one_byte_of_the_manifest(tmp_path: Path) -> None:
+    before = read_release(write(tmp_path / "a"))
+    after = read_release(write(tmp_path / "b", f"{MANIFEST}\n"))
+    assert before.digest != after.digest
+
+
+def test_a_checksum_is_the_sha256_of_the_bytes_as_prisma_takes_it(tmp_path: Path) -> None:
+    release = release_of(tmp_path, {"1": "SELECT 1;\n"})
+    assert release.migrations[0].checksum == (
+        "b4e0497804e46e0a0b0b8c31975b062152d551bac49c3c2e80932567b4085dcd"
+    )

@@ -1,0 +1,299 @@
+"""SQL is split, located and classified by PostgreSQL's own parser."""
+
+import pytest
+
+from runbook_lib.errors import ReleaseError
+from runbook_lib.model import DbObject, Statement
+from runbook_lib.statements import read_statements
+
+FILE = "0001_a/migration.sql"
+
+
+def one(sql: str) -> Statement:
+    (statement,) = read_statements(sql, FILE)
+    return statement
+
+
+def lines(sql: str) -> list[int]:
+    return [statement.line for statement in read_statements(sql, FILE)]
+
+
+def refused(sql: str) -> ReleaseError:
+    with pytest.raises(ReleaseError) as caught:
+        read_statements(sql, FILE)
+    return caught.value
+
+
+# --- splitting ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sql", ["", " \n\t\n", "-- nothing\n/* at all */", ";;\n;"])
+def test_a_file_without_statements_has_none(sql: str) -> None:
+    assert read_statements(sql, FILE) == ()
+
+
+def test_the_last_semicolon_may_be_missing() -> None:
+    found = read_statements("SELECT 1;\nSELECT 2", FILE)
+    assert [item.sql for item in found] == ["SELECT 1", "SELECT 2"]
+
+
+def test_a_semicolon_inside_quotes_splits_nothing() -> None:
+    sql = """CREATE TABLE "a;b" (c text DEFAULT ';'); SELECT E'\\';' AS "x;y";"""
+    assert len(read_statements(sql, FILE)) == 2
+
+
+def test_a_semicolon_inside_a_dollar_quoted_body_splits_nothing() -> None:
+    body = "BEGIN\n  PERFORM 1; /* ; */\n  RETURN;\nEND"
+    sql = f"CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $body$ {body} $body$;\nSELECT 1;"
+    function, after = read_statements(sql, FILE)
+    assert function.sql.endswith("$body$")
+    assert after.line == 5
+
+
+def test_comments_before_between_and_behind_statements_do_not_count() -> None:
+    sql = "-- a; b\n/* c\n /* nested; */ */ SELECT 1; -- d;\n\n-- e\nSELECT /* ; */ 2; -- f"
+    assert [item.line for item in read_statements(sql, FILE)] == [3, 6]
+    assert read_statements(sql, FILE)[1].sql == "SELECT /* ; */ 2"
+
+
+def test_windows_line_ends_do_not_shift_lines() -> None:
+    assert lines("SELECT 1;\r\n\r\n-- c\r\nSELECT 2;\r\n") == [1, 4]
+
+
+def test_text_of_several_bytes_does_not_shift_statements() -> None:
+    first, second = read_statements("SELECT 'ünï€😀'; -- ñ\nSELECT '日本';", FILE)
+    assert (first.sql, second.sql, second.line) == ("SELECT 'ünï€😀'", "SELECT '日本'", 2)
+
+
+# --- places -------------------------------------------------------------------------------------
+
+
+def test_a_reference_has_the_line_it_is_written_on() -> None:
+    (reference,) = one("\n\nINSERT INTO\n  orders\nVALUES (1)").references
+    assert (reference.object, reference.line) == (DbObject("relation", "public", "orders"), 4)
+
+
+def test_a_foreign_key_has_the_line_it_is_written_on() -> None:
+    sql = 'CREATE TABLE a (\n  id int,\n  "bId" int REFERENCES "B" ("key"),\n' \
+        "  FOREIGN KEY (id) REFERENCES c\n)"
+    assert [(str(item), item.line) for item in one(sql).relations] == [
+        ("a.bId -> B.key", 3),
+        ("a.id -> c.id", 4),
+    ]
+
+
+def test_a_foreign_key_added_later_is_a_relation_too() -> None:
+    sql = "ALTER TABLE a\n ADD CONSTRAINT k FOREIGN KEY (x, y) REFERENCES b (v, w)"
+    (relation,) = one(sql).relations
+    assert (str(relation), relation.line) == ("a.x,y -> b.v,w", 2)
+
+
+# --- what a statement creates and removes -------------------------------------------------------
+
+
+def test_a_table_is_created_with_its_columns() -> None:
+    assert one('CREATE TABLE IF NOT EXISTS s."ConsentLog" (id int, "userId" text)').creates == (
+        DbObject("table", "s", "ConsentLog"),
+        DbObject("column", "s", "id", "ConsentLog"),
+        DbObject("column", "s", "userId", "ConsentLog"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("sql", "created"),
+    [
+        ("CREATE TYPE \"Role\" AS ENUM ('A')", DbObject("enum", "public", "Role")),
+        ("CREATE TYPE s.role AS ENUM ()", DbObject("enum", "s", "role")),
+        ("CREATE DOMAIN d AS int", DbObject("type", "public", "d")),
+        ("CREATE TYPE c AS (x int)", DbObject("type", "public", "c")),
+        ("CREATE INDEX i ON s.t (c)", DbObject("index", "s", "i", "t")),
+        ("CREATE VIEW v AS SELECT 1", DbObject("view", "public", "v")),
+        ("CREATE TABLE t AS SELECT 1", DbObject("table", "public", "t")),
+        ("CREATE TEMP TABLE t AS SELECT 1", DbObject("table", "pg_temp", "t")),
+        ("CREATE SEQUENCE q", DbObject("sequence", "public", "q")),
+        ("CREATE SCHEMA s", DbObject("schema", "", "s")),
+        ("CREATE EXTENSION citext", DbObject("extension", "", "citext")),
+        ("ALTER TABLE t ADD COLUMN c int", DbObject("column", "public", "c", "t")),
+        ("ALTER TABLE a RENAME TO b", DbObject("table", "public", "b")),
+        ("ALTER TABLE t RENAME COLUMN a TO b", DbObject("column", "public", "b", "t")),
+        ("ALTER TYPE a RENAME TO b", DbObject("enum", "public", "b")),
+        ("ALTER INDEX a RENAME TO b", DbObject("index", "public", "b")),
+        (
+            "CREATE TRIGGER g BEFORE UPDATE ON t EXECUTE FUNCTION f()",
+            DbObject("trigger", "public", "g", "t"),
+        ),
+        (
+            "CREATE FUNCTION f() RETURNS int LANGUAGE sql RETURN 1",
+            DbObject("function", "public", "f"),
+        ),
+    ],
+)
+def test_what_is_created(sql: str, created: DbObject) -> None:
+    assert one(sql).creates == (created,)
+
+
+def test_an_index_without_a_name_is_not_guessed_at() -> None:
+    statement = one("CREATE INDEX ON t (c)")
+    assert statement.creates == ()
+    assert statement.label == "create index (unnamed) on t"
+
+
+@pytest.mark.parametrize(
+    ("sql", "removed"),
+    [
+        ("DROP TABLE s.t", DbObject("table", "s", "t")),
+        ("DROP INDEX i", DbObject("index", "public", "i")),
+        ("DROP VIEW v", DbObject("view", "public", "v")),
+        ('DROP TYPE "Role"', DbObject("enum", "public", "Role")),
+        ("ALTER TABLE t DROP COLUMN c", DbObject("column", "public", "c", "t")),
+        ("ALTER TABLE a RENAME TO b", DbObject("table", "public", "a")),
+        ("ALTER TABLE t RENAME COLUMN a TO b", DbObject("column", "public", "a", "t")),
+        ("ALTER TYPE a RENAME TO b", DbObject("enum", "public", "a")),
+    ],
+)
+def test_what_is_removed(sql: str, removed: DbObject) -> None:
+    assert one(sql).removes == (removed,)
+
+
+def test_a_drop_of_several_tables_removes_each() -> None:
+    assert [item.name for item in one("DROP TABLE a, b, c").removes] == ["a", "b", "c"]
+
+
+# --- what a statement needs ---------------------------------------------------------------------
+
+
+def test_the_name_of_a_cte_is_no_reference() -> None:
+    sql = "WITH recent AS (SELECT * FROM orders) SELECT * FROM recent"
+    assert [item.object.name for item in one(sql).references] == ["orders"]
+
+
+def test_a_table_that_refers_to_itself_needs_nothing() -> None:
+    assert one("CREATE TABLE a (up text REFERENCES a)").relations
+    assert not any(item.object.kind == "relation" for item in one("CREATE TABLE a (b text "
+        "REFERENCES a)").references)
+
+
+def test_alter_table_if_exists_needs_no_table() -> None:
+    assert one("ALTER TABLE IF EXISTS a DROP COLUMN b").references == ()
+
+
+def test_a_column_needs_its_type() -> None:
+    (reference,) = one('CREATE TABLE a (role "UserRole")').references
+    assert reference.object == DbObject("type", "public", "UserRole")
+
+
+# --- transactions -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE INDEX CONCURRENTLY i ON t (c)",
+        "DROP INDEX CONCURRENTLY i",
+        "REINDEX INDEX CONCURRENTLY i",
+        "REINDEX (CONCURRENTLY) TABLE t",
+        "REINDEX DATABASE d",
+        "REINDEX SCHEMA s",
+        "VACUUM t",
+        "CLUSTER",
+        "ALTER TABLE t DETACH PARTITION p CONCURRENTLY",
+        "ALTER SYSTEM SET work_mem = '1MB'",
+        "CREATE DATABASE d",
+        "DROP DATABASE d",
+    ],
+)
+def test_what_cannot_be_in_a_transaction(sql: str) -> None:
+    assert not one(sql).transactional
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE INDEX i ON t (c)",
+        "DROP INDEX i",
+        "REINDEX INDEX i",
+        "ANALYZE t",
+        "CLUSTER t USING i",
+        "ALTER TABLE t DETACH PARTITION p",
+        "ALTER TYPE e ADD VALUE 'x'",
+    ],
+)
+def test_what_can_be_in_a_transaction(sql: str) -> None:
+    assert one(sql).transactional
+
+
+@pytest.mark.parametrize(
+    ("sql", "control"),
+    [
+        ("BEGIN", "begin"),
+        ("START TRANSACTION", "begin"),
+        ("COMMIT", "commit"),
+        ("END", "commit"),
+        ("ROLLBACK", "rollback"),
+        ("SAVEPOINT s", ""),
+        ("SELECT 1", ""),
+    ],
+)
+def test_what_opens_and_closes_a_transaction(sql: str, control: str) -> None:
+    assert one(sql).control == control
+
+
+def test_a_do_block_is_opaque() -> None:
+    assert one("DO $$ BEGIN EXECUTE 'CREATE TABLE t ()'; END $$").opaque
+
+
+# --- what is refused ----------------------------------------------------------------------------
+
+
+def test_a_syntax_error_has_file_line_and_sqlstate() -> None:
+    error = refused("SELECT 1;\n\nCREATE TABEL t (id int);")
+    assert (error.place, error.sqlstate) == (f"{FILE}:3", "42601")
+    assert 'syntax error at or near "tabel"' in str(error).lower()
+
+
+def test_the_line_of_an_error_is_right_behind_text_of_several_bytes() -> None:
+    assert refused("SELECT '日本語 ünï€😀';\n-- ñ😀\nSELEC 1;").line == 3
+
+
+def test_the_line_of_an_error_is_right_with_windows_line_ends() -> None:
+    assert refused("SELECT 1;\r\n\r\nSELEC 1;\r\n").line == 3
+
+
+def test_an_unterminated_string_is_a_syntax_error() -> None:
+    error = refused("SELECT 1;\nSELECT 'abc;\n")
+    assert (error.sqlstate, error.line) == ("42601", 2)
+
+
+@pytest.mark.parametrize("command", ["\\i other.sql", "\\connect other", "\\set ON_ERROR_STOP on"])
+def test_a_psql_meta_command_is_refused_with_its_line(command: str) -> None:
+    error = refused(f"SELECT 1;\n{command}\nSELECT 2;")
+    assert error.place == f"{FILE}:2"
+    assert f"{command.split()[0]} is a psql meta-command" in str(error)
+
+
+def test_a_meta_command_behind_a_statement_on_its_line_is_refused() -> None:
+    error = refused("SELECT 1\n\\gexec\n")
+    assert (error.line, "\\gexec is a psql meta-command" in str(error)) == (2, True)
+
+
+def test_copy_from_stdin_with_rows_is_refused_with_its_line() -> None:
+    error = refused("SELECT 1;\nCOPY t (a, b) FROM stdin;\n1\tx\n2\ty\n\\.\nSELECT 2;")
+    assert error.place == f"{FILE}:2"
+    assert "COPY FROM STDIN" in str(error)
+
+
+def test_copy_from_stdin_over_two_lines_is_refused_with_its_first_line() -> None:
+    assert refused("SELECT 1;\n\nCOPY t (a, b)\n  FROM stdin;\n1\tx\n\\.\n").line == 3
+
+
+def test_copy_from_stdin_without_rows_is_refused_with_its_line() -> None:
+    assert refused("SELECT 1;\nCOPY t FROM STDIN;").place == f"{FILE}:2"
+
+
+def test_copy_from_a_file_of_the_server_is_sql() -> None:
+    assert one("COPY t FROM '/data/t.csv'").kind == "copy"
+
+
+def test_a_nul_byte_is_refused_with_its_line() -> None:
+    error = refused("SELECT 1;\nSELECT '\0';")
+    assert (error.place, "NUL byte" in str(error)) == (f"{FILE}:2", True)
