@@ -141,8 +141,13 @@ class Applier:
     def _own_transaction(self, connection: Connection, step: str, unit: Unit) -> Iterator[None]:
         """Hold the block in one transaction: the file's own BEGIN and COMMIT, or ours."""
         if unit.opens is None or unit.closes is None:
-            with connection.transaction():
-                yield
+            try:
+                with connection.transaction():
+                    yield
+            except StatementError as error:
+                if error.path is None and unit.statements:  # the commit: a deferred constraint
+                    error.path = unit.statements[-1].path
+                raise
             return
         try:
             self._run(connection, step, [unit.opens])
@@ -163,7 +168,15 @@ class Applier:
         transaction on another table (PostgreSQL manual, CREATE INDEX, "Building Indexes
         Concurrently").
         """
+        bound = connection.value("SHOW lock_timeout")
         connection.execute("SET lock_timeout = 0")
+        if not (self._built(connection, statement) and unsure):
+            self._run(connection, step, [statement])
+        connection.execute(f"SET lock_timeout = '{bound}'")
+
+    @staticmethod
+    def _built(connection: Connection, statement: Statement) -> bool:
+        """Tell whether the statement's index is there and valid; drop an invalid one."""
         for item in statement.creates:
             if item.kind != "index":
                 continue
@@ -172,9 +185,9 @@ class Applier:
             if any(not state["valid"] for state in states):
                 name = f"{quote(item.schema)}.{quote(item.name)}"
                 connection.execute(f"DROP INDEX CONCURRENTLY {name}")
-            elif states and unsure:
-                return
-        self._run(connection, step, [statement])
+            elif states:
+                return True
+        return False
 
     def _run(self, connection: Connection, step: str, statements: Iterable[Statement]) -> None:
         for statement in statements:

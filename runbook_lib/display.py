@@ -295,9 +295,13 @@ def estimate_chart(groups: Sequence[GroupTiming]) -> Chart:
         axes.invert_yaxis()
         axes.set_xscale("log")
         axes.margins(x=0.1)
-        axes.set_xlabel("time (s, logarithmic)")
+        axes.set_xlabel("time (logarithmic)")
+        axes.xaxis.set_major_formatter(lambda value, _: duration(value))
         handles, labels = axes.get_legend_handles_labels()
-        figure.legend(handles[:2], labels[:2], loc="outside lower center", ncols=2, frameon=False)
+        once = dict(zip(labels, handles, strict=True))  # every group has drawn both
+        figure.legend(
+            once.values(), once.keys(), loc="outside lower center", ncols=2, frameon=False
+        )
     return Chart(title, figure)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote as percent_encoded
 
 from runbook_lib.errors import EvidenceError
@@ -25,9 +25,16 @@ def keep_secret(*values: str) -> None:
     """Hide these values, and their encoded forms, in everything that is written or shown."""
     for value in values:
         if len(value) >= _SHORTEST_SECRET:
-            forms = {value, percent_encoded(value, safe=""), percent_encoded(value)}
-            escaped = {json.dumps(form)[1:-1] for form in forms}  # as a notebook file holds it
-            _secrets.update(forms | escaped | {html.escape(value)})
+            _secrets.update(_forms(value))
+
+
+def _forms(value: str) -> set[str]:
+    """Return the value as a URL, Python and HTML write it, each also as JSON (a notebook) does."""
+    plain = {value, percent_encoded(value, safe=""), percent_encoded(value), repr(value)[1:-1]}
+    both = (True, False)
+    shown = plain | {html.escape(form, quote=quotes) for form in plain for quotes in both}
+    escaped = {json.dumps(form, ensure_ascii=ascii_)[1:-1] for form in shown for ascii_ in both}
+    return shown | escaped
 
 
 def redact(text: str) -> str:
@@ -42,7 +49,7 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return _plain(asdict(value))
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {redact(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_plain(item) for item in value]
     if isinstance(value, (datetime, Path)):
@@ -60,6 +67,7 @@ def _write(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
+        temporary.unlink(missing_ok=True)
         message = f"The evidence cannot be written: {error.strerror}."
         raise EvidenceError(message, path=path, remedy="Make room or give access.") from error
 
@@ -107,6 +115,8 @@ class RunDirectory:
             return None
         except (OSError, ValueError) as error:
             raise EvidenceError("The record cannot be read.", path=path) from error
+        if not isinstance(content, dict):
+            raise EvidenceError("The record cannot be read.", path=path)
         return content
 
     def scrub(self, path: Path) -> None:
@@ -147,11 +157,20 @@ class Journal:
     def _append(self, event: str, **content: object) -> None:
         line = {"at": datetime.now(UTC).isoformat(), "event": event, **_plain(content)}
         try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            with self.path.open("a+b") as file:
+                text = json.dumps(line, ensure_ascii=False) + "\n"
+                file.write((self._after_cut(file) + text).encode())
         except OSError as error:
             message = f"The journal cannot be written: {error.strerror}."
             raise EvidenceError(message, path=self.path, remedy="Make room.") from error
+
+    @staticmethod
+    def _after_cut(file: BinaryIO) -> str:
+        """Return the line end that a kill kept from being written, else nothing."""
+        if file.seek(0, os.SEEK_END) == 0:
+            return ""
+        file.seek(-1, os.SEEK_END)
+        return "" if file.read() == b"\n" else "\n"
 
     def started(self, step: str, statement: Statement) -> None:
         """Take note that a statement is about to be sent."""
@@ -169,7 +188,7 @@ class Journal:
         """Yield what was written; a last line that a kill cut short is passed over."""
         if not self.path.is_file():
             return
-        for text in self.path.read_text(encoding="utf-8").splitlines():
+        for text in self.path.read_bytes().split(b"\n"):
             try:
                 yield json.loads(text)
             except ValueError:

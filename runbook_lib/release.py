@@ -41,6 +41,7 @@ def read_release(directory: Path) -> Release:
     if not directory.is_dir():
         message = f"There is no release directory {directory}."
         raise ReleaseError(message, remedy="Give -p release a directory of SQL migrations.")
+    directory = directory.resolve()
     manifest = directory / MANIFEST
     return _with_manifest(directory, manifest) if manifest.is_file() else _plain(directory)
 
@@ -54,13 +55,13 @@ def _plain(directory: Path) -> Release:
     if not paths:
         message = f"{directory} holds neither NAME/migration.sql nor *.sql files."
         raise ReleaseError(message, remedy="Give -p release a directory of SQL migrations.")
-    migrations = tuple(read_migration(name, path) for name, path in zip(listed, paths, strict=True))
-    name = directory.resolve().name
+    migrations = tuple(read_migration(name, path, directory) for name, path in zip(listed, paths, strict=True))
+    name = directory.name
     if name == "migrations":
-        name = directory.resolve().parent.name
+        name = directory.parent.name
     return Release(
         name=_slug(name),
-        title=f"Migrations in {directory.resolve().name}",
+        title=f"Migrations in {directory.name}",
         root=directory,
         migrations=migrations,
         digest=_digest(migrations, ()),
@@ -77,8 +78,13 @@ def _slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower() or "release"
 
 
-def read_migration(name: str, path: Path, declared: Declaration | None = None) -> Migration:
-    """Read one migration file; its checksum is the SHA-256 of its bytes, as Prisma takes it."""
+def read_migration(
+    name: str, path: Path, directory: Path, declared: Declaration | None = None
+) -> Migration:
+    """Read one migration file of a release directory.
+
+    Its checksum is the SHA-256 of its bytes, as Prisma takes it.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -90,17 +96,14 @@ def read_migration(name: str, path: Path, declared: Declaration | None = None) -
         line = data.count(b"\n", 0, error.start) + 1
         message = "The file is not UTF-8."
         raise ReleaseError(message, path=path, line=line, remedy="Save it as UTF-8.") from error
-    statements = read_statements(text, _shown(path))
+    statements = read_statements(text, _shown(path, directory))
     checksum = hashlib.sha256(data).hexdigest()
     return Migration(name, path, checksum, statements, declared or Declaration())
 
 
-def _shown(path: Path) -> str:
-    """Name a file relative to the working directory's tree where it lies in it."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+def _shown(path: Path, directory: Path) -> str:
+    """Name a file from its release directory on: the same from wherever the runbook runs."""
+    return str(path.relative_to(directory.parent))
 
 
 def _digest(migrations: Iterable[Migration], others: Iterable[Path]) -> str:
@@ -137,7 +140,7 @@ def _from_manifest(directory: Path, manifest: Path, text: str, data: Mapping[str
         if not path.is_file():
             message = f"The manifest lists {entry['name']}, and there is no {path}."
             raise ReleaseError(message, path=manifest, line=line, remedy="Add the file.")
-        migration = read_migration(entry["name"], path, _declaration(entry, line))
+        migration = read_migration(entry["name"], path, directory, _declaration(entry, line))
         _check_declared(migration, manifest, text)
         migrations.append(migration)
     _check_unlisted(directory, manifest, {item.name for item in migrations})

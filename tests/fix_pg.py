@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from runbook_lib import shell
+from runbook_lib.database import Database
 from runbook_lib.errors import RunbookError
 from runbook_lib.sandbox import Sandbox
 
@@ -33,6 +34,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     if "PYTEST_XDIST_WORKER" in os.environ:
         root = root.parent  # the controller's own directory
     with Sandbox(root) as sandbox:
+        with Database(sandbox.conninfo()).connect() as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")  # no test pulls the plug
+            connection.rows("SELECT pg_reload_conf()")
         yield sandbox
 
 
@@ -40,6 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 def database(server: Sandbox) -> Iterator[dict[str, str]]:
     """Create an empty database, yield its connection parameters, drop it."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-    psql(server.conninfo(), f"CREATE DATABASE {name}")
+    maintenance = Database(server.conninfo())
+    maintenance.create(name)
     yield server.conninfo(name)
-    psql(server.conninfo(), f"DROP DATABASE {name} WITH (FORCE)")
+    maintenance.drop(name)

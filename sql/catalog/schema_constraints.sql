@@ -1,6 +1,7 @@
 -- Constraints; NOT NULL is a property of the column (PostgreSQL 18 also lists it here).
 SELECT format('constraint %I.%I.%I', n.nspname, coalesce(r.relname, t.typname), c.conname) AS key,
-       pg_get_constraintdef(c.oid) AS definition
+       concat_ws(' ', pg_get_constraintdef(c.oid),
+                 obj_description(c.oid, 'pg_constraint')) AS definition
 FROM pg_constraint c
 JOIN pg_namespace n ON n.oid = c.connamespace
 LEFT JOIN pg_class r ON r.oid = c.conrelid

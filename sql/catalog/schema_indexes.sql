@@ -2,7 +2,9 @@
 SELECT format('index %I.%I.%I', n.nspname, t.relname, i.relname) AS key,
        concat_ws(' ', pg_get_indexdef(x.indexrelid),
                  CASE WHEN NOT x.indisvalid THEN 'invalid' END,
-                 CASE WHEN NOT x.indisready THEN 'not ready' END) AS definition
+                 CASE WHEN NOT x.indisready THEN 'not ready' END,
+                 CASE WHEN x.indisreplident THEN 'replica identity' END,
+                 obj_description(i.oid, 'pg_class')) AS definition
 FROM pg_index x
 JOIN pg_class i ON i.oid = x.indexrelid
 JOIN pg_class t ON t.oid = x.indrelid

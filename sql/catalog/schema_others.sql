@@ -1,4 +1,4 @@
--- What else makes a schema: schemas, extensions, triggers, row security policies.
+-- What else makes a schema: schemas, extensions, triggers, policies, rules, extended statistics.
 SELECT format('schema %I', nspname) AS key, coalesce(obj_description(oid, 'pg_namespace'), '') AS definition
 FROM pg_namespace
 WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public')
@@ -6,14 +6,26 @@ UNION ALL
 SELECT format('extension %I', extname), extversion
 FROM pg_extension
 UNION ALL
-SELECT format('trigger %I.%I.%I', n.nspname, c.relname, t.tgname), pg_get_triggerdef(t.oid) || ' ' || t.tgenabled::text
+SELECT format('trigger %I.%I.%I', n.nspname, c.relname, t.tgname), concat_ws(' ', pg_get_triggerdef(t.oid), t.tgenabled::text, obj_description(t.oid, 'pg_trigger'))
 FROM pg_trigger t
 JOIN pg_class c ON c.oid = t.tgrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE NOT t.tgisinternal AND n.nspname !~ '^pg_'
 UNION ALL
 SELECT format('policy %I.%I.%I', n.nspname, c.relname, p.polname),
-       concat_ws(' ', p.polcmd::text, pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
+       concat_ws(' ', p.polcmd::text, CASE WHEN NOT p.polpermissive THEN 'restrictive' END,
+                 (SELECT string_agg(rolname, ', ' ORDER BY rolname) FROM pg_roles WHERE oid = ANY(p.polroles)),
+                 pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
 FROM pg_policy p
 JOIN pg_class c ON c.oid = p.polrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
+UNION ALL
+SELECT format('rule %I.%I.%I', n.nspname, c.relname, r.rulename), pg_get_ruledef(r.oid)
+FROM pg_rewrite r
+JOIN pg_class c ON c.oid = r.ev_class
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE r.rulename <> '_RETURN' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+UNION ALL
+SELECT format('statistics %I.%I', n.nspname, s.stxname), pg_get_statisticsobjdef(s.oid)
+FROM pg_statistic_ext s
+JOIN pg_namespace n ON n.oid = s.stxnamespace

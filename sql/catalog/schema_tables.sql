@@ -10,6 +10,13 @@ SELECT format('%s %I.%I',
                  CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END,
                  pg_get_expr(c.relpartbound, c.oid),
                  CASE WHEN c.relrowsecurity THEN 'row security' END,
+                 CASE WHEN c.relforcerowsecurity THEN 'forced on the owner' END,
+                 CASE WHEN c.relkind IN ('r', 'p', 'm') AND c.relreplident <> 'd'
+                      THEN 'replica identity ' || c.relreplident::text END,
+                 (SELECT format('%s from %s by %s between %s and %s cache %s cycle %s',
+                                format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmin,
+                                s.seqmax, s.seqcache, s.seqcycle)
+                  FROM pg_sequence s WHERE s.seqrelid = c.oid),
                  array_to_string(c.reloptions, ','),
                  obj_description(c.oid, 'pg_class')) AS definition
 FROM pg_class c

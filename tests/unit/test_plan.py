@@ -83,7 +83,7 @@ def test_the_reason_of_a_move_names_both_places(tmp_path: Path) -> None:
         tmp_path, {"1": "\nALTER TABLE\n  late ADD c int", "2": "\n\n\nCREATE TABLE late ()"}
     )
     (moved,) = plan.order(release).moved
-    one, two = (item.path for item in release.migrations)
+    one, two = (item.statements[0].path for item in release.migrations)
     assert f"{one}:3 needs late" in moved.reason
     assert f"created at {two}:4" in moved.reason
 
@@ -139,7 +139,7 @@ def test_a_cycle_names_both_files_and_lines(tmp_path: Path) -> None:
         },
     )
     message = str(refused(release))
-    one, two = (item.path for item in release.migrations)
+    one, two = (item.statements[0].path for item in release.migrations)
     assert f"{one}:3 needs b" in message
     assert f"{two}:2 needs a" in message
 
@@ -163,7 +163,7 @@ def test_a_table_that_nothing_creates_is_42p01_with_file_and_line(tmp_path: Path
     release = release_of(tmp_path, {"1": 'SET a.b = 1;\n\nUPDATE\n  "Nowhere" SET a = 1'})
     error = refused(release)
     assert (error.sqlstate, error.line) == ("42P01", 4)
-    assert error.path == str(release.migrations[0].path)
+    assert error.path == release.migrations[0].statements[0].path
     assert '"Nowhere"' in error.message
 
 
@@ -251,7 +251,7 @@ def test_an_unbalanced_transaction_is_refused_with_its_line(
     migration = migration_of(tmp_path, sql)
     with pytest.raises(ReleaseError) as caught:
         plan.units(migration)
-    assert caught.value.place == f"{migration.path}:{line}"
+    assert caught.value.place == f"{migration.statements[0].path}:{line}"
 
 
 def test_a_concurrent_index_inside_a_transaction_is_25001_with_its_line(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_what_is_created_and_not_declared_is_refused(
 ) -> None:
     manifest = re.sub(rf'^({kind} = .*)"{re.escape(name)}",? ?', r"\1", MANIFEST, flags=re.M)
     error = refused(write(tmp_path, manifest))
-    assert error.place == f"{tmp_path / 'migrations/0001_a/migration.sql'}:{line}"
+    assert error.place.endswith(f"/migrations/0001_a/migration.sql:{line}")
     assert error.message.startswith(f"{name} is created here")
     assert f"among the {kind} of 0001_a" in error.message
 

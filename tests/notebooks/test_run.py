@@ -1,0 +1,266 @@
+"""The whole release, headless, as a person types it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runbook_lib import catalog
+from runbook_lib.database import Connection, Database
+from runbook_lib.release import read_release
+from runbook_lib.sandbox import Sandbox
+from tests.projects import command, fresh_project, papermill, record, runs, stop
+
+pytestmark = pytest.mark.slow
+
+MIGRATIONS = 7
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Hand over a project whose release went through on dev."""
+    project = fresh_project(tmp_path_factory.mktemp("finished") / "a project")
+    done = papermill("notebooks/run.ipynb", "env=dev", project=project)
+    assert done.returncode == 0, done.stderr[-3000:]
+    yield project
+    stop(project)
+
+
+def connect(project: Path, dbname: str = "citadelbuy_dev") -> Connection:
+    return Database(Sandbox(project).use().conninfo(dbname)).connect()
+
+
+def fingerprint(project: Path, dbname: str = "citadelbuy_dev") -> str:
+    with connect(project, dbname) as connection:
+        return catalog.take_snapshot(connection).fingerprint
+
+
+@pytest.mark.xdist_group("finished")
+class TestAFinishedRun:
+    def test_brings_every_object_of_the_brief(self, finished: Path) -> None:
+        with connect(finished) as connection:
+            tables = connection.value(
+                "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' "
+                "AND tablename <> '_prisma_migrations'"
+            )
+            indexes = connection.rows(
+                "SELECT indisvalid AND indisready AS good FROM pg_index "
+                "JOIN pg_class ON oid = indexrelid WHERE relname LIKE 'idx\\_%'"
+            )
+            keys = connection.rows("SELECT convalidated FROM pg_constraint WHERE contype = 'f'")
+        assert tables >= 8 + 40 + 5 + 1 + 4 + 20
+        assert len(indexes) >= 30
+        assert all(row["good"] for row in indexes)
+        assert keys
+        assert all(row["convalidated"] for row in keys)
+
+    def test_writes_prismas_ledger(self, finished: Path) -> None:
+        release = read_release(finished / "sql")
+        with connect(finished) as connection:
+            rows = connection.rows("SELECT * FROM _prisma_migrations")
+        assert {row["migration_name"]: row["checksum"] for row in rows} == {
+            item.name: item.checksum for item in release.migrations
+        }
+        assert len(rows) == MIGRATIONS
+        assert all(row["finished_at"] and row["applied_steps_count"] == 1 for row in rows)
+
+    def test_keeps_an_executed_notebook_for_each_phase_and_file(self, finished: Path) -> None:
+        (run,) = runs(finished)
+        names = {path.stem for path in run.glob("*.ipynb")}
+        steps = {name for name in names if name.startswith("40_migrate_")}
+        assert len(steps) == MIGRATIONS + 1  # and the demo rows
+        phases = {"00_brief", "10_prechecks", "20_backup", "30_rehearsal", "50_index_timing"}
+        assert names - steps == phases | {"60_verify", "70_monitor", "80_signoff"}
+
+    def test_seals_its_evidence(self, finished: Path) -> None:
+        (run,) = runs(finished)
+        assert command("sha256sum", "--check", "--quiet", "SHA256SUMS", cwd=run).returncode == 0
+        (run / "60_verify.json").write_text("{}")
+        assert command("sha256sum", "--check", "--quiet", "SHA256SUMS", cwd=run).returncode != 0
+
+    def test_charts_index_builds_over_rows(self, finished: Path) -> None:
+        (run,) = runs(finished)
+        indexes = record(run, "50_index_timing")["indexes"]
+        assert len(indexes) >= 30
+        assert sum(item["rows"] for item in indexes) > 10_000
+        cells = json.loads((run / "50_index_timing.ipynb").read_text())["cells"]
+        outputs = [output for cell in cells for output in cell.get("outputs", ())]
+        assert sum("image/png" in output.get("data", ()) for output in outputs) == 2
+
+    def test_applies_nothing_the_second_time(self, finished: Path) -> None:
+        before = fingerprint(finished)
+        done = papermill(
+            "run.ipynb", "env=dev", project=finished, cwd=finished / "notebooks"
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        second = runs(finished)[-1]
+        assert not list(second.glob("40_*"))
+        assert not (second / "journal.jsonl").exists()
+        assert record(second, "60_verify")["status"] == "passed"
+        assert fingerprint(finished) == before
+
+    def test_is_taken_back_to_the_state_of_its_backup(self, finished: Path) -> None:
+        release = papermill("notebooks/90_rollback.ipynb", "env=dev", project=finished)
+        assert release.returncode == 0  # the second run took no backup
+        first = runs(finished)[0]
+        for path in runs(finished)[1:]:
+            path.rename(finished / path.name)
+        backup = record(first, "20_backup")["backup"]
+        wrong = papermill("notebooks/90_rollback.ipynb", "confirm=other", project=finished)
+        assert wrong.returncode != 0
+        assert fingerprint(finished) != backup["schema_fingerprint"]
+        done = papermill("notebooks/90_rollback.ipynb", "confirm=citadelbuy_dev", project=finished)
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert fingerprint(finished) == backup["schema_fingerprint"]
+        kept = record(first, "90_rollback")["rollback"]["kept_as"]
+        assert fingerprint(finished, kept) != backup["schema_fingerprint"]
+
+
+@pytest.mark.xdist_group("staging")
+def test_staging_records_what_production_has_as_baseline(tmp_path: Path) -> None:
+    project = fresh_project(tmp_path)
+    settings = project / "environments.toml"
+    settings.write_text(settings.read_text().replace("scale = 1.0", "scale = 0.05"))
+    try:
+        done = papermill("notebooks/run.ipynb", "env=staging", project=project)
+        assert done.returncode == 0, done.stderr[-3000:]
+        (run,) = runs(project, "staging")
+        steps = record(run, "plan")["steps"]
+        assert [step["kind"] for step in steps] == ["baseline"] * 3 + ["apply"] * 4
+        with connect(project, "citadelbuy_staging") as connection:
+            adopted = connection.value(
+                "SELECT count(*) FROM _prisma_migrations WHERE logs = '' "
+                "AND applied_steps_count = 0 AND started_at = finished_at"
+            )
+        assert adopted == 3
+        assert record(run, "20_backup")["backup"]["rows"]["public.orders"] > 1000
+    finally:
+        stop(project)
+
+
+@pytest.mark.xdist_group("staging")
+def test_staging_that_differs_is_not_adopted(tmp_path: Path) -> None:
+    project = fresh_project(tmp_path)
+    settings = project / "environments.toml"
+    settings.write_text(settings.read_text().replace("scale = 1.0", "scale = 0.01"))
+    try:
+        assert papermill("notebooks/00_brief.ipynb", "env=staging", project=project).returncode == 0
+        with connect(project, "citadelbuy_staging") as connection:
+            connection.execute("ALTER TABLE orders DROP COLUMN notes CASCADE")
+            connection.execute("ALTER TABLE orders ADD COLUMN notes integer")
+        done = papermill("notebooks/run.ipynb", "env=staging", project=project)
+        assert done.returncode != 0
+        assert "column public.orders.notes" in done.stderr
+    finally:
+        stop(project)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "said"),
+    [
+        ("evn=dev", "The notebook has no parameter 'evn'. Did you mean 'env'?"),
+        ("env=devel", "There is no environment 'devel'. Use one of: dev, staging, prod."),
+        ("release=nowhere", "There is no release directory 'nowhere'."),
+        ("env=prod", "The environment 'prod' names no server. Set RUNBOOK_PROD_URL"),
+    ],
+)
+def test_a_wrong_parameter_stops_before_anything_is_touched(
+    parameter: str, said: str, tmp_path: Path
+) -> None:
+    project = fresh_project(tmp_path)
+    clean = {name: "" for name in os.environ if name.startswith("PG")}
+    done = papermill("notebooks/run.ipynb", parameter, project=project, **clean)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert not (project / ".runbook").exists()
+    assert not (project / "runs").exists()
+
+
+def prisma_release(directory: Path, **files: str) -> Path:
+    for name, sql in files.items():
+        (directory / name).mkdir(parents=True)
+        (directory / name / "migration.sql").write_text(sql)
+    return directory
+
+
+GOOD = "CREATE TABLE a (id text PRIMARY KEY);\nINSERT INTO a VALUES ('100 %');\n"
+
+
+@pytest.mark.xdist_group("releases")
+@pytest.mark.parametrize(
+    ("bad", "place", "sqlstate"),
+    [
+        ("CREATE TABLE b (id int);\nCREATE TABEL c (id int);\n", "0002_bad/migration.sql:2", "42601"),
+        ("CREATE TABLE b (id int);\n\nALTER TABLE c ADD d int;\n", "0002_bad/migration.sql:3", "42P01"),
+        ("CREATE TABLE b (id int);\nSELECT\n  nothing\nFROM a;\n", "0002_bad/migration.sql:3", "42703"),
+    ],
+    ids=["syntax", "missing-table", "missing-column"],
+)
+def test_a_defect_stops_the_run_with_its_place(
+    bad: str, place: str, sqlstate: str, tmp_path: Path
+) -> None:
+    project = fresh_project(tmp_path)
+    files = {"0001_good": GOOD, "0002_bad": bad, "0003_later": "CREATE TABLE e (id int);"}
+    release = prisma_release(project / "my release", **files)
+    try:
+        done = papermill(
+            "notebooks/run.ipynb", "env=dev", "release=my release", project=project
+        )
+        assert done.returncode != 0
+        assert f"my release/{place}" in done.stderr
+        assert f"SQLSTATE {sqlstate}" in done.stderr
+        with connect(project, "postgres") as server:
+            names = {row["datname"] for row in server.rows("SELECT datname FROM pg_database")}
+        if "citadelbuy_dev" in names:
+            with connect(project) as connection:
+                assert not catalog.relations(connection) & {"public.b", "public.e"}
+        # Mended, the same command goes through.
+        (release / "0002_bad" / "migration.sql").write_text("CREATE TABLE b (id int);\n")
+        again = papermill(
+            "notebooks/run.ipynb", "env=dev", "release=my release", project=project
+        )
+        assert again.returncode == 0, again.stderr[-3000:]
+        with connect(project) as connection:
+            assert catalog.relations(connection) >= {"public.a", "public.b", "public.e"}
+            assert connection.value("SELECT id FROM a") == "100 %"
+    finally:
+        stop(project)
+
+
+@pytest.mark.xdist_group("killed")
+def test_a_killed_run_goes_on_to_the_same_schema(tmp_path: Path) -> None:
+    project = fresh_project(tmp_path)
+    words = [sys.executable, "-m", "papermill", "notebooks/run.ipynb", "out.ipynb", "-p", "env", "dev"]
+    try:
+        for seconds in (9, 14, 19, 24):
+            process = subprocess.Popen(
+                words,
+                cwd=project,
+                start_new_session=True,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            time.sleep(seconds)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        done = papermill("notebooks/run.ipynb", "env=dev", project=project)
+        assert done.returncode == 0, done.stderr[-3000:]
+        last = runs(project)[-1]
+        assert record(last, "60_verify")["status"] == "passed"
+        with connect(project) as connection:
+            ledger = connection.rows("SELECT migration_name FROM _prisma_migrations")
+        assert len({row["migration_name"] for row in ledger}) == len(ledger) == MIGRATIONS
+        other = fresh_project(tmp_path / "undisturbed")
+        try:
+            assert papermill("notebooks/run.ipynb", "env=dev", project=other).returncode == 0
+            assert fingerprint(project) == fingerprint(other)
+        finally:
+            stop(other)
+    finally:
+        stop(project)

@@ -1,0 +1,469 @@
+"""The argv of every program to the letter, the runner, and the choice of programs."""
+
+import ast
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from runbook_lib import shell
+from runbook_lib.errors import ConfigError, ToolError
+from runbook_lib.shell import Account, Completed, Environment, Installation, Runner, StrPath
+
+BIN = Path("/opt/pg/bin")
+PACKAGE = Path(shell.__file__).parent
+
+
+# --- argv ---------------------------------------------------------------------------------------
+
+
+def test_initdb_argv() -> None:
+    argv = shell.initdb_argv(BIN, Path("/a b/data"))
+    locale = (
+        ["--locale=C", "--lc-ctype=UTF-8"] if sys.platform == "darwin" else ["--locale=C.UTF-8"]
+    )
+    assert argv == [
+        "/opt/pg/bin/initdb",
+        "--pgdata=/a b/data",
+        "--username=postgres",
+        "--auth=trust",
+        "--encoding=UTF8",
+        *locale,
+        "--no-sync",
+    ]
+
+
+def test_start_argv_quotes_for_the_shell_that_pg_ctl_uses() -> None:
+    argv = shell.start_argv(BIN, Path("/a b/data"), Path("/a b/log"), Path("/t x"), {"fsync": "on"})
+    assert argv == [
+        "/opt/pg/bin/pg_ctl",
+        "start",
+        "--pgdata=/a b/data",
+        "--log=/a b/log",
+        "--wait",
+        "--options=-c listen_addresses= -c port=5432 "
+        "-c 'unix_socket_directories=\"/t x\"' -c fsync=on",
+    ]
+
+
+def test_stop_argv() -> None:
+    argv = shell.stop_argv(BIN, Path("/d"), "fast")
+    assert argv == ["/opt/pg/bin/pg_ctl", "stop", "--pgdata=/d", "--wait", "--mode=fast"]
+
+
+def test_ready_argv() -> None:
+    assert shell.ready_argv(BIN / "pg_isready", Path("/s")) == [
+        "/opt/pg/bin/pg_isready",
+        "--quiet",
+        "--host=/s",
+        "--port=5432",
+        "--username=postgres",
+        "--timeout=5",
+    ]
+
+
+def test_query_argv() -> None:
+    assert shell.query_argv(BIN / "psql", "shop", "SELECT 1") == [
+        "/opt/pg/bin/psql",
+        "--no-psqlrc",
+        "--tuples-only",
+        "--no-align",
+        "--quiet",
+        "--no-password",
+        "--set=ON_ERROR_STOP=1",
+        "--dbname=shop",
+        "--command=SELECT 1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "extra"), [(None, []), ("0003-1B-1", ["--snapshot=0003-1B-1"])]
+)
+def test_dump_argv(snapshot: str | None, extra: list[str]) -> None:
+    assert shell.dump_argv(BIN / "pg_dump", "host=/s dbname=shop", Path("/b/x.dump"), snapshot) == [
+        "/opt/pg/bin/pg_dump",
+        "--format=custom",
+        "--compress=9",
+        "--no-password",
+        "--file=/b/x.dump",
+        *extra,
+        "--dbname=host=/s dbname=shop",
+    ]
+
+
+@pytest.mark.parametrize(("jobs", "extra"), [(None, []), (4, ["--jobs=4"])])
+def test_restore_argv_never_cleans(jobs: int | None, extra: list[str]) -> None:
+    assert shell.restore_argv(BIN / "pg_restore", "scratch", Path("/b/x.dump"), jobs) == [
+        "/opt/pg/bin/pg_restore",
+        "--exit-on-error",
+        "--no-password",
+        *extra,
+        "--dbname=scratch",
+        "/b/x.dump",
+    ]
+
+
+def test_list_argv() -> None:
+    argv = shell.list_argv(BIN / "pg_restore", Path("/b/x"))
+    assert argv == ["/opt/pg/bin/pg_restore", "--list", "/b/x"]
+
+
+@pytest.mark.parametrize(
+    "conninfo",
+    [
+        "host=db password=s3cret",
+        "host=db PASSWORD = 's3cret'",
+        "host=db sslpassword=s3cret",
+        "postgresql://u:s3cret@db/shop",
+        "postgresql://u@db/shop?password=s3cret",
+    ],
+)
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda c: shell.dump_argv(BIN / "pg_dump", c, Path("/x")),
+        lambda c: shell.restore_argv(BIN / "pg_restore", c, Path("/x")),
+        lambda c: shell.query_argv(BIN / "psql", c, "SELECT 1"),
+    ],
+    ids=["dump", "restore", "query"],
+)
+def test_a_password_does_not_become_an_argument(
+    build: Callable[[str], list[str]], conninfo: str
+) -> None:
+    with pytest.raises(ConfigError, match="PGPASSWORD") as caught:
+        build(conninfo)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "conninfo",
+    [
+        "shop",
+        "postgresql://u@db:5432/shop",
+        "host=db passfile=/p",
+        "postgresql://u@[::1]:5432/shop",
+    ],
+)
+def test_a_connection_without_a_password_does(conninfo: str) -> None:
+    assert f"--dbname={conninfo}" in shell.dump_argv(BIN / "pg_dump", conninfo, Path("/x"))
+
+
+# --- running ------------------------------------------------------------------------------------
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+def test_run_returns_what_the_program_said() -> None:
+    done = shell.run(
+        python("import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"), check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (3, "out\n", "err\n")
+    assert done.argv[0] == sys.executable
+    assert 0 < done.seconds < 30
+
+
+def test_a_failure_names_program_status_and_its_last_words() -> None:
+    code = "import sys; sys.exit('\\n'.join(f'line {i}' for i in range(9)))"
+    with pytest.raises(ToolError) as caught:
+        shell.run(python(code))
+    name = Path(sys.executable).name
+    assert str(caught.value) == (
+        f"{name} ended with exit status 1: line 4; line 5; line 6; line 7; line 8"
+    )
+
+
+def test_a_killed_program_is_named_with_its_signal() -> None:
+    with pytest.raises(ToolError, match="was ended by SIGKILL: it said nothing"):
+        shell.run(python("import os; os.kill(os.getpid(), 9)"))
+
+
+def test_a_program_that_is_not_there_is_named() -> None:
+    with pytest.raises(ToolError, match="/nowhere/pg_dump could not be started: No such file"):
+        shell.run(["/nowhere/pg_dump"])
+
+
+def test_env_is_merged_over_the_callers_and_none_removes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RUNBOOK_A", "RUNBOOK_B", "RUNBOOK_C"):
+        monkeypatch.setenv(name, "caller")
+    code = "import os; print({k: v for k, v in sorted(os.environ.items()) if 'RUNBOOK_' in k})"
+    done = shell.run(python(code), env={"RUNBOOK_B": "given", "RUNBOOK_C": None})
+    assert done.stdout.strip() == "{'RUNBOOK_A': 'caller', 'RUNBOOK_B': 'given'}"
+
+
+def test_a_password_that_the_program_repeats_is_masked() -> None:
+    code = "import os, sys; sys.exit('wrong password ' + os.environ['PGPASSWORD'])"
+    with pytest.raises(ToolError, match=r"wrong password \*\*\*$") as caught:
+        shell.run(python(code), env={"PGPASSWORD": "s3cret"})
+    assert "s3cret" not in repr(caught.value)
+
+
+def test_words_reach_the_program_as_they_are_without_a_shell() -> None:
+    words = ["$HOME", "a b", "; exit 9", "*"]
+    done = shell.run([*python("import sys; print(sys.argv[1:])"), *words])
+    assert done.stdout.strip() == repr(words)
+
+
+def test_a_program_that_takes_too_long_is_asked_to_end() -> None:
+    code = "import signal, sys, time; signal.signal(15, lambda *_: sys.exit()); time.sleep(60)"
+    started = time.monotonic()
+    with pytest.raises(ToolError, match=r"did not finish within 0\.5 s"):
+        shell.run(python(code), timeout=0.5)
+    assert time.monotonic() - started < 5
+
+
+def test_an_interrupt_ends_the_program(tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    code = f"import os, time; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+
+    def interrupt() -> None:
+        while not mark.exists() or not mark.read_text():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        shell.run(python(code))
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(mark.read_text()), 0)
+
+
+def test_bytes_that_are_no_utf8_do_not_stop_it() -> None:
+    code = "import sys; sys.stdout.buffer.write(b'caf\\xe9')"
+    assert shell.run(python(code)).stdout == "caf\ufffd"
+
+
+def test_spawn_detaches(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    code = (
+        "import os, sys; text = f'{os.getsid(0) == os.getpid()} {os.getcwd()}'; "
+        f"open({str(mark)!r}, 'w').write(text); print('not seen')"
+    )
+    shell.spawn(python(code))
+    deadline = time.monotonic() + 10
+    while (not mark.exists() or not mark.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert mark.read_text() == "True /"
+
+
+def test_spawn_reaps_what_it_spawned_before() -> None:
+    first = shell.spawn(["true"])
+    shell._spawned[-1].wait()
+    shell.spawn(["true"])
+    assert first not in {process.pid for process in shell._spawned}
+    shell._spawned[-1].wait()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: only root can turn into somebody else")
+def test_run_as_another_account() -> None:
+    done = shell.run(["id", "-u"], as_account=Account(65534, 65534))
+    assert done.stdout == "65534\n"
+    before = os.getgroups()
+    os.setgroups([4242])
+    try:
+        assert shell.run(["id", "-G"], as_account=Account(65534, 65534)).stdout == "65534\n"
+    finally:
+        os.setgroups(before)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="user namespaces are Linux's")
+def test_run_in_a_namespace() -> None:
+    assert shell.run(["id", "-u"], as_account=shell.NAMESPACE).stdout == "65534\n"
+
+
+def test_a_fake_runner_fits_the_protocol() -> None:
+    """The habit the other tests follow: a fake that fails on an argv it does not expect."""
+
+    def fake(
+        argv: Sequence[StrPath],
+        *,
+        env: Environment | None = None,
+        check: bool = True,
+        timeout: float | None = None,
+        as_account: Account | None = None,
+    ) -> Completed:
+        assert argv == shell.list_argv(BIN / "pg_restore", Path("/x"))
+        return Completed((), 0, "; Archive", "", 0.0)
+
+    runners: list[Runner] = [fake, shell.run]
+    assert runners[0](shell.list_argv(BIN / "pg_restore", Path("/x"))).stdout == "; Archive"
+    with pytest.raises(AssertionError):
+        runners[0](["rm"])
+
+
+def test_only_shell_starts_processes() -> None:
+    guilty = []
+    for path in PACKAGE.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if {"subprocess", "pty", "multiprocessing"} & set(names) and path.name != "shell.py":
+                guilty.append(path.name)
+            if isinstance(node, ast.Attribute) and node.attr in {"system", "popen", "posix_spawn"}:
+                guilty.append(path.name)
+    assert guilty == []
+
+
+# --- finding programs ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def install(tmp_path: Path) -> Callable[..., Installation]:
+    def make(major: int, minor: int, source: str, *names: str, tls: bool = True) -> Installation:
+        bindir = tmp_path / f"{source.replace('/', '_')} {major}.{minor}" / "bin"
+        bindir.mkdir(parents=True)
+        refusal = (
+            ""
+            if tls
+            else "echo 'sslmode value \"require\" invalid when SSL support is not compiled in' >&2"
+        )
+        for name in names or ("pg_dump", "psql"):
+            program = bindir / name
+            said = f"{name} (PostgreSQL) {major}.{minor} (Debian {major}.{minor}-0)"
+            program.write_text(
+                f'#!/bin/sh\nif [ "$1" = -V ]; then echo "{said}"; exit; fi\n{refusal}\nexit 1\n'
+            )
+            program.chmod(0o755)
+        return Installation(bindir, (major, minor), source)
+
+    return make
+
+
+def chosen(found: list[Installation], server_major: int | None, *, tls: bool = False) -> Path:
+    return shell.find_program("pg_dump", server_major=server_major, tls=tls, among=found).parent
+
+
+def test_the_nearest_major_that_is_not_older_than_the_server(
+    install: Callable[..., Installation],
+) -> None:
+    found = [install(18, 1, "wheel"), install(16, 9, "PATH"), install(14, 3, "/usr")]
+    assert chosen(found, 18) == found[0].bindir
+    assert chosen(found, 17) == found[0].bindir
+    assert chosen(found, 16) == found[1].bindir
+    assert chosen(found, 15) == found[1].bindir
+    assert chosen(found, 14) == found[2].bindir
+
+
+def test_the_newest_minor_then_the_given_order(install: Callable[..., Installation]) -> None:
+    found = [install(17, 4, "wheel"), install(17, 9, "PATH"), install(17, 9, "/usr")]
+    assert chosen(found, 17) == found[1].bindir
+
+
+def test_the_variable_wins_where_it_fits(install: Callable[..., Installation]) -> None:
+    found = [install(18, 0, shell.BINDIR_VARIABLE), install(16, 9, "wheel")]
+    assert chosen(found, 16) == found[0].bindir
+    old = [install(15, 0, shell.BINDIR_VARIABLE), install(17, 9, "wheel")]
+    assert chosen(old, 16) == old[1].bindir
+
+
+def test_without_a_server_the_first_that_has_the_program(
+    install: Callable[..., Installation],
+) -> None:
+    found = [install(14, 1, "a", "psql"), install(15, 1, "b"), install(17, 1, "c")]
+    assert chosen(found, None) == found[1].bindir
+
+
+def test_tls_is_asked_for(install: Callable[..., Installation]) -> None:
+    found = [install(17, 9, "wheel", tls=False), install(18, 0, "PATH")]
+    assert chosen(found, 17) == found[0].bindir
+    assert chosen(found, 17, tls=True) == found[1].bindir
+
+
+def test_a_missing_program_says_what_where_and_what_to_set(
+    install: Callable[..., Installation],
+) -> None:
+    found = [install(17, 9, "wheel x"), install(15, 18, "PATH")]
+    with pytest.raises(ToolError) as caught:
+        chosen(found, 18)
+    assert str(caught.value) == (
+        f"A pg_dump for a PostgreSQL 18 server was not found in RUNBOOK_PG_BINDIR, the wheel "
+        f"{shell.WHEEL}, PATH or /usr/lib/postgresql/*/bin (seen: wheel x: 17.9 in "
+        f"{found[0].bindir}; PATH: 15.18 in {found[1].bindir}). Set RUNBOOK_PG_BINDIR to the bin "
+        f"directory of a fitting PostgreSQL 18."
+    )
+    with pytest.raises(ToolError, match=r"that speaks TLS .*\(seen: no PostgreSQL at all\)"):
+        chosen([], 18, tls=True)
+
+
+def test_installations_come_in_order(
+    install: Callable[..., Installation], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given, on_path = install(16, 2, "given"), install(17, 3, "path")
+    debian = tmp_path / "debian"
+    debian.mkdir()
+    for major in (9, 15, 14):
+        made = install(major, 1, f"debian{major}")
+        made.bindir.parent.rename(debian / str(major))
+    (debian / "common").mkdir()
+    monkeypatch.setenv(shell.BINDIR_VARIABLE, str(given.bindir))
+    monkeypatch.setenv("PATH", str(on_path.bindir))
+    monkeypatch.setattr(shell, "WHEEL", "no_such_wheel")
+    monkeypatch.setattr(shell, "DEBIAN", debian)
+    assert shell.installations() == [
+        Installation(given.bindir, (16, 2), "RUNBOOK_PG_BINDIR"),
+        Installation(on_path.bindir, (17, 3), "PATH"),
+        *(Installation(debian / str(n) / "bin", (n, 1), str(debian)) for n in (15, 14, 9)),
+    ]
+
+
+def test_debians_wrapper_is_not_taken_for_an_installation(
+    install: Callable[..., Installation], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    real = install(15, 1, "wrapper", "pg_wrapper")
+    links = tmp_path / "links"
+    links.mkdir()
+    (links / "pg_dump").symlink_to(real.bindir / "pg_wrapper")
+    monkeypatch.setenv("PATH", str(links))
+    assert "PATH" not in {each.source for each in shell.installations()}
+
+
+def test_the_wheel_is_found_without_importing_it() -> None:
+    code = (
+        "import sys; from runbook_lib import shell; found = shell.server_installation(); "
+        "print(found.source, shell.WHEEL in sys.modules)"
+    )
+    path = os.pathsep.join(filter(None, [str(PACKAGE.parent), os.environ.get("PYTHONPATH")]))
+    done = shell.run(python(code), env={"PYTHONPATH": path, shell.BINDIR_VARIABLE: None})
+    if not done.stdout.startswith("wheel"):
+        pytest.skip(f"the wheel {shell.WHEEL} is not installed: the server is from {done.stdout}")
+    assert done.stdout == f"wheel {shell.WHEEL} False\n"
+
+
+@pytest.mark.parametrize("content", ["", "#!/nonexistent/interpreter\n"], ids=["none", "broken"])
+def test_a_variable_that_leads_nowhere_is_refused(
+    content: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if content:
+        (tmp_path / "pg_dump").write_text(content)
+        (tmp_path / "pg_dump").chmod(0o755)
+    monkeypatch.setenv(shell.BINDIR_VARIABLE, str(tmp_path))
+    with pytest.raises(ConfigError, match="no PostgreSQL program runs"):
+        shell.installations()
+
+
+def test_a_server_needs_all_its_programs_and_the_right_major(
+    install: Callable[..., Installation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("initdb", "postgres", "pg_ctl", "pg_isready", "psql")
+    some, full = install(18, 1, "some", *names[:3]), install(16, 1, "full", *names)
+    monkeypatch.setattr(shell, "_bindirs", lambda: iter([(some.bindir, "a"), (full.bindir, "b")]))
+    assert shell.server_installation().bindir == full.bindir
+    assert shell.server_installation(16).bindir == full.bindir
+    with pytest.raises(ToolError, match=r"A PostgreSQL 17 server .* Set RUNBOOK_PG_BINDIR"):
+        shell.server_installation(17)
+
+
+def test_versions_are_read_once(
+    install: Callable[..., Installation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = install(17, 2, "once")
+    assert shell._version(found.bindir) == (17, 2)
+    monkeypatch.setattr(subprocess, "Popen", None)  # a second process would fail here
+    assert shell._version(found.bindir) == (17, 2)
