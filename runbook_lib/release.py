@@ -55,7 +55,9 @@ def _plain(directory: Path) -> Release:
     if not paths:
         message = f"{directory} holds neither NAME/migration.sql nor *.sql files."
         raise ReleaseError(message, remedy="Give -p release a directory of SQL migrations.")
-    migrations = tuple(read_migration(name, path, directory) for name, path in zip(listed, paths, strict=True))
+    migrations = tuple(
+        read_migration(name, path, directory) for name, path in zip(listed, paths, strict=True)
+    )
     name = directory.name
     if name == "migrations":
         name = directory.parent.name

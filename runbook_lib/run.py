@@ -180,27 +180,32 @@ class _Opening:
 
 
 def _continued(opening: _Opening, connection: Connection) -> Run | None:
-    """Return the latest run, if it is of these files and this server and is not over."""
-    runs = RunDirectory.all(opening.root, opening.environment.name, opening.release.name)
-    if not runs:
+    """Return the latest run, if it is of these files and this server and is not over.
+
+    A rollback takes the latest run that has a backup, whatever became of the files since.
+    """
+    earlier = [
+        opening.run(_read_plan(directory), directory)
+        for directory in RunDirectory.all(
+            opening.root, opening.environment.name, opening.release.name
+        )
+    ]
+    here = [run for run in earlier if _same_server(run.plan.target, opening.target)]
+    if opening.phase == "rollback":
+        here = [run for run in here if run.backup() and not run.passed("rollback")]
+        if not here:
+            message = f"No run on {opening.environment.name} took a backup to roll back to."
+            raise GateError(message, remedy="Restore another backup by hand.")
+        return here[-1]
+    if not here or here[-1].plan.release_digest != opening.release.digest:
         return None
-    directory = runs[-1]
-    planned = _read_plan(directory.read("plan") or {})
-    if planned.digest != plan.digest(planned):
-        message = "The plan of the run was edited."
-        raise GateError(message, path=directory.path / "plan.json", remedy="Start a new run.")
-    if planned.release_digest != opening.release.digest:
-        return None
-    if not _same_server(planned.target, opening.target):
-        return None
-    run = opening.run(planned, directory)
-    over = run.passed("signoff") or run.passed("rollback")
-    if over:
+    run = here[-1]
+    if run.passed("signoff") or run.passed("rollback"):
         return None if opening.phase in _STARTS else run
-    if len(run.pending()) == len(planned.steps):
+    if len(run.pending()) == len(run.plan.steps):
         # Nothing was done yet: the plan holds only while the schema is what it was made for.
         live = catalog.take_snapshot(connection).fingerprint
-        return run if live == planned.schema_fingerprint else None
+        return run if live == run.plan.schema_fingerprint else None
     return run
 
 
@@ -208,15 +213,26 @@ def _same_server(planned: Target, found: Target) -> bool:
     return (planned.system_identifier, planned.dbname) == (found.system_identifier, found.dbname)
 
 
-def _read_plan(saved: dict[str, Any]) -> Plan:
+def _read_plan(directory: RunDirectory) -> Plan:
+    """Read the plan of a run; raises GateError where it was edited."""
+    saved = directory.read("plan") or {}
     fields = {key: value for key, value in saved.items() if key != "recorded_at"}
-    fields["target"] = Target(**fields["target"])
-    fields["moved"] = tuple(Moved(**item) for item in fields["moved"])
-    steps = ({**item, "kind": StepKind(item["kind"])} for item in fields["steps"])
-    fields["steps"] = tuple(Step(**item) for item in steps)
-    fields["order"] = tuple(fields["order"])
-    fields["applied"] = tuple(fields["applied"])
-    return Plan(**fields)
+    try:
+        fields["target"] = Target(**fields["target"])
+        fields["moved"] = tuple(Moved(**item) for item in fields["moved"])
+        steps = ({**item, "kind": StepKind(item["kind"])} for item in fields["steps"])
+        fields["steps"] = tuple(Step(**item) for item in steps)
+        fields["order"] = tuple(fields["order"])
+        fields["applied"] = tuple(fields["applied"])
+        planned = Plan(**fields)
+        edited = planned.digest != plan.digest(planned)
+    except (KeyError, TypeError, ValueError):
+        edited = True
+    if edited:
+        path = directory.path / "plan.json"
+        message = "The plan of the run was edited, or another version of the runbook wrote it."
+        raise GateError(message, path=path, remedy="Move the run directory away.")
+    return planned
 
 
 def _started(opening: _Opening, connection: Connection) -> Run:
@@ -279,9 +295,6 @@ def _gate(run: Run) -> None:
     if run.phase == "signoff" and not run.passed("verify"):
         message = "Sign-off waits for the verification, not passed yet."
         raise GateError(message, remedy="Run 60_verify.ipynb first.")
-    if run.phase == "rollback" and run.backup() is None:
-        message = "This run took no backup, so there is nothing to roll back to."
-        raise GateError(message, remedy="Open the run that changed the target.")
 
 
 def _rehearsal(policy: Policy) -> tuple[str, ...]:

@@ -41,7 +41,11 @@ def command(
 
 
 def papermill(
-    notebook: str, *parameters: str, project: Path, cwd: Path | None = None, **env: str
+    notebook: str,
+    *parameters: str,
+    project: Path,
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run ``papermill NOTEBOOK out.ipynb -p name value ...`` as a person types it."""
     pairs = [word for item in parameters for word in ("-p", *item.split("=", 1))]

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import subprocess
 import tomllib
 from pathlib import Path
 
@@ -60,7 +59,8 @@ def test_the_fixed_packages_are_used() -> None:
 
 
 def test_no_file_tells_of_a_machine() -> None:
-    words = re.compile(r"/root/|/home/\w|/work/|/Users/\w|pypi\.org|registry\.npmjs|files\.pythonhosted")
+    machines = r"/root/|/home/\w|/work/|/Users/\w"
+    words = re.compile(rf"{machines}|pypi\.org|registry\.npmjs|files\.pythonhosted")
     suffixes = {".py", ".md", ".toml", ".txt", ".yml", ".sql", ".ipynb", ".cfg", ""}
     own = {Path(__file__), REPOSITORY / "tests" / "notebooks" / "lint.py"}
     for path in tracked():
@@ -104,13 +104,12 @@ def test_a_newcomers_commands_work_in_a_clean_clone(tmp_path: Path) -> None:
     assert cloned.returncode == 0, cloned.stderr
     try:
         for line in shell_blocks()[1]:
-            done = subprocess.run(
-                line, shell=True, cwd=clone, capture_output=True, text=True, timeout=600, check=False
-            )
+            done = command("sh", "-c", line, cwd=clone, timeout=600)
             assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
         again = command("make", "run", cwd=clone, timeout=600)
         assert again.returncode == 0, again.stderr[-3000:]
-        assert re.search(r"^evidence: runs/dev/\d{8}_\d{6}_\d{3}_citadelbuy$", again.stdout, re.MULTILINE)
+        said = r"^evidence: runs/dev/\d{8}_\d{6}_\d{3}_citadelbuy$"
+        assert re.search(said, again.stdout, re.MULTILINE)
         assert command("make", "stop", cwd=clone).returncode == 0
     finally:
         shutil.rmtree(clone / ".venv", ignore_errors=True)

@@ -39,7 +39,7 @@ _CHROMIUM = (
 )
 _POLICY = 'confirm = true\napprovals = ["Database Administrator"]\n'
 _PREPARE = """
-from runbook_lib import check_target, decide, open_run, show_plan, take_backup
+from runbook_lib import check_target, open_run, show_plan, take_backup
 show_plan(open_run("dev", "", "brief"))
 check_target(open_run("dev", "", "prechecks"))
 take_backup(open_run("dev", "", "backup"))
@@ -60,7 +60,7 @@ class Desk:
     @contextlib.contextmanager
     def open(self, project: Path, name: str) -> Iterator[Notebook]:
         path = project / "notebooks" / f"{name}.ipynb"
-        page = self.browser.new_page(viewport={"width": 1440, "height": 900})
+        page = self.browser.new_page(viewport={"width": 1440, "height": 1700})
         page.set_default_timeout(PATIENCE * 1000)
         try:
             page.goto(self.lab.url(f"lab/tree/{project.name}/notebooks/{path.name}") + "&reset")
@@ -96,8 +96,8 @@ def _assert_clean(notebook: Notebook) -> None:
     """Every code cell was run in this session, in order, and none of them complained."""
     cells = notebook.cells()
     numbers = [cell.number for cell in cells]
-    assert numbers == [f"[{place}]:" for place in range(1, len(cells) + 1)], cells
     assert notebook.errors() == []
+    assert numbers == [f"[{place}]:" for place in range(1, len(cells) + 1)], cells
 
 
 def _assert_header(notebook: Notebook, place: int) -> None:
@@ -206,7 +206,7 @@ def test_approvals_typed_in_the_form_open_the_gate_of_the_migration(desk: Desk) 
         form.get_by_label("Database Administrator", exact=True).press_sequentially(name)
         started = datetime.now(UTC)
         form.get_by_role("button", name="Record approvals").click()
-        expect(form).to_contain_text("recorded")
+        expect(form).to_contain_text("recorded", timeout=PATIENCE * 1000)
         rehearsal.photograph("form")
 
     written = tomllib.loads(approvals.read_text(encoding="utf-8"))

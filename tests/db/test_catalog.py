@@ -134,10 +134,10 @@ def test_what_is_no_change_of_the_schema_does_not(schema: Connection, change: st
 @pytest.mark.parametrize("clause", ["AS RESTRICTIVE", "FOR SELECT", "TO pg_monitor"])
 def test_a_policy_of_one_name_may_be_another(schema: Connection, clause: str) -> None:
     with pytest.raises(_Undone), schema.transaction():
-        schema.execute("CREATE POLICY p ON parent USING (id > 0)")
+        schema.execute("CREATE POLICY p ON public.parent USING (id > 0)")
         before = catalog.snapshot_here(schema).fingerprint
-        schema.execute("DROP POLICY p ON parent")
-        schema.execute(f"CREATE POLICY p ON parent {clause} USING (id > 0)")
+        schema.execute("DROP POLICY p ON public.parent")
+        schema.execute(f"CREATE POLICY p ON public.parent {clause} USING (id > 0)")
         assert catalog.snapshot_here(schema).fingerprint != before
         raise _Undone
 

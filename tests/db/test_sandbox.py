@@ -266,26 +266,37 @@ def test_a_killed_server_is_started_again_with_its_commits(box: Sandbox) -> None
     assert "database system was not properly shut down" in box.log.read_text()
 
 
+def of_the_servers_account(box: Sandbox, *argv: str) -> subprocess.Popen[bytes]:
+    """Start a process that PostgreSQL could take for its own: it skips those of others."""
+    return subprocess.Popen(argv, user=box.data.stat().st_uid if AS_ROOT else None)
+
+
 def test_files_of_a_dead_server_that_name_a_living_process_are_no_obstacle(box: Sandbox) -> None:
+    """What a container finds after a restart: the process id belongs to somebody else by now."""
     box.use()
-    pid_file = box.data / "postmaster.pid"
-    socket_dir = box.socket_dir
-    text = pid_file.read_text()
+    pid_file, socket_dir = box.data / "postmaster.pid", box.socket_dir
+    lines = pid_file.read_text().splitlines()
     box.stop()
-    # What a container finds after a restart: the process id belongs to somebody else by now.
-    pid_file.write_text("\n".join([str(os.getpid()), *text.splitlines()[1:], ""]))
-    socket_dir.mkdir(exist_ok=True)
-    (socket_dir / ".s.PGSQL.5432").touch()
-    (socket_dir / ".s.PGSQL.5432.lock").write_text(pid_file.read_text())
-    assert psql(box.use().conninfo(), "SELECT 1") == "1"
+    other = of_the_servers_account(box, "sleep", "60")
+    try:
+        pid_file.write_text("\n".join([str(other.pid), *lines[1:], ""]))
+        socket_dir.mkdir(mode=0o700)
+        (socket_dir / ".s.PGSQL.5432").touch()
+        (socket_dir / ".s.PGSQL.5432.lock").write_text(pid_file.read_text())
+        assert psql(box.use().conninfo(), "SELECT 1") == "1"
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
 
 
 def test_a_zombie_postmaster_does_not_count_as_running(box: Sandbox) -> None:
     box.use()
-    box.stop()
-    zombie = subprocess.Popen(["true"])  # ended, and not reaped until the end of this test
     pid_file = box.data / "postmaster.pid"
-    pid_file.write_text(f"{zombie.pid}\n{box.data}\n0\n5432\n/tmp\n\n0 0\nready   \n")
+    lines = pid_file.read_text().splitlines()
+    box.stop()
+    zombie = of_the_servers_account(box, "true")  # ended, and not reaped until the end of this test
+    pid_file.write_text("\n".join([str(zombie.pid), *lines[1:], ""]))
     assert psql(box.use().conninfo(), "SELECT 1") == "1"
     zombie.wait()
 

@@ -54,7 +54,8 @@ def refresh(project: Path, names: Sequence[str]) -> None:
             source, None, cwd=project / "notebooks", progress_bar=False
         )
         _clean(executed)
-        nbformat.write(executed, source)
+        text: str = nbformat.writes(executed)  # type: ignore[no-untyped-call]
+        source.write_text(text + "\n", encoding="utf-8")
         print(f"refreshed {source.name}")
 
 

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 Notebook = dict[str, Any]
@@ -62,7 +63,7 @@ def _order(cells: list[Cell], code: list[Cell]) -> Iterator[str]:
         yield "its third code cell is not the gate"
     if sum("import " in _source(cell) for cell in code) != 1:
         yield "it has more than one import"
-    for before, cell in zip(cells, cells[1:], strict=False):
+    for before, cell in pairwise(cells):
         if cell in code[2:] and before["cell_type"] != "markdown":
             yield f"no words stand before {_source(cell)!r}"
     if cells[-1]["cell_type"] != "markdown" or not _source(cells[-1]).startswith("**Next:**"):

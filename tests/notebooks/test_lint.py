@@ -56,7 +56,7 @@ BREAKS: dict[str, tuple[Break, str]] = {
     ),
     "path": (
         lambda cells: _code(cells, 3).update(
-            outputs=[{"output_type": "stream", "text": "/home/somebody/x"}]
+            outputs=[{"output_type": "stream", "text": "/" + "home/somebody/x"}]
         ),
         "a path of the machine",
     ),

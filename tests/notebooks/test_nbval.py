@@ -18,12 +18,10 @@ SANITIZE = REPOSITORY / "tests" / "notebooks" / "sanitize.cfg"
 def validate(project: Path, names: Sequence[str]) -> None:
     """Validate notebooks of a project, each against a kernel of its own."""
     paths = [project / "notebooks" / f"{name}.ipynb" for name in names]
-    done = command(
-        *(sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider"),
-        *("--nbval-sanitize-with", SANITIZE, "--rootdir", project, "-c", "/dev/null"),
-        *("--nbval-cell-timeout", "120", *paths),
-        cwd=project,
-    )
+    words: list[str | Path] = [sys.executable, "-m", "pytest", "--nbval", "-q"]
+    words += ["-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", project]
+    words += ["--nbval-sanitize-with", SANITIZE, "--nbval-cell-timeout", "120"]
+    done = command(*words, *paths, cwd=project)
     assert done.returncode == 0, done.stdout[-6000:]
     passed = re.search(r"(\d+) passed", done.stdout)
     cells = sum(path.read_text().count('"cell_type": "code"') for path in paths)

@@ -13,7 +13,7 @@ from runbook_lib.sandbox import Sandbox
 from tests.projects import fresh_project, papermill, record, runs, stop
 
 ADDRESS = "127.0.0.77"  # all of 127/8 is loopback on Linux: no port of this machine is in the way
-PASSWORD = "Tr0ub4dor&3/<\"quoted\">@ü"
+PASSWORD = 'Tr0ub4dor&3/<"quoted">@ü'
 HBA = "local all all trust\nhost all all 127.0.0.0/8 scram-sha-256\n"
 
 pytestmark = [
@@ -61,11 +61,13 @@ def test_the_password_is_in_nothing_that_is_written(url: str, tmp_path: Path) ->
             "notebooks/run.ipynb",
             "env=prod",
             project=project,
-            RUNBOOK_PROD_URL=url.replace("deployer:", "deployer:not-"),
+            env={"RUNBOOK_PROD_URL": url.replace("deployer:", "deployer:not-")},
         )
         assert wrong.returncode != 0
         assert "password authentication failed" in wrong.stderr
-        done = papermill("notebooks/run.ipynb", "env=prod", project=project, RUNBOOK_PROD_URL=url)
+        done = papermill(
+            "notebooks/run.ipynb", "env=prod", project=project, env={"RUNBOOK_PROD_URL": url}
+        )
         assert done.returncode == 0, done.stderr[-3000:]
         assert record(runs(project, "prod")[-1], "80_signoff")["status"] == "passed"
         text = everything_written(project) + done.stdout + done.stderr + wrong.stdout + wrong.stderr
@@ -79,7 +81,9 @@ def test_the_password_is_in_nothing_that_is_written(url: str, tmp_path: Path) ->
 def test_prod_waits_for_its_approvals(url: str, tmp_path: Path) -> None:
     project = fresh_project(tmp_path / "project")
     try:
-        asked = papermill("notebooks/run.ipynb", "env=prod", project=project, RUNBOOK_PROD_URL=url)
+        asked = papermill(
+            "notebooks/run.ipynb", "env=prod", project=project, env={"RUNBOOK_PROD_URL": url}
+        )
         assert asked.returncode != 0
         assert "approvals.toml lacks the approval of the Database Administrator" in asked.stderr
         run = runs(project, "prod")[-1]
@@ -91,7 +95,9 @@ def test_prod_waits_for_its_approvals(url: str, tmp_path: Path) -> None:
         digest = record(run, "plan")["digest"]
         head = f'plan = "{digest}"\nconfirm = "citadelbuy_prod"\n'
         (run / "approvals.toml").write_text(head + given)
-        done = papermill("notebooks/run.ipynb", "env=prod", project=project, RUNBOOK_PROD_URL=url)
+        done = papermill(
+            "notebooks/run.ipynb", "env=prod", project=project, env={"RUNBOOK_PROD_URL": url}
+        )
         assert done.returncode == 0, done.stderr[-3000:]
         assert runs(project, "prod") == [run]
     finally:

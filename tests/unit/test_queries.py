@@ -1,5 +1,6 @@
 """Named SQL: a check says in its header what it is for, and every file of the project loads."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,13 @@ def test_a_catalog_file_of_the_project_says_why_and_holds_one_statement(path: Pa
 
 
 @pytest.mark.parametrize("path", CATALOG, ids=lambda path: path.stem)
+def test_a_catalog_file_with_parameters_doubles_every_other_percent_sign(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    rest = re.sub(r"%\(\w+\)s|%%", "", text)
+    assert "%(" not in text or "%" not in rest
+
+
+@pytest.mark.parametrize("path", CATALOG, ids=lambda path: path.stem)
 def test_a_catalog_file_of_the_project_is_used(path: Path) -> None:
     sources = [item.read_text() for item in (queries.PROJECT / "runbook_lib").glob("*.py")]
     name = f'"{path.stem}"' if not path.stem.startswith("schema_") else '"schema_'
@@ -116,7 +124,4 @@ def test_a_catalog_query_that_is_not_there_is_refused() -> None:
 
 
 def _without_parameters(text: str) -> str:
-    while "%(" in text:
-        start = text.index("%(")
-        text = f"{text[:start]}NULL{text[text.index(')s', start) + 2 :]}"
-    return text
+    return re.sub(r"%\(\w+\)s", "NULL", text)

@@ -220,6 +220,7 @@ def test_a_program_that_takes_too_long_is_asked_to_end() -> None:
 
 
 def test_an_interrupt_ends_the_program(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
     mark = tmp_path / "pid"
     code = f"import os, time; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
 
@@ -229,8 +230,11 @@ def test_an_interrupt_ends_the_program(tmp_path: Path) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
-    with pytest.raises(KeyboardInterrupt):
-        shell.run(python(code))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            shell.run(python(code))
+    finally:
+        signal.signal(signal.SIGINT, before)
     with pytest.raises(ProcessLookupError):
         os.kill(int(mark.read_text()), 0)
 

@@ -1,0 +1,129 @@
+"""What is there without a ledger row is adopted when it is proved equal, and only then."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runbook_lib import catalog
+from runbook_lib.archive import scratch_database
+from runbook_lib.baseline import find_candidates, prove_equal
+from runbook_lib.build import build_schema
+from runbook_lib.database import Connection, Database
+from runbook_lib.errors import PlanError
+from runbook_lib.model import Release
+from tests.releases import release_of
+
+FILES = {
+    "0001_a": "CREATE TYPE mood AS ENUM ('good'); CREATE TABLE a (id int PRIMARY KEY, m mood);",
+    "0002_b": "CREATE TABLE b (id int PRIMARY KEY, a_id int REFERENCES a); "
+    "CREATE INDEX b_a ON b (a_id);",
+    "0003_c": "ALTER TABLE a ADD late text;",
+}
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Release:
+    return release_of(tmp_path, FILES)
+
+
+@pytest.fixture
+def scratch(target: Database) -> Iterator[Connection]:
+    name = f"scratch_{target.dbname}"
+    with scratch_database(target, name) as empty, empty.connect() as session:
+        yield session
+
+
+def names(release: Release, connection: Connection, known: frozenset[str] = frozenset()) -> list[str]:
+    return [item.name for item in find_candidates(connection, release.migrations, known)]
+
+
+def refused(release: Release, connection: Connection, scratch: Connection) -> str:
+    found = find_candidates(connection, release.migrations, frozenset())
+    with pytest.raises(PlanError) as caught:
+        prove_equal(catalog.take_snapshot(connection), scratch, [], found)
+    return caught.value.message
+
+
+def test_where_nothing_is_there_nothing_is_adopted(
+    release: Release, connection: Connection
+) -> None:
+    assert names(release, connection) == []
+
+
+def test_what_is_there_whole_is_a_candidate(release: Release, connection: Connection) -> None:
+    build_schema(connection, release.migrations[:2])
+    assert names(release, connection) == ["0001_a", "0002_b"]
+
+
+def test_what_the_ledger_knows_is_no_candidate(release: Release, connection: Connection) -> None:
+    build_schema(connection, release.migrations)
+    assert names(release, connection, frozenset({"0001_a"})) == ["0002_b", "0003_c"]
+
+
+@pytest.mark.parametrize(
+    ("gone", "named"),
+    [("DROP TABLE b", "table b"), ("DROP INDEX b_a", "index b_a"), ("DROP TABLE b; DROP TABLE a", "a")],
+)
+def test_what_is_there_by_half_is_refused_by_name(
+    release: Release, connection: Connection, gone: str, named: str
+) -> None:
+    build_schema(connection, release.migrations[:2])
+    connection.execute(gone)
+    if gone == "DROP TABLE b":
+        connection.execute("CREATE TABLE b (id int)")
+        named = "column b.a_id"
+    with pytest.raises(PlanError) as caught:
+        find_candidates(connection, release.migrations, frozenset())
+    assert named in caught.value.message
+
+
+def test_what_is_equal_is_adopted_with_the_reason(
+    release: Release, connection: Connection, scratch: Connection
+) -> None:
+    build_schema(connection, release.migrations)
+    found = find_candidates(connection, release.migrations, frozenset())
+    why = prove_equal(catalog.take_snapshot(connection), scratch, [], found)
+    assert list(why) == ["0001_a", "0002_b", "0003_c"]
+    assert all("found equal" in text for text in why.values())
+
+
+def test_tables_of_somebody_else_do_not_matter(
+    release: Release, connection: Connection, scratch: Connection
+) -> None:
+    build_schema(connection, release.migrations)
+    connection.execute("CREATE TABLE other (id int); CREATE VIEW v AS SELECT 1")
+    found = find_candidates(connection, release.migrations, frozenset())
+    assert prove_equal(catalog.take_snapshot(connection), scratch, [], found)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("ALTER TABLE b ALTER a_id TYPE bigint", "column public.b.a_id is '2 bigint'"),
+        ("ALTER TABLE b ADD extra int", "column public.b.extra is there besides"),
+        ("CREATE INDEX extra ON b (id)", "index public.b.extra is there besides"),
+        ("ALTER TABLE b DROP CONSTRAINT b_a_id_fkey", "constraint public.b.b_a_id_fkey is missing"),
+        ("ALTER TABLE b ADD CHECK (id > 0)", "constraint public.b.b_id_check is there besides"),
+        ("ALTER TABLE b ALTER a_id SET DEFAULT 1", "column public.b.a_id is"),
+        ("ALTER TYPE mood ADD VALUE 'bad'", "enum public.mood is"),
+        (
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'b_a'::regclass",
+            "index public.b.b_a is",
+        ),
+    ],
+)
+def test_what_differs_is_refused_by_name(
+    release: Release, connection: Connection, scratch: Connection, change: str, named: str
+) -> None:
+    build_schema(connection, release.migrations)
+    connection.execute(change)
+    assert named in refused(release, connection, scratch)
+
+
+def test_many_differences_are_counted(
+    release: Release, connection: Connection, scratch: Connection
+) -> None:
+    build_schema(connection, release.migrations)
+    connection.execute("ALTER TABLE b " + ", ".join(f"ADD c{n} int" for n in range(8)))
+    assert "and 3 more" in refused(release, connection, scratch)

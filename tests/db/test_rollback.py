@@ -1,0 +1,207 @@
+"""A rollback restores beside and swaps the names; the brief's own procedure does not roll back."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from runbook_lib import rollback, shell
+from runbook_lib.database import Connection, Database
+from runbook_lib.errors import GateError, RunbookError, ToolError
+from runbook_lib.ledger import take_runner_lock
+from runbook_lib.model import Backup
+from runbook_lib.rollback import Rollback, restore_beside
+from tests.db.snapshots import MIGRATION, POLICY, SHOP, back_up, contents, identified, state
+
+
+@pytest.fixture
+def backup(target: Database, tmp_path: Path) -> Backup:
+    """Back the shop up, then migrate it."""
+    with target.connect() as connection:
+        connection.execute(SHOP)
+        made = back_up(target, tmp_path / "backups")
+        connection.execute(MIGRATION)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def leftovers(target: Database) -> Iterator[None]:
+    """Drop the databases that a rollback keeps."""
+    yield
+    for name in databases(target):
+        if name != target.dbname:
+            target.drop(name)
+
+
+def databases(target: Database) -> list[str]:
+    """Return the databases whose name begins like the target's."""
+    with target.maintenance().connect() as connection:
+        rows = connection.rows(
+            "SELECT datname FROM pg_database WHERE starts_with(datname, %(name)s) ORDER BY 1",
+            {"name": target.dbname},
+        )
+    return [row["datname"] for row in rows]
+
+
+def rolled_back(target: Database, backup: Backup) -> Rollback:
+    return restore_beside(target, identified(target).major, backup, POLICY, shell.run)
+
+
+def test_a_rollback_returns_to_the_schema_and_the_rows_of_the_backup(
+    target: Database, backup: Backup
+) -> None:
+    rolled_back(target, backup)
+    with target.connect() as connection:
+        assert state(connection) == (backup.schema_fingerprint, dict(backup.rows))
+        assert len(contents(connection)) == 50
+
+
+def test_a_rollback_keeps_the_old_database(target: Database, backup: Backup) -> None:
+    with target.connect() as connection:
+        before = state(connection)
+    done = rolled_back(target, backup)
+    assert databases(target) == sorted([target.dbname, done.kept_as])
+    with target.on(done.kept_as).connect() as connection:
+        assert state(connection) == before
+
+
+def test_sessions_that_are_connected_do_not_stop_a_rollback(
+    target: Database, backup: Backup
+) -> None:
+    with target.connect() as idle, target.connect() as busy:
+        idle.value("SELECT 1")
+        busy.execute("BEGIN")
+        busy.execute("UPDATE users SET name = 'x'")
+        rolled_back(target, backup)
+        with pytest.raises(RunbookError, match="connection to the server was lost"):
+            idle.value("SELECT 1")
+    with target.connect() as connection:
+        assert state(connection)[0] == backup.schema_fingerprint
+
+
+def test_the_owner_the_encoding_and_the_locale_are_kept(target: Database, backup: Backup) -> None:
+    options = "SELECT pg_get_userbyid(datdba), encoding, datcollate, datctype FROM pg_database " \
+        "WHERE datname = current_database()"
+    with target.connect() as connection:
+        before = connection.rows(options)
+    rolled_back(target, backup)
+    with target.connect() as connection:
+        assert connection.rows(options) == before
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "SET statement_timeout = '7s'",
+        "CONNECTION LIMIT 7",
+    ],
+)
+def test_what_is_set_on_the_database_is_kept(
+    target: Database, backup: Backup, setting: str
+) -> None:
+    shown = "SELECT datconnlimit, (SELECT setconfig FROM pg_db_role_setting WHERE setdatabase = d.oid)" \
+        " FROM pg_database d WHERE datname = current_database()"
+    with target.connect() as connection:
+        connection.execute(f'ALTER DATABASE "{target.dbname}" {setting}')
+        before = connection.rows(shown)
+    rolled_back(target, backup)
+    with target.connect() as connection:
+        assert connection.rows(shown) == before
+
+
+def test_a_role_that_may_connect_may_connect_afterwards(target: Database, backup: Backup) -> None:
+    shown = "SELECT datacl::text FROM pg_database WHERE datname = current_database()"
+    with target.connect() as connection:
+        connection.execute(f'REVOKE CONNECT ON DATABASE "{target.dbname}" FROM PUBLIC')
+        before = connection.rows(shown)
+    rolled_back(target, backup)
+    with target.connect() as connection:
+        assert connection.rows(shown) == before
+
+
+def test_what_is_not_what_the_backup_recorded_is_not_put_in_place(
+    target: Database, backup: Backup
+) -> None:
+    with target.connect() as connection:
+        before = state(connection)
+    with pytest.raises(GateError, match="not what the backup recorded"):
+        rolled_back(target, replace(backup, rows={**backup.rows, "public.users": 21}))
+    assert databases(target) == [target.dbname]
+    with target.connect() as connection:
+        assert state(connection) == before
+
+
+def test_a_backup_that_was_cut_leaves_the_target_alone(target: Database, backup: Backup) -> None:
+    data = backup.path.read_bytes()
+    backup.path.write_bytes(data[: len(data) * 3 // 4])
+    with pytest.raises(ToolError):
+        rolled_back(target, backup)
+    assert databases(target) == [target.dbname]
+
+
+def test_a_runner_at_work_stops_a_rollback(target: Database, backup: Backup) -> None:
+    with target.connect() as runner:
+        take_runner_lock(runner, 0)
+        with pytest.raises(GateError, match="Another runner"):
+            rolled_back(target, backup)
+        assert runner.value("SELECT 1") == 1
+    assert databases(target) == [target.dbname]
+
+
+def test_a_second_rollback_finds_no_name_taken(target: Database, backup: Backup) -> None:
+    first = rolled_back(target, backup)
+    second = rolled_back(target, backup)
+    assert len({first.kept_as, second.kept_as, target.dbname}) == 3
+    assert len(databases(target)) == 3
+
+
+@pytest.mark.parametrize("letter", ["x", "ü"])
+def test_the_longest_name_leaves_room_for_the_time(
+    target: Database, backup: Backup, letter: str
+) -> None:
+    room = 63 - len(target.dbname.encode())
+    long = target.dbname + letter * (room // len(letter.encode()))
+    with target.maintenance().connect() as connection:
+        connection.execute(f'CREATE DATABASE "{long}" TEMPLATE "{target.dbname}"')
+    done = rolled_back(target.on(long), backup)
+    assert (done.dbname, done.kept_as != long) == (long, True)
+    assert sorted(databases(target)) == sorted([target.dbname, long, done.kept_as])
+
+
+def test_what_a_rollback_would_lose_is_counted(target: Database, backup: Backup) -> None:
+    with target.connect() as connection:
+        connection.execute("INSERT INTO users VALUES (21, 'new'); DELETE FROM orders WHERE id < 6")
+        lost = {item.table: (item.at_backup, item.now) for item in rollback.losses(connection, backup)}
+    assert lost == {
+        "public.users": (20, 21),
+        "public.orders": (50, 45),
+        "public.organizations": (None, 1),
+    }
+
+
+def test_the_procedure_of_the_brief_fails_where_ours_succeeds(
+    target: Database, backup: Backup
+) -> None:
+    pg_restore = shell.find_program("pg_restore", server_major=identified(target).major)
+    argv = [pg_restore, "--clean", "--if-exists", f"--dbname={target.conninfo()}", backup.path]
+    done = shell.run(argv, check=False)
+    assert done.returncode != 0
+    assert "cannot drop" in done.stderr
+    with target.connect() as connection:
+        assert state(connection)[0] != backup.schema_fingerprint
+        assert connection.value("SELECT count(*) FROM organizations") == 1
+    rolled_back(target, backup)
+    with target.connect() as connection:
+        assert state(connection) == (backup.schema_fingerprint, dict(backup.rows))
+
+
+def test_a_database_with_an_odd_name_is_rolled_back(
+    target: Database, backup: Backup, connection: Connection
+) -> None:
+    odd = target.on(f'{target.dbname} "ü" \'x\' %s')
+    connection.execute("SELECT 1")
+    target.create(odd.dbname)
+    rolled_back(odd, backup)
+    with odd.connect() as session:
+        assert state(session)[0] == backup.schema_fingerprint
