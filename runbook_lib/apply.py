@@ -12,15 +12,8 @@ from runbook_lib import ledger
 from runbook_lib.build import demo_statements, has_rows, set_scale
 from runbook_lib.database import Connection, Database, quote
 from runbook_lib.errors import GateError, StatementError, TargetError
-from runbook_lib.model import (
-    LedgerRow,
-    Migration,
-    Outcome,
-    Policy,
-    Statement,
-    StatementRun,
-    Unit,
-)
+from runbook_lib.model import Migration, Policy, Statement, Unit
+from runbook_lib.observed import LedgerRow, Outcome, StatementRun
 from runbook_lib.plan import units
 from runbook_lib.queries import load
 

@@ -9,7 +9,8 @@ from runbook_lib import catalog, programs
 from runbook_lib.database import Database
 from runbook_lib.errors import ToolError
 from runbook_lib.evidence import file_sha256
-from runbook_lib.model import Backup, Target
+from runbook_lib.model import Target
+from runbook_lib.observed import Backup
 from runbook_lib.queries import load
 from runbook_lib.shell import Runner, dump_argv, list_argv
 
@@ -21,8 +22,7 @@ def take_backup(database: Database, target: Target, directory: Path, run: Runner
     name only once it is complete and ``pg_restore --list`` has read it. Raises ToolError.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    taken_at = datetime.now(UTC)
-    path = directory / f"migration_backup_{taken_at:%Y%m%d_%H%M%S}.dump"
+    taken_at, path = _free_name(directory)
     partial = path.with_suffix(".partial")
     pg_dump = programs.find_program("pg_dump", server_major=target.major)
     os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -54,6 +54,16 @@ def take_backup(database: Database, target: Target, directory: Path, run: Runner
         schema_fingerprint=snapshot.fingerprint,
         rows=rows,
     )
+
+
+def _free_name(directory: Path) -> tuple[datetime, Path]:
+    """Return the time and the name that holds it; never the name of an earlier backup."""
+    while True:
+        now = datetime.now(UTC)
+        path = directory / f"migration_backup_{now:%Y%m%d_%H%M%S}.dump"
+        if not path.exists():
+            return now, path
+        time.sleep(0.05)
 
 
 def _read_back(path: Path, pg_restore: Path, run: Runner) -> int:

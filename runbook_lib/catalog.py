@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from runbook_lib.database import Connection, names, quote
 from runbook_lib.errors import TargetError
-from runbook_lib.model import Environment, IndexBuild, Target
+from runbook_lib.model import Environment, Target
+from runbook_lib.observed import IndexBuild
 from runbook_lib.queries import load
 
 _PARTS = ("tables", "columns", "constraints", "indexes", "types", "routines", "others")

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from runbook_lib import catalog, monitor, rollback, shell, signoff, verify
 from runbook_lib.display import Progress, Table, worst_first
 from runbook_lib.errors import GateError
-from runbook_lib.model import Backup, CheckResult, Status
+from runbook_lib.observed import Backup, CheckResult, Status
 from runbook_lib.run import Run
 from runbook_lib.work import checked
 

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from runbook_lib.errors import ConfigError
 from runbook_lib.evidence import redact
 from runbook_lib.indexes import GroupTiming
-from runbook_lib.model import IndexBuild, Outcome, Status
+from runbook_lib.observed import IndexBuild, Outcome, Status
 from runbook_lib.report import duration, minutes, size
 
 _COLOURS = {
@@ -74,15 +74,22 @@ class Table:
                     "props": "caption-side: top; text-align: left; font-weight: 600; "
                     "font-size: 1.1em; padding: 0.4em 0;",
                 },
-                {"selector": "th, td", "props": "text-align: left; vertical-align: top;"},
-                {"selector": "td", "props": "max-width: 34em; overflow-wrap: anywhere;"},
+                {"selector": "th, td", "props": "vertical-align: top;"},
+                {"selector": "td", "props": "max-width: 34em; overflow-wrap: break-word;"},
             ]
         )
-        numbers: list[Hashable] = list(self.frame.select_dtypes("number").columns)
-        style = style.set_properties(subset=numbers, **{"text-align": "right"})
+        sides = {
+            name: [{"selector": "", "props": f"text-align: {_side(self.frame, name)};"}]
+            for name in self.frame.columns
+        }
+        style = style.set_table_styles(sides, overwrite=False)
         marked: list[Hashable] = [name for name in _MARKED if name in self.frame.columns]
         style = style.map(_colour, subset=marked)
         return str(style.to_html())
+
+
+def _side(frame: "pd.DataFrame", name: Hashable) -> str:
+    return "right" if pd.api.types.is_numeric_dtype(frame[name]) else "left"
 
 
 def _cell(value: Any) -> str:
@@ -95,7 +102,8 @@ def _cell(value: Any) -> str:
 
 def _colour(value: object) -> str:
     colour = _COLOURS.get(str(value), "")  # type: ignore[call-overload]
-    return f"color: {colour}; font-weight: 600" if colour else ""
+    # White on a dark ground reads on light and on dark themes.
+    return f"background-color: {colour}; color: white; font-weight: 600" if colour else ""
 
 
 def worst_first(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -146,23 +154,32 @@ class Progress:
 
 
 def approval_form(
-    roles: Sequence[str], dbname: str, save: Callable[[str, dict[str, str]], None]
+    names: Mapping[str, str],
+    dbname: str,
+    confirmed: str,
+    save: Callable[[str, dict[str, str]], Table],
 ) -> None:
-    """Show fields for the typed confirmation and the approvals, and a button that records them."""
-    confirm = widgets.Text(description="database", placeholder=f"type {dbname}")
-    names = {role: widgets.Text(description=role, placeholder="name") for role in roles}
+    """Show fields for the typed confirmation and the approvals, and a button that records them.
+
+    ``names`` holds what each role gave before. ``save`` returns what stands then.
+    """
+    confirm = widgets.Text(value=confirmed, description="database", placeholder=f"type {dbname}")
+    fields = {
+        role: widgets.Text(value=name, description=role, placeholder="name")
+        for role, name in names.items()
+    }
     button = widgets.Button(description="Record approvals", button_style="primary")
-    said = widgets.Label()
-    for field in (confirm, *names.values()):
-        field.style.description_width = "12em"
-        field.layout.width = "32em"
+    said = widgets.HTML()
+    for field in (confirm, *fields.values()):
+        field.style.description_width = "16em"
+        field.layout.width = "40em"
 
     def record(_: object) -> None:
-        save(confirm.value, {role: field.value for role, field in names.items()})
-        said.value = "recorded; run the next cell"
+        state = save(confirm.value, {role: field.value for role, field in fields.items()})
+        said.value = f"Recorded. {state._repr_html_()}"
 
     button.on_click(record)
-    show(widgets.VBox([confirm, *names.values(), button, said]))
+    show(widgets.VBox([confirm, *fields.values(), button, said]))
 
 
 def check_parameters() -> None:

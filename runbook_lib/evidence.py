@@ -13,7 +13,8 @@ from typing import Any, BinaryIO
 from urllib.parse import quote as percent_encoded
 
 from runbook_lib.errors import EvidenceError
-from runbook_lib.model import Statement, StatementRun
+from runbook_lib.model import Statement
+from runbook_lib.observed import StatementRun
 
 SUMS = "SHA256SUMS"
 _HIDDEN = "***"

@@ -27,7 +27,7 @@ def run_phases(run: Run) -> Table:
         for phase in PHASES:
             why = _skipped(run, phase)
             if why:
-                rows.append({"phase": phase.title, "status": "pass", "took": "", "notebook": why})
+                rows.append({"phase": phase.title, "status": why, "took": "", "notebook": ""})
                 continue
             for parameters, name in _executions(run, phase):
                 progress.at(name)
@@ -46,7 +46,7 @@ def run_phases(run: Run) -> Table:
 
 def _skipped(run: Run, phase: Phase) -> str:
     if phase.name in _ONLY_WITH_STEPS and not run.plan.steps:
-        return "not needed: nothing was pending when the run began"
+        return "not needed: nothing was pending"
     if phase.name in _ONCE and run.passed(phase.name):
         return "passed before in this run"
     if phase.name in {"prechecks", "migrate"} and not run.pending() and run.plan.steps:

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from runbook_lib.database import RUNNER_LOCK, Connection
 from runbook_lib.errors import GateError
-from runbook_lib.model import CheckResult, LedgerRow, Migration, Release, Status
+from runbook_lib.model import Migration, Release
+from runbook_lib.observed import CheckResult, LedgerRow, Status
 from runbook_lib.queries import load
 
 _EXISTS = "SELECT to_regclass('public._prisma_migrations') IS NOT NULL"

@@ -6,7 +6,8 @@ from runbook_lib import indexes
 from runbook_lib.apply import Applier
 from runbook_lib.display import Chart, Progress, Table, estimate_chart, index_chart
 from runbook_lib.errors import GateError, RunbookError
-from runbook_lib.model import IndexBuild, Outcome, Step, StepKind
+from runbook_lib.model import Step, StepKind
+from runbook_lib.observed import IndexBuild, Outcome
 from runbook_lib.report import duration, minutes, size
 from runbook_lib.run import Run
 from runbook_lib.work import Recorder, carry_out, chart_steps, count_statements

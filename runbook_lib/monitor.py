@@ -6,7 +6,8 @@ from collections.abc import Iterable
 import psutil
 
 from runbook_lib.database import Connection
-from runbook_lib.model import Metric, Status, Target, Threshold
+from runbook_lib.model import Target, Threshold
+from runbook_lib.observed import Metric, Status
 from runbook_lib.queries import load
 
 _PAUSE = 0.5  # seconds between samples
@@ -50,6 +51,7 @@ def measure(
     plain = tuple(
         Metric(name, "database", worst[name], None, unit, Status.PASS, source)
         for name, unit, source in _PLAIN
+        if name not in {item.name for item in limited}
     )
     return (*limited, *plain)
 
@@ -66,7 +68,7 @@ def _against(threshold: Threshold, value: float | None) -> Metric:
         source = _ELSEWHERE.get(threshold.name, "not visible from here")
         status = Status.NOT_MEASURED
     else:
-        source = _SOURCES[threshold.name]
+        source = {**_SOURCES, **{name: text for name, _, text in _PLAIN}}[threshold.name]
         status = Status.WARN if value > threshold.above else Status.PASS
     return Metric(
         threshold.name, threshold.scope, value, threshold.above, threshold.unit, status, source

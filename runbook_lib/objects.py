@@ -58,7 +58,8 @@ def creates(tag: str, node: Node) -> Iterator[DbObject]:
     elif tag == "create_foreign_table_stmt":
         yield _relation_object(kind, node.base_stmt.relation)
     elif tag == "create_table_as_stmt":
-        yield _relation_object(kind, node.into.rel)
+        materialized = node.objtype == postgast.pg_query_pb2.OBJECT_MATVIEW
+        yield _relation_object("view" if materialized else kind, node.into.rel)
     elif tag == "create_seq_stmt":
         yield _relation_object(kind, node.sequence)
     elif tag == "composite_type_stmt":
@@ -114,7 +115,12 @@ def removes(tag: str, node: Node) -> Iterator[DbObject]:
         if gone:
             yield gone
     elif tag == "drop_stmt":
-        kind = {kinds.OBJECT_TABLE: "table", kinds.OBJECT_INDEX: "index", kinds.OBJECT_VIEW: "view"}
+        kind = {
+            kinds.OBJECT_TABLE: "table",
+            kinds.OBJECT_INDEX: "index",
+            kinds.OBJECT_VIEW: "view",
+            kinds.OBJECT_MATVIEW: "view",
+        }
         for item in node.objects:
             if node.remove_type in kind:
                 yield _named(kind[node.remove_type], _strings(item.list.items))
@@ -156,13 +162,28 @@ def relations(tag: str, node: Node, line_of: LineOf, line: int) -> Iterator[Rela
             )
 
 
+def _not_needed(tag: str, node: Node) -> Iterator[Node]:
+    """Yield the relation that may be missing (IF EXISTS), or is an index, which no table is."""
+    kinds = postgast.pg_query_pb2
+    if tag == "reindex_stmt" and node.kind == kinds.REINDEX_OBJECT_INDEX:
+        yield node.relation
+    elif tag in {"alter_table_stmt", "rename_stmt", "alter_object_schema_stmt"}:
+        index = (
+            tag == "rename_stmt" and node.rename_type == kinds.OBJECT_INDEX,
+            tag == "alter_table_stmt" and node.objtype == kinds.OBJECT_INDEX,
+        )
+        if node.missing_ok or any(index):
+            yield node.relation
+    elif tag == "alter_seq_stmt" and node.missing_ok:
+        yield node.sequence
+
+
 def references(
     tag: str, node: Node, made: tuple[DbObject, ...], line_of: LineOf, line: int
 ) -> Iterator[Reference]:
     """Yield the relations and the types that must be there before the statement."""
     own = {(item.schema, item.name) for item in made if item.kind in {"table", "view"}}
-    if tag == "alter_table_stmt" and node.missing_ok:
-        own.add((_schema(node.relation), node.relation.relname))
+    own |= {(_schema(relation), relation.relname) for relation in _not_needed(tag, node)}
     found = [message for _, message in postgast.walk(node)]
     own |= {("public", item.ctename) for item in found if type(item).__name__ == "CommonTableExpr"}
     for item in found:

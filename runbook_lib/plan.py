@@ -109,6 +109,8 @@ def _unmet(key: Key, existing: Set[str]) -> bool:
     namespace, schema, name = key
     if namespace != "relation" or schema in _SYSTEM_SCHEMAS or name.startswith("pg_"):
         return False  # an unknown type may be built in: the server knows
+    if name.endswith("_seq"):
+        return False  # a serial column's sequence is not in the parse tree
     return name != "_prisma_migrations" and f"{schema}.{name}" not in existing
 
 

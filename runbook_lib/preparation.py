@@ -11,7 +11,7 @@ from runbook_lib.database import Database
 from runbook_lib.display import Chart, Progress, Table, approval_form
 from runbook_lib.errors import GateError
 from runbook_lib.evidence import Journal
-from runbook_lib.model import Approval, Status
+from runbook_lib.observed import Approval, Status
 from runbook_lib.report import duration, size
 from runbook_lib.run import Run
 from runbook_lib.targets import embedded_server
@@ -82,7 +82,7 @@ def take_backup(run: Run) -> Table:
         ("file", f"{made.path.relative_to(run.root)} (mode 0600)"),
         ("size", size(made.size)),
         ("took", duration(made.seconds)),
-        ("SHA-256", made.sha256),
+        ("SHA-256", f"{made.sha256[:32]} {made.sha256[32:]}"),
         ("read back", f"{made.entries} entries by pg_restore --list"),
         ("taken with", made.tool),
         ("WAL position", made.lsn),
@@ -130,9 +130,9 @@ def _outcome(name: str, good: bool, observed: str) -> dict[str, str]:
 
 
 def chart_rehearsal(run: Run) -> Chart:
-    """Draw how long each step took in the rehearsal."""
+    """Draw how long the statements of each step took in the rehearsal."""
     journal = Journal(run.directory.path / "rehearsal.jsonl")
-    return chart_steps(run, journal, "Rehearsed, the release takes {total} on today's data")
+    return chart_steps(run, journal, "Rehearsed on today's data, the statements take {total}")
 
 
 def approve(run: Run) -> Table:
@@ -140,26 +140,48 @@ def approve(run: Run) -> Table:
 
     Headless, they are read from ``approvals.toml`` in the run directory.
     """
-    given = signoff.read_approvals(run.directory.path)
-    wanted = run.policy.approvals
-    if not wanted and not run.policy.confirm:
+    policy, dbname = run.policy, run.target.dbname
+    if not policy.approvals and not policy.confirm:
         return Table(f"No approval is asked for on {run.environment.name}", [])
+    before = _valid_approvals(run)
 
-    def save(confirm: str, names: dict[str, str]) -> None:
+    def save(confirm: str, names: dict[str, str]) -> Table:
         now = datetime.now(UTC)
-        approvals = [Approval(role, name, now) for role, name in names.items() if name.strip()]
+        known = {item.role: item for item in before.given}
+        approvals = [
+            known[role]
+            if role in known and known[role].name == name
+            else Approval(role, name.strip(), now)
+            for role, name in names.items()
+            if name.strip()
+        ]
         text = signoff.approvals_text(run.plan.digest, confirm, approvals)
         run.directory.write_text(signoff.FILE, text)
+        return _approvals(run)
 
-    approval_form(wanted, run.target.dbname, save)
-    valid = given.given if given.plan == run.plan.digest else ()
-    by_role = {item.role: item.name for item in valid}
+    given = {item.role: item.name for item in before.given}
+    names = {role: given.get(role, "") for role in policy.approvals}
+    approval_form(names, dbname, before.confirm, save)
+    return _approvals(run)
+
+
+def _valid_approvals(run: Run) -> signoff.Approvals:
+    """Return what was given for exactly this plan."""
+    found = signoff.read_approvals(run.directory.path)
+    return found if found.plan == run.plan.digest else signoff.Approvals("", "", ())
+
+
+def _approvals(run: Run) -> Table:
+    found = _valid_approvals(run)
+    given = {item.role: f"{item.name}, {item.at:%Y-%m-%d %H:%M %Z}" for item in found.given}
+    wanted = {role: given.get(role, "") for role in run.policy.approvals}
+    if run.policy.confirm:
+        typed = found.confirm if found.confirm == run.target.dbname else ""
+        wanted["typed confirmation"] = typed
+    missing = sum(not value for value in wanted.values())
     rows = [
-        {
-            "approval": role,
-            "status": (Status.PASS if role in by_role else Status.NOT_MEASURED).value,
-            "given by": by_role.get(role, "nobody yet"),
-        }
-        for role in wanted
+        {"approval": name, "status": (Status.PASS if value else Status.WARN).value, "given": value}
+        for name, value in wanted.items()
     ]
-    return Table(f"Approvals for the plan {run.plan.digest[:_SHORT]}", rows)
+    state = f"{missing} missing" if missing else "complete"
+    return Table(f"Approvals for the plan {run.plan.digest[:_SHORT]}: {state}", rows)

@@ -8,7 +8,7 @@ from runbook_lib import catalog
 from runbook_lib.archive import restore
 from runbook_lib.database import Database
 from runbook_lib.errors import RunbookError
-from runbook_lib.model import Backup
+from runbook_lib.observed import Backup
 from runbook_lib.shell import Runner
 
 

@@ -8,7 +8,8 @@ from runbook_lib import catalog, ledger
 from runbook_lib.archive import restore
 from runbook_lib.database import Connection, Database, quote
 from runbook_lib.errors import GateError, StatementError
-from runbook_lib.model import Backup, Policy
+from runbook_lib.model import Policy
+from runbook_lib.observed import Backup
 from runbook_lib.queries import load
 from runbook_lib.shell import Runner
 

@@ -19,7 +19,6 @@ from runbook_lib.evidence import Journal, RunDirectory, file_name
 from runbook_lib.model import (
     PHASES,
     ROLLBACK,
-    Backup,
     Environment,
     Moved,
     Plan,
@@ -29,6 +28,7 @@ from runbook_lib.model import (
     StepKind,
     Target,
 )
+from runbook_lib.observed import Backup
 from runbook_lib.queries import PROJECT
 from runbook_lib.release import read_release
 from runbook_lib.signoff import check_approvals

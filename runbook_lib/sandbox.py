@@ -19,9 +19,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import pwd
 import shutil
-import stat
 import sys
 import tempfile
 import time
@@ -29,9 +27,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-from runbook_lib import shell
+from runbook_lib import accounts, locks, programs, shell
 from runbook_lib.errors import ConfigError, RunbookError, ToolError
-from runbook_lib.shell import NAMESPACE, Account
+from runbook_lib.shell import Account
 
 GRACE_VARIABLE = "RUNBOOK_SANDBOX_GRACE"
 SETTINGS = {  # sane for a demo; fsync stays on, a killed server must find its commits again
@@ -66,7 +64,7 @@ class Sandbox:
         try:
             self.base.mkdir(parents=True, exist_ok=True)
             if self._users is None:
-                self._users = _lock(self.base / "users.lock", fcntl.LOCK_SH, _PATIENCE)
+                self._users = locks.lock(self.base / "users.lock", fcntl.LOCK_SH, _PATIENCE)
             if not self._answers():
                 with self._starting():
                     if not self._answers() and not self._settle():
@@ -145,7 +143,7 @@ class Sandbox:
         path = self.base / "server.lock"
         if not path.exists():
             return False
-        if (probe := _try_lock(path, fcntl.LOCK_EX)) is None:
+        if (probe := locks.try_lock(path, fcntl.LOCK_EX)) is None:
             return True
         os.close(probe)
         return False
@@ -177,23 +175,23 @@ class Sandbox:
 
     @contextlib.contextmanager
     def _starting(self) -> Iterator[None]:
-        held = _lock(self.base / "start.lock", fcntl.LOCK_EX, _PATIENCE)
+        held = locks.lock(self.base / "start.lock", fcntl.LOCK_EX, _PATIENCE)
         try:
             yield
         finally:
             os.close(held)
 
-    def _installation(self) -> shell.Installation:
+    def _installation(self) -> programs.Installation:
         version = self.data / "PG_VERSION"
-        return shell.server_installation(int(version.read_text()) if version.exists() else None)
+        return programs.server_installation(int(version.read_text()) if version.exists() else None)
 
     def _start(self) -> None:
         bindir = self._installation().bindir
-        account = self._account(bindir)
-        owner = _owner(account)
+        account = accounts.choose(bindir, self.root, self.base, self.data)
+        owner = accounts.owner(account)
         if not (self.data / "PG_VERSION").exists():
             self._initdb(bindir, account)
-        _give(self.data, owner)
+        accounts.give(self.data, owner)
         # server.lock is free, so whatever these files say is about a server that is gone.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         socket_dir = self._make_socket_dir(owner)
@@ -202,7 +200,7 @@ class Sandbox:
         self.log.touch()
         os.chown(self.log, *owner, follow_symlinks=False)
         before = self.log.stat().st_size
-        held = _lock(self.base / "server.lock", fcntl.LOCK_EX, 0)
+        held = locks.lock(self.base / "server.lock", fcntl.LOCK_EX, 0)
         try:
             done = shell.run(
                 shell.start_argv(bindir, self.data, self.log, socket_dir, SETTINGS),
@@ -227,7 +225,7 @@ class Sandbox:
         for leftover in self.base.glob("data.new-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         new = Path(tempfile.mkdtemp(prefix="data.new-", dir=self.base))
-        os.chown(new, *_owner(account))
+        os.chown(new, *accounts.owner(account))
         argv = shell.initdb_argv(bindir, new)
         shell.run(argv, env=_clean(), timeout=_PATIENCE, as_account=account)
         try:
@@ -242,7 +240,11 @@ class Sandbox:
     def _halt(self) -> None:
         bindir = self._installation().bindir
         info = self.data.stat()
-        account = _unprivileged() if os.geteuid() else _account_of(info.st_uid, info.st_gid)
+        account = (
+            accounts.unprivileged()
+            if os.geteuid()
+            else accounts.account_of(info.st_uid, info.st_gid)
+        )
         socket_dir = self._published()
         argv = shell.stop_argv(bindir, self.data, "fast")
         shell.run(argv, env=_clean(), timeout=_PATIENCE, as_account=account)
@@ -253,37 +255,6 @@ class Sandbox:
             with contextlib.suppress(OSError):
                 socket_dir.rmdir()
 
-    def _account(self, bindir: Path) -> Account | None:
-        """Choose who runs the server: PostgreSQL refuses to run as root."""
-        if os.geteuid():
-            return _unprivileged()
-        for account in self._candidates():
-            if all(
-                _works(argv, account)
-                for argv in (
-                    [str(bindir / "postgres"), "-V"],
-                    ["test", "-x", str(self.base)],
-                    ["test", "-x", tempfile.gettempdir()],
-                )
-            ):
-                return account
-        raise ToolError(
-            "PostgreSQL does not run as root, and no other account can run it in this place.",
-            path=self.base,
-            remedy="Run as an ordinary user, or allow user namespaces.",
-        )
-
-    def _candidates(self) -> Iterator[Account]:
-        if self.data.exists():
-            yield _account_of(self.data.stat().st_uid, self.data.stat().st_gid)
-        if (info := self.root.stat()).st_uid:
-            yield Account(info.st_uid, info.st_gid)
-        for name in ("postgres", "nobody"):
-            with contextlib.suppress(KeyError):
-                entry = pwd.getpwnam(name)
-                yield Account(entry.pw_uid, entry.pw_gid)
-        yield NAMESPACE
-
     def _make_socket_dir(self, owner: tuple[int, int]) -> Path:
         """Make the short, private directory of the socket; trust authentication relies on it."""
         # The inode tells this cluster from a removed one whose server has not noticed yet.
@@ -292,16 +263,7 @@ class Sandbox:
         path = Path(tempfile.gettempdir()) / name
         if len(os.fsencode(path / _SOCKET)) > _SUN_PATH or set(str(path)) & set(',"'):
             path = Path("/tmp", name)  # noqa: S108 - private by its mode, checked below
-        path.mkdir(mode=0o700, exist_ok=True)
-        info = path.lstat()
-        if not stat.S_ISDIR(info.st_mode) or info.st_uid not in (owner[0], os.geteuid()):
-            raise ToolError(
-                "The socket directory belongs to another account.",
-                path=path,
-                remedy="Set TMPDIR to a directory of your own.",
-            )
-        os.chown(path, *owner)
-        path.chmod(0o700)
+        accounts.make_private(path, owner)
         for stale in path.glob(f"{_SOCKET}*"):
             stale.unlink()
         return path
@@ -309,7 +271,7 @@ class Sandbox:
     # --- the watcher -------------------------------------------------------------------------
 
     def _ensure_watcher(self, grace: float) -> None:
-        held = _try_lock(self.base / "watcher.lock", fcntl.LOCK_EX)
+        held = locks.try_lock(self.base / "watcher.lock", fcntl.LOCK_EX)
         if held is None:
             return
         # The watcher inherits the lock itself, so no moment exists in which two could start.
@@ -331,7 +293,7 @@ class Sandbox:
         while True:
             fcntl.flock(users, fcntl.LOCK_EX)
             fcntl.flock(users, fcntl.LOCK_UN)
-            if _stays_free(users, grace):
+            if locks.stays_free(users, grace):
                 break
         if path.exists() and path.stat().st_ino == os.fstat(users).st_ino:
             self.stop()
@@ -354,85 +316,10 @@ def _grace() -> float:
         raise ConfigError(message, remedy="Set it to a number such as 5, or unset it.") from None
 
 
-def _stays_free(users: int, grace: float) -> bool:
-    """Hold users.lock exclusively once it was free for `grace` seconds; False when it was not."""
-    deadline = time.monotonic() + grace
-    while True:
-        try:
-            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return True
-        fcntl.flock(users, fcntl.LOCK_UN)
-        time.sleep(min(0.2, left))
-
-
-def _try_lock(path: Path, kind: int) -> int | None:
-    """Return a descriptor that holds the lock, or None where somebody else does."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BaseException as error:
-        os.close(descriptor)
-        if isinstance(error, BlockingIOError):
-            return None
-        raise
-    return descriptor
-
-
-def _lock(path: Path, kind: int, patience: float) -> int:
-    deadline = time.monotonic() + patience
-    while (held := _try_lock(path, kind)) is None:
-        if time.monotonic() >= deadline:
-            raise ToolError(
-                f"The lock was held by another process for {patience:g} s.",
-                path=path,
-                remedy="Look for a start or stop that hangs.",
-            )
-        time.sleep(0.02)
-    return held
-
-
 def _clean() -> dict[str, str | None]:
     """Return an environment in which the caller's own PG* variables and locale do not count."""
     gone: dict[str, str | None] = {name: None for name in os.environ if name.startswith("PG")}
     return gone | {"LC_ALL": "C" if sys.platform == "darwin" else "C.UTF-8"}
-
-
-def _unprivileged() -> Account | None:
-    """Return who runs a program for an ordinary user: initdb wants an account with a name."""
-    try:
-        pwd.getpwuid(os.geteuid())
-    except KeyError:
-        return NAMESPACE
-    return None
-
-
-def _account_of(uid: int, gid: int) -> Account:
-    return Account(uid, gid) if uid else NAMESPACE
-
-
-def _owner(account: Account | None) -> tuple[int, int]:
-    """Return who must own the files: in a namespace the program still is its caller to them."""
-    if account is None or account.namespace:
-        return os.geteuid(), os.getegid()
-    return account.uid, account.gid
-
-
-def _works(argv: list[str], account: Account) -> bool:
-    try:
-        return shell.run(argv, check=False, timeout=30, as_account=account).returncode == 0
-    except ToolError:
-        return False
-
-
-def _give(directory: Path, owner: tuple[int, int]) -> None:
-    if directory.stat().st_uid != owner[0]:
-        for parent, _, files in os.walk(directory):
-            for path in (parent, *(os.path.join(parent, name) for name in files)):  # noqa: PTH118
-                os.chown(path, *owner, follow_symlinks=False)
 
 
 def main() -> int:

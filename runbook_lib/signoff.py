@@ -1,5 +1,6 @@
 """Answer the release document's checklists from what was seen, and read the approvals."""
 
+import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.errors import ConfigError, GateError
-from runbook_lib.model import Approval, CheckResult, Criterion, Policy, Role, Status
+from runbook_lib.model import Criterion, Policy, Role
+from runbook_lib.observed import Approval, CheckResult, Status
 
 FILE = "approvals.toml"
 
@@ -44,12 +46,12 @@ def read_approvals(directory: Path) -> Approvals:
             raise TypeError("'at' is not a date with a time")
     except (tomllib.TOMLDecodeError, TypeError) as error:
         message = f"The approvals cannot be read: {error}."
-        raise ConfigError(message, path=path, remedy=_FORM) from error
+        raise ConfigError(message, path=path, remedy=f"Instead, {_FORM}") from error
     return Approvals(str(data.get("plan", "")), str(data.get("confirm", "")), given)
 
 
 _FORM = (
-    'Write plan = "<plan digest>", confirm = "<database name>" and, for each role, '
+    'write plan = "<plan digest>", confirm = "<database name>" and, for each role, '
     '[[approval]] with role = "...", name = "..." and at = 2026-01-31T09:00:00Z.'
 )
 
@@ -70,19 +72,28 @@ def check_approvals(directory: Path, policy: Policy, plan_digest: str, dbname: s
     if approvals.plan != plan_digest:
         missing.append("the digest of this plan")
     if missing:
-        message = f"{FILE} lacks {', '.join(missing)}."
-        remedy = f"{_FORM} The plan digest is {plan_digest}."
-        raise GateError(message, path=directory / FILE, remedy=remedy)
+        message = f"{FILE} of this run lacks {', '.join(missing)}."
+        remedy = f"Give them in 30_rehearsal.ipynb, or: {_FORM} The plan digest is {plan_digest}."
+        raise GateError(message, remedy=remedy)
 
 
 def approvals_text(plan_digest: str, dbname: str, given: Iterable[Approval]) -> str:
     """Return the text of ``approvals.toml``."""
-    lines = [f'plan = "{plan_digest}"', f'confirm = "{dbname}"', ""]
+    lines = [f"plan = {_quoted(plan_digest)}", f"confirm = {_quoted(dbname)}", ""]
     for item in given:
-        stamp = item.at.isoformat(timespec="seconds")
-        name = item.name.replace("\\", "\\\\").replace('"', '\\"')
-        lines += ["[[approval]]", f'role = "{item.role}"', f'name = "{name}"', f"at = {stamp}", ""]
+        lines += [
+            "[[approval]]",
+            f"role = {_quoted(item.role)}",
+            f"name = {_quoted(item.name)}",
+            f"at = {item.at.isoformat(timespec='seconds')}",
+            "",
+        ]
     return "\n".join(lines)
+
+
+def _quoted(text: str) -> str:
+    """Write a TOML basic string; JSON's escapes are a part of TOML's."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def answer(criteria: Iterable[Criterion], checks: Mapping[str, CheckResult]) -> tuple[Answer, ...]:

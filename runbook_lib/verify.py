@@ -2,14 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 
 import sqlalchemy
 
 from runbook_lib import catalog
 from runbook_lib.database import Connection, names, quote
 from runbook_lib.errors import StatementError
-from runbook_lib.model import Check, CheckResult, DbObject, Relation, Release, Severity, Status
+from runbook_lib.model import Check, DbObject, Relation, Release, Severity
+from runbook_lib.observed import CheckResult, Status
 from runbook_lib.plan import standing
 from runbook_lib.queries import load
 
@@ -49,7 +51,7 @@ def compare_objects(
         _compare("columns", wanted["column"], columns),
         _compare("enums", wanted["enum"], enums),
         _compare("indexes, valid and ready", wanted["index"], indexes),
-        _compare("foreign keys, validated", _wanted_relations(release, tables), relations),
+        _compare("foreign keys, validated", *_relations(release, tables | columns, relations)),
     )
 
 
@@ -64,19 +66,36 @@ def _qualified(release: Release) -> list[str]:
     return [f"{item.schema}.{item.name}" for item in objects if item.kind == "index"]
 
 
-def _wanted_relations(release: Release, tables: set[str]) -> set[str]:
-    statements = (item for migration in release.migrations for item in migration.statements)
-    relations = (relation for statement in statements for relation in statement.relations)
-    return {str(relation) for relation in relations if relation.table in tables}
+def _relations(
+    release: Release, there: set[str], found: set[Relation]
+) -> tuple[set[str], set[str]]:
+    """Return the foreign keys that are wanted and those found, as they are shown.
+
+    One whose tables or columns are not there is not wanted: what is missing is named as such, and
+    the rest the release dropped or renamed itself. Without columns its target is the primary key.
+    """
+    statements = [item for migration in release.migrations for item in migration.statements]
+    gone = {item.name for statement in statements for item in statement.removes} - there
+    wanted = {
+        relation
+        for statement in statements
+        for relation in statement.relations
+        if {relation.table, *(f"{relation.table}.{column}" for column in relation.columns)} <= there
+        and relation.target not in gone
+    }
+    implied = {str(relation) for relation in wanted if not relation.target_columns}
+    to_any = {str(replace(relation, target_columns=())) for relation in found}
+    names_found = {str(relation) for relation in found}
+    return {str(relation) for relation in wanted}, names_found | (implied & to_any)
 
 
 def _inspect(
     engine: sqlalchemy.Engine, connection: Connection
-) -> tuple[set[str], set[str], set[str], set[str]]:
+) -> tuple[set[str], set[str], set[str], set[Relation]]:
     """Return the names of tables, columns, enums and validated foreign keys, as they are shown."""
     inspector = sqlalchemy.inspect(engine)
     unchecked = names(connection.rows(load("foreign_keys")), "name")
-    tables, columns, enums, relations = set[str](), set[str](), set[str](), set[str]()
+    tables, columns, enums, relations = set[str](), set[str](), set[str](), set[Relation]()
     for schema in inspector.get_schema_names():
         if schema == "information_schema":
             continue
@@ -89,10 +108,9 @@ def _inspect(
         )
         for (_, table), keys in inspector.get_multi_foreign_keys(schema=schema).items():
             for key in keys:
-                if key["name"] not in unchecked:
+                if f"{schema}.{table}.{key['name']}" not in unchecked:
                     to = key["referred_table"], tuple(key["referred_columns"])
-                    relation = Relation(table, tuple(key["constrained_columns"]), *to, line=0)
-                    relations.add(str(relation))
+                    relations.add(Relation(table, tuple(key["constrained_columns"]), *to, line=0))
     return tables, columns, enums, relations
 
 
@@ -120,8 +138,10 @@ def _run_check(connection: Connection, check: Check) -> CheckResult:
         observed = "; ".join(shown) + more if rows else "no rows"
     else:
         operator, number = check.expect.split()
-        value = int(next(iter(rows[0].values()))) if len(rows) == 1 else -1
-        good = value == int(number) if operator == "=" else value >= int(number)
+        value = next(iter(rows[0].values())) if len(rows) == 1 else None
+        good = isinstance(value, (int, float, Decimal)) and (
+            value == int(number) if operator == "=" else value >= int(number)
+        )
         observed = str(value) if len(rows) == 1 else f"{len(rows)} rows"
     if good:
         return CheckResult(check.name, Status.PASS, observed, check.expect)

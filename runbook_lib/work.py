@@ -7,16 +7,8 @@ from runbook_lib.apply import Applier
 from runbook_lib.display import Chart, Progress, Table, bars, worst_first
 from runbook_lib.errors import GateError
 from runbook_lib.evidence import Journal
-from runbook_lib.model import (
-    PHASES,
-    CheckResult,
-    Outcome,
-    Statement,
-    StatementRun,
-    Status,
-    Step,
-    StepKind,
-)
+from runbook_lib.model import PHASES, Statement, Step, StepKind
+from runbook_lib.observed import CheckResult, Outcome, StatementRun, Status
 from runbook_lib.report import duration
 from runbook_lib.run import Run
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from runbook_lib import shell
+from runbook_lib import programs, shell
 from runbook_lib.database import Database
 from runbook_lib.errors import RunbookError
 from runbook_lib.sandbox import Sandbox
@@ -14,7 +14,7 @@ from runbook_lib.sandbox import Sandbox
 
 def pytest_report_header() -> str:
     try:
-        found = shell.server_installation()
+        found = programs.server_installation()
     except RunbookError as error:
         return f"PostgreSQL: {error}"
     return f"PostgreSQL: {found.version[0]}.{found.version[1]} ({found.source}, {found.bindir})"
@@ -23,7 +23,7 @@ def pytest_report_header() -> str:
 def psql(conninfo: dict[str, str], sql: str) -> str:
     """Return what one statement prints; raises ToolError with the server's message."""
     env = {"PGHOST": conninfo["host"], "PGPORT": conninfo["port"], "PGUSER": conninfo["user"]}
-    argv = shell.query_argv(shell.find_program("psql"), conninfo["dbname"], sql)
+    argv = shell.query_argv(programs.find_program("psql"), conninfo["dbname"], sql)
     return shell.run(argv, env=env, timeout=60).stdout.strip()
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from runbook_lib import catalog, shell
 from runbook_lib.backup import take_backup
 from runbook_lib.database import Connection, Database
-from runbook_lib.model import Backup, Environment, Policy, Target
+from runbook_lib.model import Environment, Policy, Target
+from runbook_lib.observed import Backup
 
 SHOP = """
 CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL);

@@ -10,7 +10,8 @@ from runbook_lib.apply import Applier
 from runbook_lib.database import Connection, Database
 from runbook_lib.errors import GateError, StatementError
 from runbook_lib.evidence import Journal
-from runbook_lib.model import LedgerRow, Migration, Outcome
+from runbook_lib.model import Migration
+from runbook_lib.observed import LedgerRow, Outcome
 from tests.releases import migration_of
 
 CONCURRENT = """CREATE TABLE t (c int);
@@ -80,8 +81,9 @@ def test_an_error_names_the_line_inside_its_statement(applier: Applier, tmp_path
 def test_an_error_without_a_position_names_the_line_of_its_statement(
     applier: Applier, tmp_path: Path
 ) -> None:
-    migration = migration_of(tmp_path, "CREATE TABLE t (c int CHECK (c > 0));\nINSERT INTO t\n"
-        "VALUES (0)")
+    migration = migration_of(
+        tmp_path, "CREATE TABLE t (c int CHECK (c > 0));\nINSERT INTO t\nVALUES (0)"
+    )
     error = failed(applier, migration)
     assert (error.sqlstate, error.place) == ("23514", f"{migration.statements[0].path}:2")
 
@@ -89,8 +91,10 @@ def test_an_error_without_a_position_names_the_line_of_its_statement(
 def test_a_constraint_that_fails_at_the_commit_names_the_file(
     applier: Applier, connection: Connection, tmp_path: Path
 ) -> None:
-    sql = "CREATE TABLE t (c int PRIMARY KEY REFERENCES t DEFERRABLE INITIALLY DEFERRED, d int" \
+    sql = (
+        "CREATE TABLE t (c int PRIMARY KEY REFERENCES t DEFERRABLE INITIALLY DEFERRED, d int"
         " REFERENCES t DEFERRABLE INITIALLY DEFERRED); INSERT INTO t VALUES (1, 2)"
+    )
     migration = migration_of(tmp_path, sql)
     error = failed(applier, migration)
     assert (error.sqlstate, error.path) == ("23503", migration.statements[0].path)
@@ -127,8 +131,10 @@ def test_a_file_as_pg_dump_writes_it_is_applied(
 def test_a_file_may_begin_with_its_isolation_level(
     applier: Applier, connection: Connection, tmp_path: Path
 ) -> None:
-    sql = "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE;" \
+    sql = (
+        "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE;"
         "CREATE TABLE t AS SELECT current_setting('transaction_isolation') AS c"
+    )
     applier.migrate(migration_of(tmp_path, sql))
     assert values(connection) == ["serializable"]
 
@@ -174,9 +180,7 @@ def test_another_runner_blocks(applier: Applier, connection: Connection, tmp_pat
         applier.migrate(migration_of(tmp_path, "CREATE TABLE t ()"))
 
 
-def test_a_baseline_runs_nothing(
-    applier: Applier, connection: Connection, tmp_path: Path
-) -> None:
+def test_a_baseline_runs_nothing(applier: Applier, connection: Connection, tmp_path: Path) -> None:
     migration = migration_of(tmp_path, "CREATE TABLE t ()")
     assert applier.baseline(migration) is Outcome.DONE
     assert applier.baseline(migration) is Outcome.ALREADY_DONE
@@ -190,8 +194,10 @@ def test_a_baseline_runs_nothing(
 def test_the_bounds_inside_are_those_of_the_policy(
     applier: Applier, connection: Connection, tmp_path: Path
 ) -> None:
-    sql = "CREATE TABLE t AS SELECT current_setting('lock_timeout') AS a," \
+    sql = (
+        "CREATE TABLE t AS SELECT current_setting('lock_timeout') AS a,"
         " current_setting('statement_timeout') AS b, current_setting('application_name') AS c"
+    )
     applier.migrate(migration_of(tmp_path, sql))
     (row,) = connection.rows("SELECT * FROM t")
     assert row == {"a": "200ms", "b": "20s", "c": "migration runbook"}
@@ -215,8 +221,10 @@ def test_the_time_of_a_statement_is_bounded(applier: Applier, tmp_path: Path) ->
 def test_the_bounds_hold_behind_a_concurrent_index_too(
     applier: Applier, connection: Connection, tmp_path: Path
 ) -> None:
-    sql = "CREATE TABLE a (c int); CREATE INDEX CONCURRENTLY i ON a (c);" \
+    sql = (
+        "CREATE TABLE a (c int); CREATE INDEX CONCURRENTLY i ON a (c);"
         "CREATE TABLE t AS SELECT current_setting('lock_timeout') AS c"
+    )
     applier.migrate(migration_of(tmp_path, sql))
     assert values(connection) == ["200ms"]
 
@@ -283,8 +291,9 @@ def test_an_index_of_that_name_on_a_first_try_is_an_error(
     applier: Applier, connection: Connection, tmp_path: Path
 ) -> None:
     connection.execute("CREATE TABLE other (c int); CREATE INDEX i ON other (c)")
-    migration = migration_of(tmp_path, "CREATE TABLE t (c int); "
-        "CREATE INDEX CONCURRENTLY i ON t (c)")
+    migration = migration_of(
+        tmp_path, "CREATE TABLE t (c int); CREATE INDEX CONCURRENTLY i ON t (c)"
+    )
     assert failed(applier, migration).sqlstate == "42P07"
 
 
@@ -300,9 +309,11 @@ def test_a_file_that_was_begun_elsewhere_is_not_resumed(
 def test_the_transactions_of_a_file_are_its_own(
     applier: Applier, connection: Connection, tmp_path: Path
 ) -> None:
-    sql = "BEGIN; CREATE TABLE t (c int); COMMIT;" \
-        "BEGIN ISOLATION LEVEL SERIALIZABLE; INSERT INTO t VALUES (1); COMMIT;" \
+    sql = (
+        "BEGIN; CREATE TABLE t (c int); COMMIT;"
+        "BEGIN ISOLATION LEVEL SERIALIZABLE; INSERT INTO t VALUES (1); COMMIT;"
         "BEGIN; INSERT INTO t VALUES (2); ROLLBACK;"
+    )
     applier.migrate(migration_of(tmp_path, sql))
     assert values(connection) == [1]
     assert (row_of(connection).finished, row_of(connection).applied_steps) == (True, 3)
@@ -318,8 +329,10 @@ def test_a_file_that_is_one_begin_and_commit_is_applied(
 def test_a_transaction_of_the_file_that_fails_is_taken_back_and_resumed(
     applier: Applier, connection: Connection, journal: Journal, tmp_path: Path
 ) -> None:
-    sql = "BEGIN; CREATE TABLE t (c int); COMMIT;\n" \
+    sql = (
+        "BEGIN; CREATE TABLE t (c int); COMMIT;\n"
         "BEGIN; INSERT INTO t VALUES (1);\nINSERT INTO t SELECT c FROM later; COMMIT;"
+    )
     migration = migration_of(tmp_path, sql)
     error = failed(applier, migration)
     assert (error.sqlstate, error.line) == ("42P01", 3)
@@ -344,9 +357,7 @@ def test_every_statement_is_journalled_before_and_after(
     ]
 
 
-def test_demo_rows_are_added_once(
-    applier: Applier, connection: Connection, tmp_path: Path
-) -> None:
+def test_demo_rows_are_added_once(applier: Applier, connection: Connection, tmp_path: Path) -> None:
     path = tmp_path / "rows.sql"
     path.write_text(
         "INSERT INTO t SELECT FROM generate_series(1, (10 * current_setting('runbook.scale')"

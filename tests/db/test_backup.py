@@ -3,12 +3,13 @@
 import hashlib
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runbook_lib import shell
+from runbook_lib import programs, shell
 from runbook_lib.backup import still_whole, take_backup
 from runbook_lib.database import Connection, Database
 from runbook_lib.errors import ToolError
@@ -47,7 +48,7 @@ def test_a_backup_is_a_private_file_with_its_checksum(target: Database, tmp_path
 
 def test_a_backup_was_read_back(target: Database, tmp_path: Path) -> None:
     made = back_up(target, tmp_path)
-    argv = shell.list_argv(shell.find_program("pg_restore"), made.path)
+    argv = shell.list_argv(programs.find_program("pg_restore"), made.path)
     listing = shell.run(argv).stdout.splitlines()
     assert made.entries == len([line for line in listing if line and not line.startswith(";")])
     assert made.entries > 5
@@ -71,7 +72,9 @@ def test_what_is_written_while_the_dump_runs_is_in_neither_the_dump_nor_its_coun
     run = runner("pg_dump", dump_while_somebody_writes)
     made = take_backup(target, identified(target), tmp_path, run)
     assert made.rows["public.users"] == 20
-    sql = shell.run([shell.find_program("pg_restore"), "-f", "-", "-a", "-t", "users", made.path])
+    sql = shell.run(
+        [programs.find_program("pg_restore"), "-f", "-", "-a", "-t", "users", made.path]
+    )
     assert "user 20" in sql.stdout
     assert "late" not in sql.stdout
 
@@ -115,7 +118,13 @@ def test_a_backup_that_was_edited_moved_or_cut_is_not_whole(
     assert not still_whole(made)
 
 
-def test_the_same_name_is_not_taken_twice(target: Database, tmp_path: Path) -> None:
-    first = back_up(target, tmp_path)
-    second = back_up(target, tmp_path)
-    assert (first.path == second.path, still_whole(first)) == (False, True)
+def test_an_earlier_backup_of_the_same_second_is_not_overwritten(
+    target: Database, tmp_path: Path
+) -> None:
+    seconds = [datetime.now(UTC) + timedelta(seconds=number) for number in range(2)]
+    earlier = [tmp_path / f"migration_backup_{at:%Y%m%d_%H%M%S}.dump" for at in seconds]
+    for path in earlier:
+        path.write_text("earlier")
+    made = back_up(target, tmp_path)
+    assert made.path not in earlier
+    assert [path.read_text() for path in earlier] == ["earlier", "earlier"]

@@ -88,7 +88,7 @@ def fingerprint(connection: Connection) -> str:
     return catalog.take_snapshot(connection).fingerprint
 
 
-class _Undone(Exception):
+class UndoneError(Exception):
     """Leave a transaction without keeping what it did."""
 
 
@@ -103,10 +103,10 @@ def schema(shared: Database) -> Iterator[Connection]:
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_change_of_the_schema_changes_the_fingerprint(schema: Connection, change: str) -> None:
     before = fingerprint(schema)
-    with pytest.raises(_Undone), schema.transaction():
+    with pytest.raises(UndoneError), schema.transaction():
         schema.execute(change)
         after = catalog.snapshot_here(schema).fingerprint
-        raise _Undone
+        raise UndoneError
     assert after != before
     assert fingerprint(schema) == before
 
@@ -125,21 +125,21 @@ def test_a_change_of_the_schema_changes_the_fingerprint(schema: Connection, chan
 )
 def test_what_is_no_change_of_the_schema_does_not(schema: Connection, change: str) -> None:
     before = fingerprint(schema)
-    with pytest.raises(_Undone), schema.transaction():
+    with pytest.raises(UndoneError), schema.transaction():
         schema.execute(change)
         assert catalog.snapshot_here(schema).fingerprint == before
-        raise _Undone
+        raise UndoneError
 
 
 @pytest.mark.parametrize("clause", ["AS RESTRICTIVE", "FOR SELECT", "TO pg_monitor"])
 def test_a_policy_of_one_name_may_be_another(schema: Connection, clause: str) -> None:
-    with pytest.raises(_Undone), schema.transaction():
+    with pytest.raises(UndoneError), schema.transaction():
         schema.execute("CREATE POLICY p ON public.parent USING (id > 0)")
         before = catalog.snapshot_here(schema).fingerprint
         schema.execute("DROP POLICY p ON public.parent")
         schema.execute(f"CREATE POLICY p ON public.parent {clause} USING (id > 0)")
         assert catalog.snapshot_here(schema).fingerprint != before
-        raise _Undone
+        raise UndoneError
 
 
 def test_equal_schemas_of_two_databases_have_one_fingerprint(
@@ -229,9 +229,9 @@ def test_a_server_that_hides_its_identifier_is_not_the_pinned_one(
     environment = Environment(
         "dev", target.dbname, embedded=True, policy=Policy(), system_identifier=pinned
     )
-    with pytest.raises(_Undone), connection.transaction():
+    with pytest.raises(UndoneError), connection.transaction():
         connection.execute("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
         connection.execute("CREATE ROLE plain; SET LOCAL ROLE plain")
         with pytest.raises(TargetError, match="hides its identifier"):
             catalog.identify(connection, environment)
-        raise _Undone
+        raise UndoneError

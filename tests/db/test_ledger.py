@@ -9,7 +9,8 @@ import pytest
 from runbook_lib import ledger
 from runbook_lib.database import Connection, Database
 from runbook_lib.errors import GateError
-from runbook_lib.model import CheckResult, Migration, Release, Status
+from runbook_lib.model import Migration, Release
+from runbook_lib.observed import CheckResult, Status
 from tests.releases import migration_of, release_of
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -12,7 +12,8 @@ import pytest
 from runbook_lib import catalog, ledger, plan
 from runbook_lib.database import Connection, Database
 from runbook_lib.errors import StatementError
-from runbook_lib.model import CheckResult, Environment, Plan, Policy, Release, Status, Target
+from runbook_lib.model import Environment, Plan, Policy, Release, Target
+from runbook_lib.observed import CheckResult, Status
 from runbook_lib.prechecks import run_prechecks
 from runbook_lib.queries import PROJECT
 from runbook_lib.release import read_release
@@ -75,9 +76,8 @@ def test_what_fails_says_what_to_do(connection: Connection, release: Release) ->
 
 
 def test_nothing_is_written(connection: Connection, release: Release) -> None:
-    with connection.transaction():
-        connection.execute("SET TRANSACTION READ ONLY")
-        assert checked(connection, release)
+    connection.execute("SET default_transaction_read_only = on")
+    assert checked(connection, release)
 
 
 # --- server -------------------------------------------------------------------------------------

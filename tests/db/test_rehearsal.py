@@ -12,7 +12,8 @@ from runbook_lib.archive import scratch_database
 from runbook_lib.database import Connection, Database
 from runbook_lib.errors import ToolError
 from runbook_lib.evidence import Journal
-from runbook_lib.model import Backup, Migration
+from runbook_lib.model import Migration
+from runbook_lib.observed import Backup
 from runbook_lib.rehearsal import Rehearsal, rehearse
 from tests.db.snapshots import MIGRATION, POLICY, SHOP, back_up, identified, state
 from tests.releases import migration_of

@@ -3,6 +3,7 @@
 import hashlib
 import html
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ import pytest
 from runbook_lib import evidence
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence import Journal, RunDirectory
-from runbook_lib.model import Approval, Outcome, Statement, StatementRun
+from runbook_lib.model import Statement
+from runbook_lib.observed import Approval, Outcome, StatementRun
 
 SECRET = 'p"a\\s<s>&/wörd%'
 FORMS = {
@@ -121,7 +123,7 @@ def test_a_record_is_written_whole_or_not_at_all(
     def full_disk(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(evidence.os, "fsync", full_disk)
+    monkeypatch.setattr(os, "fsync", full_disk)
     with pytest.raises(EvidenceError, match="No space left"):
         directory.write("record", {"second": "x" * 100_000})
     assert (directory.path / "record.json").read_bytes() == before
@@ -134,7 +136,7 @@ def test_a_write_that_failed_leaves_nothing_besides(
     def full_disk(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(evidence.os, "fsync", full_disk)
+    monkeypatch.setattr(os, "fsync", full_disk)
     with pytest.raises(EvidenceError):
         directory.write("record", {"second": True})
     assert [path.name for path in directory.path.iterdir()] == []

@@ -119,7 +119,7 @@ def test_a_catalog_file_of_the_project_is_used(path: Path) -> None:
 
 
 def test_a_catalog_query_that_is_not_there_is_refused() -> None:
-    with pytest.raises(ReleaseError, match="nowhere.sql"):
+    with pytest.raises(ReleaseError, match=r"nowhere\.sql"):
         queries.load("nowhere")
 
 

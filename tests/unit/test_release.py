@@ -110,7 +110,12 @@ def test_a_manifest_that_says_what_the_sql_does_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "name", "line"),
-    [("tables", "c", 10), ("enums", "c", 11), ("indexes", "c", 12), ("relations", "b.c -> a.id", 13)],
+    [
+        ("tables", "c", 10),
+        ("enums", "c", 11),
+        ("indexes", "c", 12),
+        ("relations", "b.c -> a.id", 13),
+    ],
 )
 def test_what_is_declared_and_not_created_is_refused(
     tmp_path: Path, kind: str, name: str, line: int
@@ -123,7 +128,12 @@ def test_what_is_declared_and_not_created_is_refused(
 
 @pytest.mark.parametrize(
     ("kind", "name", "line"),
-    [("tables", "a", 2), ("enums", "role", 1), ("indexes", "i", 7), ("relations", "b.a -> a.id", 4)],
+    [
+        ("tables", "a", 2),
+        ("enums", "role", 1),
+        ("indexes", "i", 7),
+        ("relations", "b.a -> a.id", 4),
+    ],
 )
 def test_what_is_created_and_not_declared_is_refused(
     tmp_path: Path, kind: str, name: str, line: int
@@ -179,7 +189,7 @@ def test_an_unknown_key_of_a_migration_is_named(tmp_path: Path) -> None:
 
 
 def test_prisma_directories_apply_in_the_order_of_their_names(tmp_path: Path) -> None:
-    files = {name: "SELECT 1" for name in ("20250102_b", "20250101_a", "20250103_c")}
+    files = dict.fromkeys(("20250102_b", "20250101_a", "20250103_c"), "SELECT 1")
     names = [item.name for item in release_of(tmp_path, files).migrations]
     assert names == ["20250101_a", "20250102_b", "20250103_c"]
 

@@ -74,8 +74,10 @@ def test_a_reference_has_the_line_it_is_written_on() -> None:
 
 
 def test_a_foreign_key_has_the_line_it_is_written_on() -> None:
-    sql = 'CREATE TABLE a (\n  id int,\n  "bId" int REFERENCES "B" ("key"),\n' \
+    sql = (
+        'CREATE TABLE a (\n  id int,\n  "bId" int REFERENCES "B" ("key"),\n'
         "  FOREIGN KEY (id) REFERENCES c\n)"
+    )
     assert [(str(item), item.line) for item in one(sql).relations] == [
         ("a.bId -> B.key", 3),
         ("a.id -> c.id", 4),
@@ -108,6 +110,7 @@ def test_a_table_is_created_with_its_columns() -> None:
         ("CREATE TYPE c AS (x int)", DbObject("type", "public", "c")),
         ("CREATE INDEX i ON s.t (c)", DbObject("index", "s", "i", "t")),
         ("CREATE VIEW v AS SELECT 1", DbObject("view", "public", "v")),
+        ("CREATE MATERIALIZED VIEW m AS SELECT 1", DbObject("view", "public", "m")),
         ("CREATE TABLE t AS SELECT 1", DbObject("table", "public", "t")),
         ("CREATE TEMP TABLE t AS SELECT 1", DbObject("table", "pg_temp", "t")),
         ("CREATE SEQUENCE q", DbObject("sequence", "public", "q")),
@@ -144,6 +147,7 @@ def test_an_index_without_a_name_is_not_guessed_at() -> None:
         ("DROP TABLE s.t", DbObject("table", "s", "t")),
         ("DROP INDEX i", DbObject("index", "public", "i")),
         ("DROP VIEW v", DbObject("view", "public", "v")),
+        ("DROP MATERIALIZED VIEW m", DbObject("view", "public", "m")),
         ('DROP TYPE "Role"', DbObject("enum", "public", "Role")),
         ("ALTER TABLE t DROP COLUMN c", DbObject("column", "public", "c", "t")),
         ("ALTER TABLE a RENAME TO b", DbObject("table", "public", "a")),
@@ -169,8 +173,10 @@ def test_the_name_of_a_cte_is_no_reference() -> None:
 
 def test_a_table_that_refers_to_itself_needs_nothing() -> None:
     assert one("CREATE TABLE a (up text REFERENCES a)").relations
-    assert not any(item.object.kind == "relation" for item in one("CREATE TABLE a (b text "
-        "REFERENCES a)").references)
+    assert not any(
+        item.object.kind == "relation"
+        for item in one("CREATE TABLE a (b text REFERENCES a)").references
+    )
 
 
 def test_alter_table_if_exists_needs_no_table() -> None:
@@ -268,7 +274,7 @@ def test_an_unterminated_string_is_a_syntax_error() -> None:
 def test_a_psql_meta_command_is_refused_with_its_line(command: str) -> None:
     error = refused(f"SELECT 1;\n{command}\nSELECT 2;")
     assert error.place == f"{FILE}:2"
-    assert f"{command.split()[0]} is a psql meta-command" in str(error)
+    assert f"{command.split(maxsplit=1)[0]} is a psql meta-command" in str(error)
 
 
 def test_a_meta_command_behind_a_statement_on_its_line_is_refused() -> None:

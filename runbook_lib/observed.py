@@ -1,0 +1,126 @@
+"""The words of what was seen: checks, ledger rows, backups and timings, as frozen values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+
+class Status(StrEnum):
+    """Name the outcome of a check; the order is worst first."""
+
+    FAIL = "fail"
+    WARN = "warn"
+    NOT_MEASURED = "not measured"
+    PASS = "pass"  # noqa: S105  an outcome, not a password
+
+
+class Outcome(StrEnum):
+    """Name how a statement or a step ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    ALREADY_DONE = "already done"
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """Hold what one check observed beside what it expected."""
+
+    name: str
+    status: Status
+    observed: str
+    expected: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """Hold one row of Prisma's ``_prisma_migrations``."""
+
+    id: str
+    name: str
+    checksum: str
+    started_at: datetime
+    finished_at: datetime | None
+    rolled_back_at: datetime | None
+    logs: str
+    applied_steps: int
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether the migration counts as applied."""
+        return self.finished_at is not None and self.rolled_back_at is None
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether the row blocks: started, neither finished nor resolved."""
+        return self.finished_at is None and self.rolled_back_at is None
+
+
+@dataclass(frozen=True)
+class Backup:
+    """Describe one dump file and the moment it holds. ``size`` is in bytes, times in seconds."""
+
+    path: Path
+    sha256: str
+    size: int
+    seconds: float
+    entries: int
+    lsn: str
+    taken_at: datetime
+    dbname: str
+    tool: str
+    schema_fingerprint: str
+    rows: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class StatementRun:
+    """Hold what one statement did. ``seconds`` is wall time seen by the client."""
+
+    step: str
+    path: str
+    line: int
+    label: str
+    outcome: Outcome
+    seconds: float
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class IndexBuild:
+    """Hold one index: how long its build took (seconds), its table's rows, its size in bytes."""
+
+    schema: str
+    name: str
+    table: str
+    method: str
+    seconds: float | None
+    rows: int
+    size: int
+    valid: bool
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Hold one metric beside its threshold; ``value`` is None where it cannot be seen from here."""
+
+    name: str
+    scope: str
+    value: float | None
+    above: float | None
+    unit: str
+    status: Status
+    source: str
+
+
+@dataclass(frozen=True)
+class Approval:
+    """Hold one person's word for one plan."""
+
+    role: str
+    name: str
+    at: datetime
