@@ -1,7 +1,5 @@
 """Show things: the only module that imports IPython, ipywidgets and matplotlib."""
 
-import ast
-import difflib
 import hashlib
 import html
 import io
@@ -18,7 +16,6 @@ from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from runbook_lib.errors import ConfigError
 from runbook_lib.evidence import redact
 from runbook_lib.indexes import GroupTiming
 from runbook_lib.observed import IndexBuild, Outcome, Status
@@ -78,7 +75,7 @@ class Table:
                 {"selector": "td", "props": "max-width: 34em; overflow-wrap: break-word;"},
             ]
         )
-        sides = {
+        sides: Any = {
             name: [{"selector": "", "props": f"text-align: {_side(self.frame, name)};"}]
             for name in self.frame.columns
         }
@@ -182,37 +179,10 @@ def approval_form(
     show(widgets.VBox([confirm, *fields.values(), button, said]))
 
 
-def check_parameters() -> None:
-    """Stop at a parameter that papermill injected and the notebook does not have.
-
-    Papermill only warns and goes on with the defaults. It writes the injected ones into a cell
-    that begins with ``# Parameters``. Raises ConfigError.
-    """
+def executed_cells() -> list[str]:
+    """Return the sources of the cells this kernel executed; none outside a notebook."""
     shell = get_ipython()
-    cells: list[str] = shell.user_ns.get("In", []) if shell is not None else []
-    declared: set[str] = set()
-    for source in cells:
-        names = _assigned(source)
-        if not source.startswith("# Parameters\n"):
-            declared |= names
-            continue
-        for name in sorted(names - declared):
-            close = difflib.get_close_matches(name, declared, n=1)
-            hint = f"Did you mean '{close[0]}'?" if close else ""
-            known = f"The parameters are: {', '.join(sorted(declared))}."
-            message = f"The notebook has no parameter '{name}'."
-            raise ConfigError(message, remedy=hint or known)
-
-
-def _assigned(source: str) -> set[str]:
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:  # a cell of IPython's own syntax assigns no parameters
-        return set()
-    targets = (item.targets for item in tree.body if isinstance(item, ast.Assign))
-    plain = {item.id for found in targets for item in found if isinstance(item, ast.Name)}
-    typed = (item.target for item in tree.body if isinstance(item, ast.AnnAssign))
-    return plain | {item.id for item in typed if isinstance(item, ast.Name)}
+    return list(shell.user_ns.get("In", [])) if shell is not None else []
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from runbook_lib.queries import load
 from runbook_lib.shell import Runner
 
 _NAME_BYTES = 63
-_TAIL = len("_before_rollback_20260101_000000")
+_TAIL = len("_before_rollback_20260101_000000_000")
 _SWAP_TRIES = 10
 _IN_USE = "55006"
 
@@ -57,7 +57,8 @@ def restore_beside(
     target is untouched. Raises GateError where the restored database is not what the backup
     recorded.
     """
-    stamp = f"{datetime.now(UTC):%Y%m%d_%H%M%S}"
+    now = datetime.now(UTC)
+    stamp = f"{now:%Y%m%d_%H%M%S}_{now.microsecond // 1000:03d}"
     fresh = _short(f"{database.dbname}_restored_{stamp}")
     kept = _short(f"{database.dbname}_before_rollback_{stamp}")
     database.create(fresh, like=database.dbname)

@@ -13,7 +13,7 @@ from runbook_lib.baseline import find_candidates, prove_equal
 from runbook_lib.build import has_rows
 from runbook_lib.config import find_root, read_environment
 from runbook_lib.database import Connection, Database
-from runbook_lib.display import Table, check_parameters
+from runbook_lib.display import Table, executed_cells
 from runbook_lib.errors import ConfigError, GateError
 from runbook_lib.evidence import Journal, RunDirectory, file_name
 from runbook_lib.model import (
@@ -29,6 +29,7 @@ from runbook_lib.model import (
     Target,
 )
 from runbook_lib.observed import Backup
+from runbook_lib.parameters import check_parameters
 from runbook_lib.queries import PROJECT
 from runbook_lib.release import read_release
 from runbook_lib.signoff import check_approvals
@@ -134,7 +135,7 @@ def open_run(env: str, release: str = "", phase: str = "run") -> Run:
     the same release is continued; a finished one is followed by a new one, where the phase is the
     first. Raises a RunbookError that says what is wrong before anything is touched.
     """
-    check_parameters()
+    check_parameters(executed_cells())
     root = find_root()
     environment = read_environment(root, env)
     found = read_release(_release_directory(root, release))

@@ -72,9 +72,9 @@ def test_no_module_has_grown_out_of_its_noun() -> None:
     long = {
         path.name: lines
         for path in REPOSITORY.glob("runbook_lib/*.py")
-        if (lines := len(path.read_text().splitlines())) > 320
+        if (lines := len(path.read_text().splitlines())) > 350
     }
-    assert long.keys() <= {"model.py"}, long
+    assert long == {}
 
 
 def shell_blocks() -> list[list[str]]:

@@ -15,7 +15,7 @@ LAYERS = {  # top to bottom
     "steps": "prechecks backup rehearsal apply indexes verify monitor rollback signoff baseline",
     "means": "archive build catalog ledger database sandbox accounts locks programs shell evidence "
     "queries config release",
-    "pure": "plan statements objects report",
+    "pure": "plan statements objects parameters report",
     "words": "model observed errors",
 }
 OWNERS = {  # who may import it

@@ -158,7 +158,9 @@ def test_a_server_needs_all_its_programs_and_the_right_major(
 ) -> None:
     names = ("initdb", "postgres", "pg_ctl", "pg_isready", "psql")
     some, full = install(18, 1, "some", *names[:3]), install(16, 1, "full", *names)
-    monkeypatch.setattr(shell, "_bindirs", lambda: iter([(some.bindir, "a"), (full.bindir, "b")]))
+    monkeypatch.setattr(
+        programs, "_bindirs", lambda: iter([(some.bindir, "a"), (full.bindir, "b")])
+    )
     assert programs.server_installation().bindir == full.bindir
     assert programs.server_installation(16).bindir == full.bindir
     with pytest.raises(ToolError, match=r"A PostgreSQL 17 server .* Set RUNBOOK_PG_BINDIR"):
