@@ -128,9 +128,11 @@ def show_losses(run: Run) -> Table:
         }
         for item in found
     ]
-    lost = sum(item.now for item in found if item.at_backup is None)
+    made = sum(item.now for item in found if item.at_backup is None)
+    written = sum(max(item.now - item.at_backup, 0) for item in found if item.at_backup is not None)
     caption = (
-        f"Going back to {backup.path.name} changes {len(rows)} tables, {lost:,} rows go with theirs"
+        f"Going back to {backup.path.name} changes {len(rows)} tables: {made:,} rows go with "
+        f"tables made since, {written:,} more were added to older tables"
     )
     return Table(caption, rows)
 

@@ -82,7 +82,7 @@ def take_backup(run: Run) -> Table:
         ("file", f"{made.path.relative_to(run.root)} (mode 0600)"),
         ("size", size(made.size)),
         ("took", duration(made.seconds)),
-        ("SHA-256", f"{made.sha256[:32]} {made.sha256[32:]}"),
+        ("SHA-256", made.sha256),
         ("read back", f"{made.entries} entries by pg_restore --list"),
         ("taken with", made.tool),
         ("WAL position", made.lsn),

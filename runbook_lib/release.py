@@ -119,10 +119,10 @@ def _digest(migrations: Iterable[Migration], others: Iterable[Path]) -> str:
 
 
 def _with_manifest(directory: Path, manifest: Path) -> Release:
-    text = manifest.read_text(encoding="utf-8")
     try:
+        text = manifest.read_text(encoding="utf-8")
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ReleaseError(f"The manifest is not TOML: {error}.", path=manifest) from error
     try:
         return _from_manifest(directory, manifest, text, data)
@@ -135,18 +135,29 @@ def _with_manifest(directory: Path, manifest: Path) -> Release:
 
 
 def _from_manifest(directory: Path, manifest: Path, text: str, data: Mapping[str, Any]) -> Release:
-    migrations = []
+    migrations: list[Migration] = []
     for entry in data["migration"]:
         path = directory / "migrations" / entry["name"] / "migration.sql"
         line = _line_of(text, f'name = "{entry["name"]}"')
         if not path.is_file():
             message = f"The manifest lists {entry['name']}, and there is no {path}."
             raise ReleaseError(message, path=manifest, line=line, remedy="Add the file.")
+        if any(item.name == entry["name"] for item in migrations):
+            line = _line_of(text, f'name = "{entry["name"]}"', after=line)
+            message = f"The manifest lists {entry['name']} twice."
+            raise ReleaseError(message, path=manifest, line=line, remedy="Remove one.")
         migration = read_migration(entry["name"], path, directory, _declaration(entry, line))
         _check_declared(migration, manifest, text)
         migrations.append(migration)
-    _check_unlisted(directory, manifest, {item.name for item in migrations})
+    listed = {item.name for item in migrations}
+    _check_unlisted(directory, manifest, listed)
     demo = data.get("demo_rows", {})
+    today = data.get("production_today", {}).get("migrations", ())
+    for name in (*today, *([demo["before"]] if demo else ())):
+        if name not in listed:
+            message = f"The manifest speaks of {name}, which it does not list."
+            line = _line_of(text, f'"{name}"')
+            raise ReleaseError(message, path=manifest, line=line, remedy="Correct the name.")
     demo_files = tuple(sorted((directory / demo["directory"]).glob("*.sql"))) if demo else ()
     return Release(
         name=_slug(data["name"]),
@@ -157,7 +168,7 @@ def _from_manifest(directory: Path, manifest: Path, text: str, data: Mapping[str
         checks=read_checks(directory / "checks"),
         demo_before=demo.get("before", ""),
         demo_files=demo_files,
-        production_today=tuple(data.get("production_today", {}).get("migrations", ())),
+        production_today=tuple(today),
         index_estimates=tuple(
             IndexEstimate(
                 item["group"],

@@ -3,7 +3,7 @@
 
 def duration(seconds: float) -> str:
     """Write a time as people say it."""
-    if seconds < 1:
+    if round(seconds * 1000) < 1000:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
 

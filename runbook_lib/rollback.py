@@ -21,7 +21,7 @@ _IN_USE = "55006"
 
 @dataclass(frozen=True)
 class Loss:
-    """Hold what a rollback to the backup would take from one table; ``now`` None: table gone."""
+    """Hold what a rollback changes in one table; ``at_backup`` is None for a table made since."""
 
     table: str
     at_backup: int | None

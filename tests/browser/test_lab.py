@@ -189,7 +189,9 @@ def test_approvals_typed_in_the_form_open_the_gate_of_the_migration(desk: Desk) 
         _assert_clean(rehearsal)
         _assert_finished(rehearsal, "Rehearsal")
         assert set(rehearsal.table("Rehearsed on ").column("status")) == {"pass"}
-        assert rehearsal.table("Approvals for ").column("given by") == ["nobody yet"]
+        asked = rehearsal.table("Approvals for ")
+        assert asked.column("approval") == ["Database Administrator", "typed confirmation"]
+        assert asked.column("status") == ["warn", "warn"]
 
         migrate = rehearsal.follow("Migration", notebooks / "40_migrate.ipynb")
         migrate.run_all()
@@ -206,7 +208,8 @@ def test_approvals_typed_in_the_form_open_the_gate_of_the_migration(desk: Desk) 
         form.get_by_label("Database Administrator", exact=True).press_sequentially(name)
         started = datetime.now(UTC)
         form.get_by_role("button", name="Record approvals").click()
-        expect(form).to_contain_text("recorded", timeout=PATIENCE * 1000)
+        expect(form).to_contain_text("Recorded.", timeout=PATIENCE * 1000)
+        expect(form).to_contain_text("complete")
         rehearsal.photograph("form")
 
     written = tomllib.loads(approvals.read_text(encoding="utf-8"))

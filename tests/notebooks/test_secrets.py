@@ -85,7 +85,10 @@ def test_prod_waits_for_its_approvals(url: str, tmp_path: Path) -> None:
             "notebooks/run.ipynb", "env=prod", project=project, env={"RUNBOOK_PROD_URL": url}
         )
         assert asked.returncode != 0
-        assert "approvals.toml lacks the approval of the Database Administrator" in asked.stderr
+        assert (
+            "approvals.toml of this run lacks the approval of the Database Administrator"
+            in asked.stderr
+        )
         run = runs(project, "prod")[-1]
         roles = ("Database Administrator", "Backend Lead", "DevOps Engineer")
         given = "".join(

@@ -263,3 +263,29 @@ def test_a_checksum_is_the_sha256_of_the_bytes_as_prisma_takes_it(tmp_path: Path
     assert release.migrations[0].checksum == (
         "b4e0497804e46e0a0b0b8c31975b062152d551bac49c3c2e80932567b4085dcd"
     )
+
+
+def test_a_migration_listed_twice_is_refused_with_the_second_line(tmp_path: Path) -> None:
+    entry = MANIFEST[MANIFEST.index("[[migration]]") :]
+    error = refused(write(tmp_path, f"{MANIFEST}\n{entry}"))
+    assert error.line == MANIFEST.count("\n") + 4
+    assert "lists 0001_a twice" in error.message
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        '[production_today]\nmigrations = ["0009_z"]\n',
+        '[demo_rows]\nbefore = "0009_z"\ndirectory = "demo"\n',
+    ],
+)
+def test_a_name_that_is_not_listed_is_refused(tmp_path: Path, table: str) -> None:
+    error = refused(write(tmp_path, f"{MANIFEST}\n{table}"))
+    assert "speaks of 0009_z" in error.message
+    assert error.line == MANIFEST.count("\n") + 3
+
+
+def test_a_manifest_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    directory = write(tmp_path)
+    (directory / "release.toml").write_bytes('title = "ü"'.encode("latin-1"))
+    assert "not TOML" in refused(directory).message
