@@ -109,6 +109,12 @@ class ForkKernelManager(AsyncKernelManager):
     pre_start_kernel = _async_pre_start_kernel
 
 
+def prepare() -> None:
+    """Start the fork server, where forking works, so that it imports while this process plans."""
+    if sys.platform == "linux":
+        _fork_server()
+
+
 def manager_options() -> dict[str, str]:
     """Return what papermill needs to be told to start kernels the quick way, where it works."""
     if sys.platform != "linux":

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from runbook_lib.display import Progress, Table
 from runbook_lib.errors import GateError
-from runbook_lib.kernels import manager_options
+from runbook_lib.kernels import manager_options, prepare
 from runbook_lib.model import PHASES, Phase
 from runbook_lib.queries import PROJECT
 from runbook_lib.report import duration
 from runbook_lib.run import Run
+
+prepare()  # only the notebook that runs all phases imports this module
 
 _ONLY_WITH_STEPS = {"backup", "rehearsal", "migrate", "index_timing"}
 _ONCE = {"brief", "backup", "rehearsal"}

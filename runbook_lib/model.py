@@ -56,7 +56,7 @@ class Policy:
     rehearsal_required: bool = False
     confirm: bool = False
     approvals: tuple[str, ...] = ()
-    monitor_samples: int = 3
+    monitor_samples: int = 2
 
 
 @dataclass(frozen=True)
