@@ -183,7 +183,7 @@ def test_approvals_typed_in_the_form_open_the_gate_of_the_migration(desk: Desk) 
     notebooks = desk.guarded / "notebooks"
     run_python(desk.environment, notebooks, "-c", _PREPARE)
     approvals = _run_directory(desk.guarded) / "approvals.toml"
-    name = 'Zoë "Z" O\'Brien'
+    name = 'the "quoted" name\'s é'
     with desk.open(desk.guarded, "30_rehearsal") as rehearsal:
         rehearsal.run_all()
         _assert_clean(rehearsal)
