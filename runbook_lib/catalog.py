@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runbook_lib.database import Connection, names, quote
@@ -110,20 +110,21 @@ def relations(connection: Connection) -> frozenset[str]:
 
 def count_rows(connection: Connection) -> dict[str, int]:
     """Count the rows of every ordinary table exactly, the ledger's included."""
-    tables = [f"{quote(row['schema'])}.{quote(row['name'])}" for row in tables_of(connection)]
+    tables = connection.rows(load("tables"))
+    return _count(connection, [(row["schema"], row["name"]) for row in tables])
+
+
+def _count(connection: Connection, tables: Sequence[tuple[str, str]]) -> dict[str, int]:
+    """Count the rows of these tables in one statement, so at one moment."""
     if not tables:
         return {}
-    counts = ", ".join(f"(SELECT count(*) FROM {table})" for table in tables)  # noqa: S608
-    (row,) = connection.rows(f"SELECT ARRAY[{counts}] AS counts")
-    return {
-        f"{table['schema']}.{table['name']}": count
-        for table, count in zip(tables_of(connection), row["counts"], strict=True)
-    }
-
-
-def tables_of(connection: Connection) -> list[dict[str, str]]:
-    """Return schema and name of every ordinary table."""
-    return connection.rows(load("tables"))
+    counts = ", ".join(
+        f"(SELECT count(*) FROM {quote(schema)}.{quote(name)})"  # noqa: S608
+        for schema, name in tables
+    )
+    numbers = connection.value(f"SELECT ARRAY[{counts}]")
+    names_of = (f"{schema}.{name}" for schema, name in tables)
+    return dict(zip(names_of, numbers, strict=True))
 
 
 def read_indexes(
@@ -131,7 +132,7 @@ def read_indexes(
 ) -> tuple[IndexBuild, ...]:
     """Read the indexes ``schema.name`` back from the catalog, with their tables' rows."""
     found = connection.rows(load("indexes"), {"names": list(wanted)})
-    rows = count_rows(connection)
+    rows = _count(connection, sorted({(row["schema"], row["table"]) for row in found}))
     return tuple(
         IndexBuild(
             schema=row["schema"],
@@ -139,7 +140,7 @@ def read_indexes(
             table=row["table"],
             method=row["method"],
             seconds=seconds.get(f"{row['schema']}.{row['name']}"),
-            rows=rows.get(f"{row['schema']}.{row['table']}", 0),
+            rows=rows[f"{row['schema']}.{row['table']}"],
             size=row["size"],
             valid=row["valid"],
         )

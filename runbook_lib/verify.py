@@ -44,8 +44,8 @@ def compare_objects(
     for item in standing(release.migrations):
         wanted[item.kind].add(str(item))
     tables, columns, enums, relations = _inspect(engine, connection)
-    builds = catalog.read_indexes(connection, _qualified(release), {})
-    indexes = {str(DbObject("index", build.schema, build.name)) for build in builds if build.valid}
+    rows = connection.rows(load("indexes"), {"names": _qualified(release)})
+    indexes = {str(DbObject("index", row["schema"], row["name"])) for row in rows if row["valid"]}
     return (
         _compare("tables", wanted["table"], tables),
         _compare("columns", wanted["column"], columns),
