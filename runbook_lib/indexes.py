@@ -6,7 +6,8 @@ from typing import Any
 
 from runbook_lib import catalog
 from runbook_lib.database import Connection
-from runbook_lib.model import IndexEstimate, Release, Step, StepKind
+from runbook_lib.manifest import IndexEstimate
+from runbook_lib.model import Release, Step, StepKind
 from runbook_lib.observed import IndexBuild
 
 

@@ -5,13 +5,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-
-class Severity(StrEnum):
-    """Say what a check that does not hold means for the run."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
+from runbook_lib.findings import Finding, Severity
+from runbook_lib.manifest import (
+    Acceptance,
+    Criterion,
+    Declaration,
+    IndexEstimate,
+    Role,
+    Threshold,
+    Variable,
+)
 
 
 class StepKind(StrEnum):
@@ -139,9 +142,46 @@ class Relation:
         return f"{self.table}.{','.join(self.columns)} -> {self.target}.{to}"
 
 
+class LockMode(StrEnum):
+    """Name a table-level lock as pg_locks does, weakest first (PostgreSQL manual, 13.3.1)."""
+
+    ACCESS_SHARE = "AccessShareLock"
+    ROW_SHARE = "RowShareLock"
+    ROW_EXCLUSIVE = "RowExclusiveLock"
+    SHARE_UPDATE_EXCLUSIVE = "ShareUpdateExclusiveLock"
+    SHARE = "ShareLock"
+    SHARE_ROW_EXCLUSIVE = "ShareRowExclusiveLock"
+    EXCLUSIVE = "ExclusiveLock"
+    ACCESS_EXCLUSIVE = "AccessExclusiveLock"
+
+    @property
+    def stops_writes(self) -> bool:
+        """Tell whether INSERT, UPDATE and DELETE of others wait for it."""
+        return list(LockMode).index(self) >= list(LockMode).index(LockMode.SHARE)
+
+    @property
+    def stops_reads(self) -> bool:
+        """Tell whether SELECT of others waits for it."""
+        return self is LockMode.ACCESS_EXCLUSIVE
+
+
+@dataclass(frozen=True, order=True)
+class Lock:
+    """Hold one table-level lock that a statement takes."""
+
+    relation: DbObject
+    mode: LockMode
+
+
 @dataclass(frozen=True)
 class Statement:
-    """Hold one SQL statement as the parser read it. ``line`` counts from 1 in its file."""
+    """Hold one SQL statement as the parser read it. ``line`` counts from 1 in its file.
+
+    ``locks`` are the strongest on each relation that is named; ``rewrites`` and ``scans`` are the
+    tables whose every row is written anew or read, as far as reading alone can tell. ``inner`` are
+    the statements in the body of a DO block, a function or a procedure, ``calls`` the functions
+    that are called, as ``schema.name``.
+    """
 
     path: str
     line: int
@@ -155,6 +195,11 @@ class Statement:
     transactional: bool = True
     control: str = ""
     opaque: bool = False
+    locks: tuple[Lock, ...] = ()
+    rewrites: tuple[DbObject, ...] = ()
+    scans: tuple[DbObject, ...] = ()
+    inner: tuple["Statement", ...] = ()
+    calls: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -181,20 +226,6 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class Declaration:
-    """Hold what the manifest says of one migration."""
-
-    number: int = 0
-    purpose: str = ""
-    risk: str = ""
-    estimate: str = ""
-    estimate_minutes: tuple[float, float] | None = None
-    requires: tuple[str, ...] = ()
-    objects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    line: int = 0
-
-
-@dataclass(frozen=True)
 class Migration:
     """Hold one migration file: its bytes' digest and its statements."""
 
@@ -202,61 +233,12 @@ class Migration:
     path: Path
     checksum: str
     statements: tuple[Statement, ...]
-    declared: Declaration = Declaration()
+    declared: Declaration = field(default_factory=Declaration)
 
     @property
     def creates(self) -> tuple[DbObject, ...]:
         """Return every object the file creates, in order."""
         return tuple(item for statement in self.statements for item in statement.creates)
-
-
-@dataclass(frozen=True)
-class IndexEstimate:
-    """Hold one row of the brief's table of index creation times."""
-
-    group: str
-    tables: tuple[str, ...]
-    rows: int
-    minutes: tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Variable:
-    """Describe an environment variable the release's application needs."""
-
-    name: str
-    needed: str
-    pattern: str
-    meaning: str
-    remedy: str
-    secret: bool = False
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """Hold one alert threshold: a metric that must not go above a value."""
-
-    name: str
-    scope: str
-    above: float
-    unit: str
-
-
-@dataclass(frozen=True)
-class Criterion:
-    """Hold one line of the release's checklists and the check that answers it, if one does."""
-
-    section: str
-    text: str
-    check: str
-
-
-@dataclass(frozen=True)
-class Role:
-    """Name a person's role whose approval the release document asks for."""
-
-    name: str
-    group: str
 
 
 @dataclass(frozen=True)
@@ -290,6 +272,8 @@ class Release:
     thresholds: tuple[Threshold, ...] = ()
     criteria: tuple[Criterion, ...] = ()
     roles: tuple[Role, ...] = ()
+    accepts: tuple[Acceptance, ...] = ()
+    defects: tuple[Finding, ...] = ()
 
     def migration(self, name: str) -> Migration:
         """Return the migration of that name; raises ``KeyError``."""

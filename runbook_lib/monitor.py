@@ -6,7 +6,8 @@ from collections.abc import Iterable
 import psutil
 
 from runbook_lib.database import Connection
-from runbook_lib.model import Target, Threshold
+from runbook_lib.manifest import Threshold
+from runbook_lib.model import Target
 from runbook_lib.observed import Metric, Status
 from runbook_lib.queries import load
 

@@ -124,3 +124,27 @@ class Approval:
     role: str
     name: str
     at: datetime
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """Hold what is known of one table of the target; ``size`` in bytes, ``rows`` as estimated.
+
+    ``columns`` maps each column to its type as ``format_type`` writes it.
+    """
+
+    rows: int
+    size: int
+    columns: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Hold what the hazard rules ask of the target. Tables and functions by ``schema.name``.
+
+    ``functions`` maps to the ``CREATE FUNCTION`` text of each function that users made.
+    """
+
+    server_major: int
+    tables: Mapping[str, TableFacts]
+    functions: Mapping[str, str]

@@ -9,7 +9,8 @@ from pathlib import Path
 from runbook_lib import catalog, ledger, programs
 from runbook_lib.database import Connection
 from runbook_lib.errors import RunbookError
-from runbook_lib.model import Plan, Policy, Release, Target, Variable
+from runbook_lib.manifest import Variable
+from runbook_lib.model import Plan, Policy, Release, Target
 from runbook_lib.observed import CheckResult, Status
 from runbook_lib.queries import load
 

@@ -4,7 +4,8 @@ from functools import cache
 from pathlib import Path
 
 from runbook_lib.errors import ReleaseError
-from runbook_lib.model import Check, Severity
+from runbook_lib.findings import Severity
+from runbook_lib.model import Check
 
 PROJECT = Path(__file__).resolve().parent.parent
 _HEADER = ("name", "severity", "expect", "remedy")

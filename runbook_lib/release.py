@@ -8,17 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.errors import ReleaseError
-from runbook_lib.model import (
-    Criterion,
-    Declaration,
-    IndexEstimate,
-    Migration,
-    Release,
-    Role,
-    Statement,
-    Threshold,
-    Variable,
-)
+from runbook_lib.manifest import Criterion, Declaration, IndexEstimate, Role, Threshold, Variable
+from runbook_lib.model import Migration, Release, Statement
 from runbook_lib.queries import read_checks
 from runbook_lib.statements import read_statements
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.errors import ConfigError, GateError
-from runbook_lib.model import Criterion, Policy, Role
+from runbook_lib.manifest import Criterion, Role
+from runbook_lib.model import Policy
 from runbook_lib.observed import Approval, CheckResult, Status
 
 FILE = "approvals.toml"

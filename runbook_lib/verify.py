@@ -10,7 +10,8 @@ import sqlalchemy
 from runbook_lib import catalog
 from runbook_lib.database import Connection, names, quote
 from runbook_lib.errors import StatementError
-from runbook_lib.model import Check, DbObject, Relation, Release, Severity
+from runbook_lib.findings import Severity
+from runbook_lib.model import Check, DbObject, Relation, Release
 from runbook_lib.observed import CheckResult, Status
 from runbook_lib.plan import standing
 from runbook_lib.queries import load

@@ -8,7 +8,9 @@ import pytest
 from runbook_lib import verify
 from runbook_lib.build import build_schema
 from runbook_lib.database import Connection, Database
-from runbook_lib.model import Check, Release, Severity, Threshold
+from runbook_lib.findings import Severity
+from runbook_lib.manifest import Threshold
+from runbook_lib.model import Check, Release
 from runbook_lib.monitor import measure
 from runbook_lib.observed import Metric, Status
 from runbook_lib.verify import Comparison

@@ -9,7 +9,8 @@ import pytest
 from runbook_lib import plan
 from runbook_lib.errors import PlanError, ReleaseError
 from runbook_lib.evidence import RunDirectory
-from runbook_lib.model import Declaration, Moved, Plan, Release, Step, StepKind, Target
+from runbook_lib.manifest import Declaration
+from runbook_lib.model import Moved, Plan, Release, Step, StepKind, Target
 from runbook_lib.run import _read_plan
 from tests.releases import migration_of, release_of
 

@@ -7,7 +7,8 @@ import pytest
 
 from runbook_lib import queries
 from runbook_lib.errors import ReleaseError
-from runbook_lib.model import Check, Severity
+from runbook_lib.findings import Severity
+from runbook_lib.model import Check
 from runbook_lib.statements import read_statements
 
 HEADER = {
