@@ -8,14 +8,19 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
-    "open_run": "run",
+    "open_run": "opening",
     "show_release": "preparation",
     "show_plan": "preparation",
+    "review_release": "preparation",
+    "show_locks": "preparation",
     "check_target": "preparation",
     "take_backup": "preparation",
-    "rehearse": "preparation",
-    "chart_rehearsal": "preparation",
-    "approve": "preparation",
+    "rehearse": "trial",
+    "show_findings": "trial",
+    "show_observations": "trial",
+    "forecast": "trial",
+    "chart_rehearsal": "trial",
+    "approve": "approvals",
     "migrate": "migration",
     "chart_migration": "migration",
     "time_indexes": "migration",

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -13,9 +13,25 @@ from runbook_lib.build import demo_statements, has_rows, set_scale
 from runbook_lib.database import Connection, Database, quote
 from runbook_lib.errors import GateError, StatementError, TargetError
 from runbook_lib.model import Migration, Policy, Statement, Unit
-from runbook_lib.observed import LedgerRow, Outcome, StatementRun
+from runbook_lib.observed import LedgerRow, Observation, Outcome, StatementRun
 from runbook_lib.plan import units
 from runbook_lib.queries import load
+
+_SAVEPOINT = "runbook_statement"
+_CONCURRENT = {"index", "drop", "reindex"}
+
+
+class Prober(Protocol):
+    """Look at the server before and after each statement, inside its transaction."""
+
+    def begin(self, connection: Connection) -> None:
+        """Take note of what is there before a transaction."""
+
+    def before(self, connection: Connection, statement: Statement) -> None:
+        """Measure what the statement is about to change."""
+
+    def after(self, connection: Connection) -> Observation:
+        """Read what it did."""
 
 
 class Watcher(Protocol):
@@ -33,11 +49,17 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True)
 class Applier:
-    """Run statements on one database under one policy, watched."""
+    """Run statements on one database under one policy, watched.
+
+    A rehearsal gives a ``probe``. With ``go_on`` a statement that fails is taken back to a
+    savepoint and the next one is run: never so on a target.
+    """
 
     database: Database
     policy: Policy
     watcher: Watcher
+    probe: Prober | None = None
+    go_on: bool = False
 
     def migrate(self, migration: Migration, own_rows: Set[str] = frozenset()) -> Outcome:
         """Apply one migration file and write its ledger row in the same transaction.
@@ -97,7 +119,7 @@ class Applier:
     def _whole(self, connection: Connection, migration: Migration, unit: Unit) -> None:
         started_at = datetime.now(UTC)
         with self._own_transaction(connection, migration.name, unit):
-            self._run(connection, migration.name, unit.statements)
+            self._run(connection, migration.name, unit.statements, 1)
             # Last, so that the file may begin with SET TRANSACTION.
             ledger.record_applied(connection, migration, started_at)
 
@@ -119,11 +141,11 @@ class Applier:
             try:
                 if unit.transactional:
                     with self._own_transaction(connection, migration.name, unit):
-                        self._run(connection, migration.name, unit.statements)
+                        self._run(connection, migration.name, unit.statements, number)
                         ledger.record_progress(connection, row_id, number, finished=finished)
                 else:
                     unsure = begun is not None and number == done + 1
-                    self._alone(connection, migration.name, unit.statements[0], unsure=unsure)
+                    self._alone(connection, migration.name, unit, number, unsure=unsure)
                 if not unit.transactional or unit.rolls_back:
                     ledger.record_progress(connection, row_id, number, finished=finished)
             except StatementError as error:
@@ -133,6 +155,8 @@ class Applier:
     @contextmanager
     def _own_transaction(self, connection: Connection, step: str, unit: Unit) -> Iterator[None]:
         """Hold the block in one transaction: the file's own BEGIN and COMMIT, or ours."""
+        if self.probe is not None:
+            self.probe.begin(connection)
         if unit.opens is None or unit.closes is None:
             try:
                 with connection.transaction():
@@ -151,7 +175,7 @@ class Applier:
             raise
 
     def _alone(
-        self, connection: Connection, step: str, statement: Statement, *, unsure: bool
+        self, connection: Connection, step: str, unit: Unit, number: int, *, unsure: bool
     ) -> None:
         """Run a statement that cannot be in a transaction.
 
@@ -161,10 +185,13 @@ class Applier:
         transaction on another table (PostgreSQL manual, CREATE INDEX, "Building Indexes
         Concurrently").
         """
+        if self.probe is not None:
+            self.probe.begin(connection)
         bound = connection.value("SHOW lock_timeout")
-        connection.execute("SET lock_timeout = 0")
-        if not (self._built(connection, statement) and unsure):
-            self._run(connection, step, [statement])
+        if unit.statements[0].kind in _CONCURRENT:
+            connection.execute("SET lock_timeout = 0")
+        if not (self._built(connection, unit.statements[0]) and unsure):
+            self._run(connection, step, unit.statements, number)
         connection.execute(f"SET lock_timeout = '{bound}'")
 
     @staticmethod
@@ -182,29 +209,63 @@ class Applier:
                 return True
         return False
 
-    def _run(self, connection: Connection, step: str, statements: Iterable[Statement]) -> None:
+    def _run(
+        self, connection: Connection, step: str, statements: Iterable[Statement], unit: int = 1
+    ) -> None:
         for statement in statements:
-            self.watcher.started(step, statement)
-            started_at, begin = datetime.now(UTC), time.perf_counter()
-            outcome = Outcome.UNKNOWN
+            # Outside a transaction there is nothing to take back.
+            plain = bool(statement.control) or _sets_transaction(statement)
+            saved = self.go_on and not plain and connection.in_transaction()
+            if saved:
+                connection.execute(f"SAVEPOINT {_SAVEPOINT}")
             try:
-                connection.execute(statement.sql)
-                outcome = Outcome.DONE
-            except StatementError as error:
-                outcome = Outcome.FAILED
-                raise error.at(statement.path, statement.line, statement.sql) from error.__cause__
-            except TargetError as error:
-                error.path, error.line = statement.path, statement.line
-                raise
-            finally:
-                self.watcher.ended(
-                    StatementRun(
-                        step=step,
-                        path=statement.path,
-                        line=statement.line,
-                        label=statement.label,
-                        outcome=outcome,
-                        seconds=time.perf_counter() - begin,
-                        started_at=started_at,
-                    )
-                )
+                self._send(connection, step, statement, unit)
+            except StatementError:
+                if not self.go_on or (plain and connection.in_transaction()):
+                    raise
+                if saved:
+                    connection.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+            if saved:
+                connection.execute(f"RELEASE SAVEPOINT {_SAVEPOINT}")
+
+    def _send(self, connection: Connection, step: str, statement: Statement, unit: int) -> None:
+        self.watcher.started(step, statement)
+        # SET TRANSACTION has to come before any query.
+        probed = not statement.control and not _sets_transaction(statement)
+        if self.probe is not None and probed:
+            self.probe.before(connection, statement)
+        run = StatementRun(
+            step=step,
+            path=statement.path,
+            line=statement.line,
+            label=statement.label,
+            outcome=Outcome.UNKNOWN,
+            seconds=0.0,
+            started_at=datetime.now(UTC),
+            unit=unit,
+            statement=statement.line,
+            number=statement.number,
+        )
+        begin = time.perf_counter()
+        try:
+            connection.execute(statement.sql)
+            run = replace(run, outcome=Outcome.DONE, seconds=time.perf_counter() - begin)
+            if self.probe is not None and probed:
+                run = replace(run, observed=self.probe.after(connection))
+        except StatementError as error:
+            run = replace(run, outcome=Outcome.FAILED, seconds=time.perf_counter() - begin)
+            placed = error.at(statement.path, statement.line, statement.sql)
+            run = replace(run, line=placed.line or statement.line, error=error.message)
+            run = replace(run, sqlstate=error.sqlstate or "")
+            raise placed from error.__cause__
+        except TargetError as error:
+            run = replace(run, seconds=time.perf_counter() - begin)
+            error.path, error.line = statement.path, statement.line
+            raise
+        finally:
+            self.watcher.ended(run)
+
+
+def _sets_transaction(statement: Statement) -> bool:
+    """Tell whether it is SET TRANSACTION, which the server refuses after a savepoint."""
+    return statement.kind == "variable set" and "TRANSACTION" in statement.sql.upper().split()[1:3]

@@ -18,8 +18,9 @@ from runbook_lib.shell import Runner, dump_argv, list_argv
 def take_backup(database: Database, target: Target, directory: Path, run: Runner) -> Backup:
     """Dump the database to ``migration_backup_YYYYMMDD_HHMMSS.dump``, mode 0600.
 
-    Schema fingerprint, row counts and LSN are those of the dump's own snapshot. The file has its
-    name only once it is complete and ``pg_restore --list`` has read it. Raises ToolError.
+    Schema fingerprint, row counts, checksums and LSN are those of the dump's own snapshot. The
+    file has its name only once it is complete and ``pg_restore --list`` has read it. Raises
+    ToolError.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     taken_at, path = _free_name(directory)
@@ -33,7 +34,8 @@ def take_backup(database: Database, target: Target, directory: Path, run: Runner
             (moment,) = connection.rows(load("dump_moment"))
             argv = dump_argv(pg_dump, database.conninfo(), partial, moment["snapshot"])
             run(argv, env=database.tool_environment())
-            rows = catalog.count_rows(connection)
+            contents = catalog.contents_here(connection)
+            size = connection.value("SELECT pg_database_size(current_database())")
             snapshot = catalog.snapshot_here(connection)
         entries = _read_back(partial, pg_dump.with_name("pg_restore"), run)
         with partial.open("rb") as file:
@@ -52,7 +54,9 @@ def take_backup(database: Database, target: Target, directory: Path, run: Runner
         dbname=target.dbname,
         tool=f"pg_dump {programs.version(pg_dump)}",
         schema_fingerprint=snapshot.fingerprint,
-        rows=rows,
+        rows={table: item.rows for table, item in contents.items()},
+        checksums={table: item.checksum for table, item in contents.items()},
+        database_size=size,
     )
 
 

@@ -7,8 +7,9 @@ from runbook_lib import catalog
 from runbook_lib.build import build_schema
 from runbook_lib.catalog import Snapshot
 from runbook_lib.database import Connection
-from runbook_lib.errors import PlanError
-from runbook_lib.model import DbObject, Migration
+from runbook_lib.errors import StatementError
+from runbook_lib.findings import Finding, Severity
+from runbook_lib.model import DbObject, Migration, Statement
 from runbook_lib.plan import standing
 from runbook_lib.queries import load
 
@@ -26,16 +27,15 @@ class Presence:
 
 def find_candidates(
     connection: Connection, migrations: Sequence[Migration], known: Set[str]
-) -> tuple[Migration, ...]:
+) -> tuple[tuple[Migration, ...], tuple[Finding, ...]]:
     """Return the migrations outside ``known`` whose every object is on the target.
 
-    Objects that a known migration accounts for say nothing about the others.
-
-    Raises PlanError for one that is there by half: it can neither be applied nor adopted.
+    Objects that a known migration accounts for say nothing about the others. One that is there by
+    half is a finding: it can neither be applied nor adopted.
     """
     objects = {(row["kind"], row["name"]) for row in connection.rows(load("objects"))}
     explained = set(standing(item for item in migrations if item.name in known))
-    found = []
+    found, halves = [], []
     for migration in migrations:
         if migration.name in known:
             continue
@@ -46,8 +46,8 @@ def find_candidates(
         if there and not missing:
             found.append(migration)
         elif there:
-            raise _by_half(Presence(migration, there, missing))
-    return tuple(found)
+            halves.append(_by_half(Presence(migration, there, missing)))
+    return tuple(found), tuple(halves)
 
 
 _KINDS = {"table", "column", "enum", "index", "view"}
@@ -58,26 +58,45 @@ def _qualified(item: DbObject) -> str:
     return f"{item.schema}.{middle}{item.name}"
 
 
-def _by_half(presence: Presence) -> PlanError:
+def _by_half(presence: Presence) -> Finding:
     there = ", ".join(f"{item.kind} {item}" for item in presence.there[:_SHOWN])
     missing = ", ".join(f"{item.kind} {item}" for item in presence.missing[:_SHOWN])
-    return PlanError(
+    return _finding(
+        "there-by-half",
+        next(
+            item
+            for item in presence.migration.statements
+            if set(item.creates) & set(presence.there)
+        ),
         f"The target has {len(presence.there)} objects of {presence.migration.name} ({there}) and "
         f"lacks {len(presence.missing)} ({missing}), and its ledger does not know the migration.",
-        remedy="Remove what is there, or complete it by hand so that it equals the migration.",
+        "Remove what is there, or complete it by hand so that it equals the migration.",
     )
+
+
+def _finding(rule: str, statement: Statement, cause: str, remedy: str) -> Finding:
+    effect = "The migration can neither be applied nor be recorded as applied."
+    place = statement.path, statement.line
+    return Finding("looking", rule, Severity.ERROR, *place, cause, effect, remedy)
 
 
 def prove_equal(
     live: Snapshot, scratch: Connection, known: Sequence[Migration], found: Sequence[Migration]
-) -> Mapping[str, str]:
+) -> tuple[Mapping[str, str], tuple[Finding, ...]]:
     """Build the files in the empty database ``scratch`` and compare structure for structure.
 
     Every object that they create must be on the target, equal, and their tables may have nothing
-    besides. Returns the reason for each migration of ``found``. Raises PlanError that lists the
+    besides. Returns the reason for each migration of ``found``, or the finding that lists the
     differences.
     """
-    build_schema(scratch, [*known, *found])
+    names = ", ".join(item.name for item in found)
+    first = next(item for item in found[0].statements if item.creates)
+    try:
+        build_schema(scratch, [*known, *found])
+    except StatementError as error:
+        cause = f"The target has the tables of {names} without a ledger row; to compare them, the "
+        cause += f"files were built, and that failed: {error}"
+        return {}, (_finding("not-comparable", first, cause, "Correct the file."),)
     expected = catalog.take_snapshot(scratch)
     tables = {key.split(" ", 1)[1] for key in expected.objects if key.startswith("table ")}
 
@@ -89,12 +108,12 @@ def prove_equal(
     if differences:
         shown = "; ".join(str(item) for item in differences[:_SHOWN])
         more = len(differences) - _SHOWN
-        names = ", ".join(item.name for item in found)
-        raise PlanError(
+        cause = (
             f"The target has the tables of {names} without a ledger row, and they are not what "
-            f"the files create: {shown}{f'; and {more} more' if more > 0 else ''}.",
-            remedy="Bring the target or the files in line, then run again.",
+            f"the files create: {shown}{f'; and {more} more' if more > 0 else ''}."
         )
+        remedy = "Bring the target or the files in line, then run again."
+        return {}, (_finding("differs-from-target", first, cause, remedy),)
     count = len(expected.objects)
     why = f"already there without a ledger row; all {count:,} objects of the baseline found equal"
-    return {item.name: why for item in found}
+    return {item.name: why for item in found}, ()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from runbook_lib.catalog import relations
 from runbook_lib.database import Connection, quote
-from runbook_lib.errors import StatementError
+from runbook_lib.errors import ReleaseError, StatementError
 from runbook_lib.model import Migration, Statement
 from runbook_lib.statements import read_statements
 
@@ -18,11 +18,19 @@ def build_schema(connection: Connection, migrations: Iterable[Migration]) -> Non
 
 def demo_statements(files: Iterable[Path]) -> list[Statement]:
     """Read the files that fill tables with rows."""
-    return [
-        statement
-        for path in files
-        for statement in read_statements(path.read_text(encoding="utf-8"), f"demo/{path.name}")
-    ]
+    statements: list[Statement] = []
+    for path in files:
+        read, found = read_statements(path.read_text(encoding="utf-8"), f"demo/{path.name}")
+        for item in found:
+            raise ReleaseError(
+                item.cause,
+                path=item.path,
+                line=item.line,
+                sqlstate=item.sqlstate,
+                remedy=item.remedy,
+            )
+        statements += read
+    return statements
 
 
 def has_rows(connection: Connection, files: Sequence[Path]) -> bool:

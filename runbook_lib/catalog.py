@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from runbook_lib.database import Connection, names, quote
 from runbook_lib.errors import TargetError
 from runbook_lib.model import Environment, Target
-from runbook_lib.observed import IndexBuild
+from runbook_lib.observed import Facts, IndexBuild, TableFacts
 from runbook_lib.queries import load
 
 _PARTS = ("tables", "columns", "constraints", "indexes", "types", "routines", "others")
 LEDGER = "_prisma_migrations"
+_SMALL = 8 * 1024 * 1024  # bytes; counting is quick
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,44 @@ def count_rows(connection: Connection) -> dict[str, int]:
     return _count(connection, [(row["schema"], row["name"]) for row in tables])
 
 
+@dataclass(frozen=True)
+class Contents:
+    """Hold how many rows a table has and a checksum that does not depend on their order."""
+
+    rows: int
+    checksum: str
+
+
+def read_contents(connection: Connection) -> dict[str, Contents]:
+    """Count and checksum the rows of every ordinary table, at one moment.
+
+    The checksum sums a 64-bit hash of each row's text. A row that the role may not see (row level
+    security) makes it fail rather than be left out.
+    """
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        return contents_here(connection)
+
+
+def contents_here(connection: Connection) -> dict[str, Contents]:
+    """Count and checksum the rows inside the transaction that is open."""
+    connection.rows(load("content_settings"))
+    return {
+        f"{row['schema']}.{row['name']}": _contents(connection, row["schema"], row["name"])
+        for row in connection.rows(load("tables"))
+    }
+
+
+def _contents(connection: Connection, schema: str, table: str) -> Contents:
+    # The alias is none that a column would have: a column of that name would be taken instead.
+    whole_row = '"the whole row"'
+    (row,) = connection.rows(
+        f'SELECT count(*) AS rows, sum(hashtextextended({whole_row}::text COLLATE "C", 0)::numeric)'  # noqa: S608
+        f" AS total FROM {quote(schema)}.{quote(table)} AS {whole_row}"
+    )
+    return Contents(row["rows"], str(row["total"] or 0))
+
+
 def _count(connection: Connection, tables: Sequence[tuple[str, str]]) -> dict[str, int]:
     """Count the rows of these tables in one statement, so at one moment."""
     if not tables:
@@ -125,6 +164,25 @@ def _count(connection: Connection, tables: Sequence[tuple[str, str]]) -> dict[st
     numbers = connection.value(f"SELECT ARRAY[{counts}]")
     names_of = (f"{schema}.{name}" for schema, name in tables)
     return dict(zip(names_of, numbers, strict=True))
+
+
+def read_facts(connection: Connection, server_major: int) -> Facts:
+    """Read what the hazard rules ask of the target.
+
+    Rows are the planner's estimate; those of small tables, and of tables that were never analyzed,
+    are counted.
+    """
+    found = connection.rows(load("facts_tables"))
+    small = [row for row in found if row["rows"] < 0 or row["size"] < _SMALL]
+    counted = _count(connection, [(row["schema"], row["name"]) for row in small])
+    tables = {}
+    for row in found:
+        name = f"{row['schema']}.{row['name']}"
+        indexes = tuple(tuple(index) for index in row["indexes"])
+        rows = counted[name] if name in counted else int(row["rows"])
+        tables[name] = TableFacts(rows, row["size"], row["columns"], indexes)
+    functions = {row["name"]: row["definition"] for row in connection.rows(load("facts_functions"))}
+    return Facts(server_major, tables, functions)
 
 
 def read_indexes(

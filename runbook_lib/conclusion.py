@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from runbook_lib import catalog, monitor, rollback, shell, signoff, verify
+from runbook_lib import catalog, checks, monitor, rollback, shell, signoff, verify
 from runbook_lib.display import Progress, Table, worst_first
 from runbook_lib.errors import GateError
 from runbook_lib.observed import Backup, CheckResult, Status
@@ -38,7 +38,7 @@ def verify_target(run: Run) -> Table:
         compared = verify.compare_objects(run.database.engine(), connection, release)
         progress.advance()
         progress.at("checks")
-        results = verify.run_checks(connection, release.checks)
+        results = checks.run_checks(connection, release.checks)
         fingerprint = catalog.take_snapshot(connection).fingerprint
     objects = tuple(
         CheckResult(

@@ -11,6 +11,7 @@ from runbook_lib.errors import ConfigError
 from runbook_lib.model import Environment, Policy
 
 FILE = "environments.toml"
+REHEARSAL_DATA = ("full", "schema")
 _POLICY = {item.name: item.type for item in fields(Policy)}
 _PLACE = {item.name: item.type for item in fields(Environment)} | {"embedded": bool}
 _LIBPQ_VARIABLES = ("PGSERVICE", "PGHOST", "PGHOSTADDR")
@@ -49,6 +50,10 @@ def read_environment(root: Path, name: str) -> Environment:
     _check_keys(path, f"{name}.policy", policy, _POLICY)
     if "approvals" in policy:
         policy["approvals"] = tuple(policy["approvals"])
+    data = policy.get("rehearsal_data", Policy.rehearsal_data)
+    if data not in REHEARSAL_DATA:
+        message = f"[{name}.policy] rehearsal_data = '{data}' is unknown."
+        raise ConfigError(message, path=path, remedy=f"Use one of: {', '.join(REHEARSAL_DATA)}.")
     if "dbname" not in table:
         raise ConfigError(f"[{name}] has no dbname.", path=path, remedy="Add it.")
     return Environment(name=name, policy=Policy(**policy), **{"embedded": False, **table})

@@ -28,6 +28,13 @@ class Connection:
 
     def __init__(self, raw: "psycopg.Connection[Row]") -> None:
         self._raw = raw
+        self.temporary_bytes = 0  # of the temporary files that the server told of
+        raw.add_notice_handler(self._noticed)
+
+    def _noticed(self, notice: "psycopg.errors.Diagnostic") -> None:
+        text = notice.message_primary or ""
+        if text.startswith("temporary file: "):
+            self.temporary_bytes += int(text.rpartition(" ")[2])
 
     def __enter__(self) -> Self:
         return self
@@ -184,6 +191,11 @@ class Database:
             if like:
                 options = connection.value(load("database_options"), {"dbname": like})
             connection.execute(f"CREATE DATABASE {quote(dbname)} TEMPLATE template0 {options}")
+
+    def copy(self, dbname: str) -> None:
+        """Create ``dbname`` as a copy of this database, which nobody may be connected to."""
+        with self.maintenance().connect() as connection:
+            connection.execute(f"CREATE DATABASE {quote(dbname)} TEMPLATE {quote(self.dbname)}")
 
     def drop(self, dbname: str) -> None:
         """Drop a database of this server, ending its sessions, if it is there."""

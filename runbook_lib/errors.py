@@ -5,7 +5,6 @@
     RunbookError                 one sentence: what was wrong, where, what to do
     ├── ConfigError              environments.toml, environment variables, parameters
     ├── ReleaseError             a migration file or the manifest, with file and line
-    ├── PlanError                the release does not fit the target
     ├── GateError                a phase may not start yet, or not any more
     ├── TargetError              the server cannot be reached, or is not the right one
     ├── StatementError           the server refused a statement, with SQLSTATE, file and line
@@ -59,10 +58,6 @@ class ConfigError(RunbookError):
 
 class ReleaseError(RunbookError):
     """Reject a migration file or the manifest."""
-
-
-class PlanError(RunbookError):
-    """Refuse to plan: the release and the target do not fit."""
 
 
 class GateError(RunbookError):

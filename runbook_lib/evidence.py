@@ -120,6 +120,11 @@ class RunDirectory:
             raise EvidenceError("The record cannot be read.", path=path)
         return content
 
+    def steps(self) -> list[dict[str, Any]]:
+        """Return the records of the steps that were carried out."""
+        found = sorted(self.path.glob("40_migrate_*.json"))
+        return [record for path in found if (record := self.read(path.stem)) is not None]
+
     def scrub(self, path: Path) -> None:
         """Hide every secret in a file that another program wrote, such as a notebook."""
         text = path.read_text(encoding="utf-8")
@@ -202,4 +207,5 @@ class Journal:
     def runs(self) -> list[dict[str, Any]]:
         """Return the last end of each statement that was done, in order."""
         done = [line for line in self.lines() if line["event"] == "ended"]
-        return list({(line["step"], line["path"], line["line"]): line for line in done}.values())
+        keys = ((line["step"], line["path"], line["number"] or line["line"]) for line in done)
+        return list(dict(zip(keys, done, strict=True)).values())

@@ -1,7 +1,9 @@
 """The words of what is found wrong: one finding, and how much it matters."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Self
 
 
 class Severity(StrEnum):
@@ -18,8 +20,9 @@ class Finding:
 
     ``phase`` says how it was found: by ``reading``, by ``looking`` at the target, or in the
     ``rehearsal``. ``line`` is where the trouble is, ``statement`` the line where its statement
-    begins. ``follows`` is the place of the earlier finding without which this one would not be;
-    ``accepted`` the reason the manifest gives for going on all the same.
+    begins, and ``number`` that statement's place in the file. ``follows`` is the place of the
+    earlier finding without which this one would not be; ``accepted`` the reason the manifest gives
+    for going on all the same.
     """
 
     phase: str
@@ -32,8 +35,14 @@ class Finding:
     remedy: str
     sqlstate: str = ""
     statement: int = 0
+    number: int = 0
     follows: str = ""
     accepted: str = ""
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Read a finding back from its record."""
+        return cls(**{**record, "severity": Severity(record["severity"])})
 
     @property
     def place(self) -> str:

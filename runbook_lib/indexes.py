@@ -34,7 +34,7 @@ def read_builds(
     An index of a table that its own file creates is built over nothing: its time says nothing.
     ``runs`` are the journal's statements; the rest is read from the catalog.
     """
-    took = {(run["path"], run["line"]): float(run["seconds"]) for run in runs}
+    took = {(run["path"], run["number"]): float(run["seconds"]) for run in runs}
     wanted: dict[str, float] = {}
     for step in steps:
         if step.kind is not StepKind.APPLY:
@@ -42,7 +42,7 @@ def read_builds(
         migration = release.migration(step.name)
         fresh = {(item.schema, item.name) for item in migration.creates if item.kind == "table"}
         for statement in migration.statements:
-            seconds = took.get((statement.path, statement.line))
+            seconds = took.get((statement.path, statement.number))
             for item in statement.creates:
                 old = item.kind == "index" and (item.schema, item.table) not in fresh
                 if old and seconds is not None:

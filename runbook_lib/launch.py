@@ -21,10 +21,12 @@ _ONCE = {"brief", "backup", "rehearsal"}
 def run_phases(run: Run) -> Table:
     """Execute the notebook of every phase that is still to do; stop at the first that fails.
 
-    A phase that this run passed before is not repeated, unless it looks at what changes. Raises
+    Prechecks that fail stop it only behind the rehearsal, so that one run finds all there is. A
+    phase that this run passed before is not repeated, unless it looks at what changes. Raises
     GateError with what failed and where the evidence is.
     """
     rows: list[dict[str, object]] = []
+    held: GateError | None = None
     with Progress("Release", len(PHASES) - 1 + len(run.plan.steps)) as progress:
         for phase in PHASES:
             why = _skipped(run, phase)
@@ -35,15 +37,29 @@ def run_phases(run: Run) -> Table:
                 progress.at(name)
                 begin = time.perf_counter()
                 path = run.directory.path / f"{name}.ipynb"
-                _execute(run, phase, parameters, path)
+                try:
+                    _execute(run, phase, parameters, path)
+                except GateError as error:
+                    # Backup and rehearsal change nothing: they go on, to find the rest as well.
+                    if phase.name != "prechecks" or not run.pending() or not run.looked():
+                        raise _both(held, error) from None
+                    held = error
                 took = duration(time.perf_counter() - begin)
                 rows.append(
                     {"phase": phase.title, "status": "pass", "took": took, "notebook": path.name}
                 )
                 progress.advance()
+            if held is not None and phase.name == "rehearsal":
+                raise held
     run.directory.seal()
     evidence = run.directory.path.relative_to(run.root)
     return Table(f"The release went through every phase; the evidence is in {evidence}", rows)
+
+
+def _both(first: GateError | None, second: GateError) -> GateError:
+    if first is None:
+        return second
+    return GateError(f"{first.message} {second.message}", remedy=second.remedy)
 
 
 def _skipped(run: Run, phase: Phase) -> str:

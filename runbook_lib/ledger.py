@@ -1,8 +1,10 @@
 """Keep the ledger of applied migrations: Prisma's ``_prisma_migrations``, as Prisma writes it."""
 
+import hashlib
 import time
 import uuid
-from collections.abc import Iterable
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from runbook_lib.database import RUNNER_LOCK, Connection
@@ -10,6 +12,7 @@ from runbook_lib.errors import GateError
 from runbook_lib.model import Migration, Release
 from runbook_lib.observed import CheckResult, LedgerRow, Status
 from runbook_lib.queries import load
+from runbook_lib.statements import fingerprint
 
 _EXISTS = "SELECT to_regclass('public._prisma_migrations') IS NOT NULL"
 _NOW = "SELECT clock_timestamp()"
@@ -64,6 +67,15 @@ def record_started(connection: Connection, migration: Migration) -> str:
     return _insert(connection, migration, connection.value(_NOW), None, None, 0)
 
 
+def resolve_failed(connection: Connection) -> None:
+    """Mark every unfinished row as rolled back, as ``migrate resolve --rolled-back`` does.
+
+    For a rehearsal's copy: what blocks the target is reported, and the rest is still tried.
+    """
+    if connection.value(_EXISTS):
+        connection.execute(load("ledger_resolve"))
+
+
 def record_progress(
     connection: Connection, row_id: str, steps: int, *, finished: bool = False, logs: str = ""
 ) -> None:
@@ -96,46 +108,47 @@ def _insert(
 
 
 def compare(release: Release, rows: Iterable[LedgerRow]) -> tuple[CheckResult, ...]:
-    """Check the ledger against the files: pending, applied, changed, unknown and failed."""
-    kept = list(rows)
-    done = {row.name: row for row in kept if row.finished}
-    listed = {item.name: item for item in release.migrations}
+    """Show what is pending and what is applied; what does not agree is a finding of the review."""
+    done = {row.name for row in rows if row.finished}
+    listed = [item.name for item in release.migrations]
     pending = [name for name in listed if name not in done]
-    changed = [
-        str(listed[name].path.relative_to(release.root))
-        for name, row in done.items()
-        if name in listed and listed[name].checksum != row.checksum
-    ]
-    unknown = [name for name in done if name not in listed]
-    failed = [row.name for row in kept if row.failed]
+    there = [name for name in listed if name in done]
+    of = len(listed)
     return (
         CheckResult(
             "pending migrations",
             Status.PASS,
             ", ".join(pending) or "none",
-            f"{len(pending)} of {len(listed)} to go",
+            f"{len(pending)} of {of}",
         ),
         CheckResult(
-            "applied migrations",
-            Status.PASS,
-            ", ".join(name for name in listed if name in done) or "none",
-            f"{len(listed) - len(pending)} of {len(listed)}",
-        ),
-        _none_of("changed migrations", changed, "restore the file that was applied"),
-        _none_of("unknown migrations", unknown, "find out which release brought them", Status.WARN),
-        _none_of(
-            "failed migrations",
-            failed,
-            "look at the row's logs, clear up, then resolve it with "
-            "`npx prisma migrate resolve --rolled-back NAME`",
+            "applied migrations", Status.PASS, ", ".join(there) or "none", f"{len(there)} of {of}"
         ),
     )
 
 
-def _none_of(name: str, found: list[str], remedy: str, status: Status = Status.FAIL) -> CheckResult:
-    if not found:
-        return CheckResult(name, Status.PASS, "none", "none")
-    return CheckResult(name, status, ", ".join(found), "none", remedy)
+_ENDINGS = "only its line endings, final newline or byte order mark are others"
+_COMMENTS = "only its comments and white space are others"
+HARMLESS = {_ENDINGS, _COMMENTS}
+
+
+def how_it_differs(migration: Migration, checksum: str, fingerprints: Mapping[str, str]) -> str:
+    """Say how a file differs from the one whose checksum the ledger has.
+
+    The ledger keeps a digest of the bytes alone: the file is digested with the other line ends, and
+    its parse fingerprint is compared with the one recorded when it was applied, where it was.
+    """
+    data = migration.path.read_bytes().removeprefix(BOM_UTF8).replace(b"\r\n", b"\n")
+    for text in (data, data.rstrip(b"\n"), data.rstrip(b"\n") + b"\n"):
+        for ended in (text, text.replace(b"\n", b"\r\n")):
+            for begun in (ended, BOM_UTF8 + ended):
+                if hashlib.sha256(begun).hexdigest() == checksum:
+                    return _ENDINGS
+    if checksum not in fingerprints:
+        return "the bytes are others, and no evidence of the run that applied it is here"
+    if fingerprints[checksum] == fingerprint(data.decode(errors="replace")):
+        return _COMMENTS
+    return "its statements are others"
 
 
 def take_runner_lock(connection: Connection, wait: float) -> None:

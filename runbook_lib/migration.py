@@ -10,6 +10,7 @@ from runbook_lib.model import Step, StepKind
 from runbook_lib.observed import IndexBuild, Outcome
 from runbook_lib.report import duration, minutes, size
 from runbook_lib.run import Run
+from runbook_lib.statements import fingerprint
 from runbook_lib.work import Recorder, carry_out, chart_steps, count_statements
 
 
@@ -27,13 +28,16 @@ def migrate(run: Run, step: str = "") -> Table:
     with Progress(chosen.kind.value, count_statements(run, chosen)) as progress:
         applier = Applier(run.database, run.policy, Recorder(run.journal, progress))
         try:
-            outcome = carry_out(run, applier, chosen)
+            outcome = carry_out(run, applier, chosen, run.journal.own_rows())
         except RunbookError as error:
             run.record(False, {"step": chosen.name, "error": str(error)}, record)
             raise
     seconds = time.perf_counter() - begin
     lines = [line for line in run.journal.runs() if line["step"] == chosen.name]
     content = {"step": chosen.name, "outcome": outcome.value, "statements": len(lines)}
+    if chosen.kind is StepKind.APPLY:
+        text = run.release.migration(chosen.name).path.read_text(encoding="utf-8-sig")
+        content |= {"checksum": chosen.checksum, "fingerprint": fingerprint(text)}
     run.record(True, {**content, "seconds": seconds}, record)
     if not run.pending():
         run.record(True, {"steps": [item.name for item in run.plan.steps]})

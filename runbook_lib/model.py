@@ -50,13 +50,19 @@ ROLLBACK = Phase("rollback", "Rollback", "90_rollback")
 
 @dataclass(frozen=True)
 class Policy:
-    """Hold what an environment allows and demands. Times are in seconds."""
+    """Hold what an environment allows and demands. Times are in seconds.
+
+    ``rehearsal_data`` is ``full`` or ``schema``; ``writes_wait`` is how long a lock may stop the
+    application's writes.
+    """
 
     lock_timeout: float = 5.0
     statement_timeout: float = 1800.0
     runner_lock_wait: float = 30.0
     long_transaction: float = 60.0
     rehearsal_required: bool = False
+    rehearsal_data: str = "full"
+    writes_wait: float = 10.0
     confirm: bool = False
     approvals: tuple[str, ...] = ()
     monitor_samples: int = 2
@@ -72,6 +78,7 @@ class Environment:
     policy: Policy
     service: str = ""
     url_variable: str = ""
+    rehearsal_url_variable: str = ""
     system_identifier: str = ""
     demo_rows: bool = False
     starts_as: str = ""
@@ -113,7 +120,7 @@ class DbObject:
     table: str = ""
 
     def __str__(self) -> str:
-        prefix = "" if self.schema == "public" else f"{self.schema}."
+        prefix = "" if self.schema in {"", "public"} else f"{self.schema}."
         if self.kind == "column":
             return f"{prefix}{self.table}.{self.name}"
         return f"{prefix}{self.name}"
@@ -155,6 +162,11 @@ class LockMode(StrEnum):
     ACCESS_EXCLUSIVE = "AccessExclusiveLock"
 
     @property
+    def words(self) -> str:
+        """Return the name the manual uses, for example ``ACCESS EXCLUSIVE``."""
+        return self.name.replace("_", " ")
+
+    @property
     def stops_writes(self) -> bool:
         """Tell whether INSERT, UPDATE and DELETE of others wait for it."""
         return list(LockMode).index(self) >= list(LockMode).index(LockMode.SHARE)
@@ -180,7 +192,7 @@ class Statement:
     ``locks`` are the strongest on each relation that is named; ``rewrites`` and ``scans`` are the
     tables whose every row is written anew or read, as far as reading alone can tell. ``inner`` are
     the statements in the body of a DO block, a function or a procedure, ``calls`` the functions
-    that are called, as ``schema.name``.
+    that are called, as ``schema.name``. ``number`` is its place in the file, from 1.
     """
 
     path: str
@@ -200,6 +212,7 @@ class Statement:
     scans: tuple[DbObject, ...] = ()
     inner: tuple["Statement", ...] = ()
     calls: tuple[str, ...] = ()
+    number: int = 0
 
     @property
     def place(self) -> str:
@@ -296,6 +309,7 @@ class Order:
     names: tuple[str, ...]
     moved: tuple[Moved, ...]
     requires: Mapping[str, tuple[str, ...]]
+    defects: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -320,4 +334,5 @@ class Plan:
     applied: tuple[str, ...]
     steps: tuple[Step, ...]
     schema_fingerprint: str
+    defects: tuple[Finding, ...] = ()
     digest: str = ""

@@ -1,11 +1,12 @@
 """Read from a parse tree what a statement creates, removes and needs."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import postgast
 
-from runbook_lib.model import DbObject, Reference, Relation
+from runbook_lib.model import DbObject, Reference, Relation, Statement
 
 Node = Any  # protobuf messages of libpg_query carry no useful static types
 LineOf = Callable[[int], int]  # from a byte offset in the file to its line
@@ -26,6 +27,12 @@ _CREATED_KINDS = {
 }
 
 
+_CALLERS = {
+    *("select_stmt", "insert_stmt", "update_stmt", "delete_stmt", "merge_stmt", "call_stmt"),
+    *("create_table_as_stmt", "explain_stmt"),
+}
+
+
 def _schema(relation: Node) -> str:
     if relation.relpersistence == "t":
         return "pg_temp"
@@ -34,6 +41,11 @@ def _schema(relation: Node) -> str:
 
 def _relation_object(kind: str, relation: Node) -> DbObject:
     return DbObject(kind, _schema(relation), relation.relname)
+
+
+def named_relation(relation: Node) -> DbObject:
+    """Return the relation that a name in the SQL means, whatever its kind is."""
+    return _relation_object("relation", relation)
 
 
 def _strings(items: Node) -> list[str]:
@@ -82,6 +94,8 @@ def creates(tag: str, node: Node) -> Iterator[DbObject]:
         new = _renamed(node, node.newname)
         if new:
             yield new
+    elif tag == "alter_object_schema_stmt":
+        yield from _relocated(node, node.newschema)
     elif tag == "alter_table_stmt":
         for cmd in node.cmds:
             column = getattr(cmd.alter_table_cmd, "def").column_def
@@ -104,6 +118,22 @@ def _renamed(node: Node, name: str) -> DbObject | None:
     return None
 
 
+def _relocated(node: Node, schema: str) -> Iterator[DbObject]:
+    """Yield what SET SCHEMA moves, in the new schema, or with none given where it was."""
+    kinds = postgast.pg_query_pb2
+    known = {
+        kinds.OBJECT_TABLE: "table",
+        kinds.OBJECT_VIEW: "view",
+        kinds.OBJECT_SEQUENCE: "sequence",
+    }
+    if node.object_type in known:
+        old = _relation_object(known[node.object_type], node.relation)
+        yield replace(old, schema=schema) if schema else old
+    elif node.object_type == kinds.OBJECT_TYPE:
+        old = _named("enum", _strings(node.object.list.items))
+        yield replace(old, schema=schema) if schema else old
+
+
 def removes(tag: str, node: Node) -> Iterator[DbObject]:
     """Yield what is not there any more afterwards, under the name it had."""
     kinds = postgast.pg_query_pb2
@@ -114,6 +144,8 @@ def removes(tag: str, node: Node) -> Iterator[DbObject]:
         gone = _renamed(node, old)
         if gone:
             yield gone
+    elif tag == "alter_object_schema_stmt":
+        yield from _relocated(node, "")
     elif tag == "drop_stmt":
         kind = {
             kinds.OBJECT_TABLE: "table",
@@ -195,3 +227,45 @@ def references(
             names = _strings(item.names)
             if names and names[0] != "pg_catalog":
                 yield Reference(_named("type", names), at)
+
+
+def calls(tag: str, node: Node) -> Iterator[str]:
+    """Yield the functions that the statement calls while it runs, as ``schema.name``."""
+    if tag in _CALLERS:
+        for _, item in postgast.walk(node):
+            if type(item).__name__ == "FuncCall":
+                names = _strings(item.funcname)
+                yield ".".join(names if len(names) > 1 else ["public", *names])
+
+
+def search_path(tag: str, node: Node, before: str) -> str:
+    """Return the schema where names without one are found after the statement."""
+    if tag == "variable_set_stmt" and node.name == "search_path":
+        if node.args and not node.is_local:
+            first = node.args[0].a_const.sval.sval
+            return before if first in {"", "$user"} else str(first)
+        return "public" if not node.args else before
+    return before
+
+
+def moved(statement: Statement, schema: str) -> Statement:
+    """Return the statement with its names without a schema in the one that search_path names.
+
+    Names that are written with ``public`` cannot be told from those without a schema in the words
+    of the model, and a file that sets search_path has no reason to write it.
+    """
+    if schema == "public":
+        return statement
+
+    def there(item: DbObject) -> DbObject:
+        return replace(item, schema=schema) if item.schema == "public" else item
+
+    return replace(
+        statement,
+        creates=tuple(there(item) for item in statement.creates),
+        removes=tuple(there(item) for item in statement.removes),
+        references=tuple(replace(item, object=there(item.object)) for item in statement.references),
+        locks=tuple(replace(item, relation=there(item.relation)) for item in statement.locks),
+        rewrites=tuple(there(item) for item in statement.rewrites),
+        scans=tuple(there(item) for item in statement.scans),
+    )

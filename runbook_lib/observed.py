@@ -62,7 +62,10 @@ class LedgerRow:
 
 @dataclass(frozen=True)
 class Backup:
-    """Describe one dump file and the moment it holds. ``size`` is in bytes, times in seconds."""
+    """Describe one dump file and the moment it holds. Sizes are in bytes, times in seconds.
+
+    ``rows`` and ``checksums`` are by table, as ``schema.name``.
+    """
 
     path: Path
     sha256: str
@@ -75,11 +78,39 @@ class Backup:
     tool: str
     schema_fingerprint: str
     rows: Mapping[str, int]
+    checksums: Mapping[str, str]
+    database_size: int
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Hold what a statement did on the server, by table as ``schema.name``.
+
+    ``locks`` are the modes of pg_locks on tables that were there before its transaction, those
+    that an earlier statement of the transaction took left out; ``rewrites`` are the tables with a
+    new file, ``scanned`` counts rows read by sequential scans. ``wal``, ``growth`` (of the tables
+    it locked) and ``temporary`` (files) are in bytes. ``differs`` says where the server did
+    something else than reading predicted. ``complete`` is false for a statement whose locks were
+    gone before they could be read.
+    """
+
+    locks: Mapping[str, tuple[str, ...]]
+    rewrites: tuple[str, ...]
+    scanned: int
+    wal: int
+    growth: int
+    temporary: int
+    differs: tuple[str, ...]
+    complete: bool
 
 
 @dataclass(frozen=True)
 class StatementRun:
-    """Hold what one statement did. ``seconds`` is wall time seen by the client."""
+    """Hold what one statement did. ``seconds`` is wall time seen by the client.
+
+    ``statement`` is the line where it begins, ``number`` its place in the file, ``line`` where the
+    server saw an error, else where it begins. ``unit`` counts the transactions of its file.
+    """
 
     step: str
     path: str
@@ -88,6 +119,12 @@ class StatementRun:
     outcome: Outcome
     seconds: float
     started_at: datetime
+    unit: int = 1
+    statement: int = 0
+    number: int = 0
+    sqlstate: str = ""
+    error: str = ""
+    observed: Observation | None = None
 
 
 @dataclass(frozen=True)
@@ -130,12 +167,14 @@ class Approval:
 class TableFacts:
     """Hold what is known of one table of the target; ``size`` in bytes, ``rows`` as estimated.
 
-    ``columns`` maps each column to its type as ``format_type`` writes it.
+    ``columns`` maps each column to its type as ``format_type`` writes it; ``indexes`` are the
+    columns of each index, in order.
     """
 
     rows: int
     size: int
     columns: Mapping[str, str]
+    indexes: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)

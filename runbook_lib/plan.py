@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, replace
 
-from runbook_lib.errors import PlanError, ReleaseError
+from runbook_lib.errors import ReleaseError
+from runbook_lib.findings import Finding, Severity
 from runbook_lib.model import (
     DbObject,
     Migration,
@@ -39,18 +40,25 @@ def order(release: Release, existing: Set[str] = frozenset()) -> Order:
     """Sort the migrations so that each stands behind what it needs, else as they are listed.
 
     ``existing`` names the relations of the target as ``schema.name``. Dependencies are what the
-    parsed SQL references and another file creates, and what the manifest requires. Raises
-    PlanError for a cycle (both files and lines) and for a table that nothing creates (SQLSTATE
-    42P01, as the server would say).
+    parsed SQL references and another file creates, and what the manifest requires. The order's
+    defects are its cycles (both files and lines), tables that nothing creates (SQLSTATE 42P01, as
+    the server would say) and requirements that are not in the release.
     """
-    needs = {item.name: _needs(item, release, existing) for item in release.migrations}
+    defects: list[Finding] = []
+    makers = _makers(release.migrations)
+    needs = {
+        item.name: _needs(here, release, existing, makers, defects)
+        for here, item in enumerate(release.migrations)
+    }
     placed: list[str] = []
     waiting = [item.name for item in release.migrations]
     moved: dict[str, Moved] = {}
     while waiting:
         ready = next((name for name in waiting if not needs[name].keys() - set(placed)), None)
         if ready is None:
-            raise _cycle(waiting, needs)
+            ring = _ring(waiting, needs)
+            defects.append(_cycle(ring, needs, release))
+            ready = min(ring, key=waiting.index)
         for name in waiting[: waiting.index(ready)]:
             behind = [other for other in needs[name] if other not in placed]
             moved[name] = Moved(name, behind[-1], needs[name][behind[-1]])
@@ -58,18 +66,28 @@ def order(release: Release, existing: Set[str] = frozenset()) -> Order:
         placed.append(ready)
     names = tuple(placed)
     requires = {name: tuple(needs[name]) for name in names}
-    return Order(names, tuple(moved[name] for name in names if name in moved), requires)
+    in_order = tuple(moved[name] for name in names if name in moved)
+    return Order(names, in_order, requires, tuple(defects))
 
 
-def _needs(migration: Migration, release: Release, existing: Set[str]) -> dict[str, str]:
-    """Return the migrations this one needs, each with the reason."""
-    listed = [item.name for item in release.migrations]
-    here = listed.index(migration.name)
+def _needs(
+    here: int,
+    release: Release,
+    existing: Set[str],
+    makers: Mapping[Key, list[tuple[int, str]]],
+    defects: list[Finding],
+) -> dict[str, str]:
+    """Return the migrations this one needs, each with the reason; add what nothing can meet."""
+    migration = release.migrations[here]
+    listed = {item.name for item in release.migrations}
     found: dict[str, str] = {}
     for name in migration.declared.requires:
         if name not in listed:
-            message = f"{migration.name} requires {name}, which is not in the release."
-            raise PlanError(message, path=release.root, remedy="Correct the manifest.")
+            cause = f"{migration.name} requires {name}, which is not in the release."
+            line = migration.declared.line
+            effect, remedy = "The order cannot be known.", "Correct the manifest."
+            defects.append(_defect("manifest", "release.toml", line, cause, effect, remedy))
+            continue
         found[name] = "the manifest requires it"
     made: set[Key] = set()
     blind = any(_opaque(item) for item in release.migrations[: here + 1])
@@ -78,27 +96,37 @@ def _needs(migration: Migration, release: Release, existing: Set[str]) -> dict[s
             key = _keys(reference.object)[0]
             if key in made:
                 continue
-            maker = _maker(key, here, release.migrations)
+            maker = _maker(makers.get(key, ()), here)
             if maker is not None:
                 source, place = maker
                 found.setdefault(
-                    source.name,
+                    release.migrations[source].name,
                     f"{statement.path}:{reference.line} needs {reference.object}, "
                     f"created at {place}",
                 )
             elif not blind and _unmet(key, existing):
-                raise _unmet_error(statement, reference)
+                defects.append(_missing(statement, reference))
         made.update(key for item in statement.creates for key in _keys(item))
     return found
 
 
-def _maker(key: Key, here: int, migrations: tuple[Migration, ...]) -> tuple[Migration, str] | None:
+def _makers(migrations: Iterable[Migration]) -> dict[Key, list[tuple[int, str]]]:
+    """Return for each object the files that create it, by place in the release, and where."""
+    found: dict[Key, list[tuple[int, str]]] = {}
+    for here, migration in enumerate(migrations):
+        for statement in migration.statements:
+            for key in (key for item in statement.creates for key in _keys(item)):
+                places = found.setdefault(key, [])
+                if not places or places[-1][0] != here:
+                    places.append((here, statement.place))
+    return found
+
+
+def _maker(places: Sequence[tuple[int, str]], here: int) -> tuple[int, str] | None:
     """Find who creates an object: the nearest file before this one, else the first behind it."""
-    for candidate in [*reversed(migrations[:here]), *migrations[here + 1 :]]:
-        for statement in candidate.statements:
-            if any(key in _keys(item) for item in statement.creates):
-                return candidate, statement.place
-    return None
+    before = [item for item in places if item[0] < here]
+    behind = [item for item in places if item[0] > here]
+    return before[-1] if before else behind[0] if behind else None
 
 
 def _opaque(migration: Migration) -> bool:
@@ -114,31 +142,38 @@ def _unmet(key: Key, existing: Set[str]) -> bool:
     return name != "_prisma_migrations" and f"{schema}.{name}" not in existing
 
 
-def _unmet_error(statement: Statement, reference: Reference) -> PlanError:
-    return PlanError(
-        f'Table "{reference.object}" is needed here; no file of the release creates it and the '
-        "target does not have it.",
-        path=statement.path,
-        line=reference.line,
-        sqlstate="42P01",
-        remedy="Add the migration that creates it, or correct the name.",
-    )
+def _missing(statement: Statement, reference: Reference) -> Finding:
+    cause = f'Table "{reference.object}" is needed; no file creates it, the target has none.'
+    effect = "The statement fails, and its file with it."
+    remedy = "Add the migration that creates the table, or correct the name."
+    found = _defect("missing-table", statement.path, reference.line, cause, effect, remedy)
+    return replace(found, sqlstate="42P01", statement=statement.line, number=statement.number)
 
 
-def _cycle(waiting: list[str], needs: Mapping[str, Mapping[str, str]]) -> PlanError:
+def _ring(waiting: list[str], needs: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Return the files that wait for each other."""
     chain = [waiting[0]]
     while True:
         following = next(name for name in needs[chain[-1]] if name in waiting)
         if following in chain:
-            ring = chain[chain.index(following) :]
-            break
+            return chain[chain.index(following) :]
         chain.append(following)
+
+
+def _cycle(ring: list[str], needs: Mapping[str, Mapping[str, str]], release: Release) -> Finding:
     reasons = "; ".join(
         f"{name} waits for {other}: {needs[name][other]}"
         for name, other in zip(ring, [*ring[1:], ring[0]], strict=True)
     )
-    message = f"The migrations need each other in a circle ({reasons})."
-    return PlanError(message, remedy="Move one of the statements to a file of its own.")
+    cause = f"The migrations need each other in a circle ({reasons})."
+    first = release.migration(ring[0]).statements
+    path, line = (first[0].path, first[0].line) if first else (ring[0], 0)
+    remedy = "Move one of the statements to a file of its own."
+    return _defect("dependency-cycle", path, line, cause, "No order applies.", remedy)
+
+
+def _defect(rule: str, path: str, line: int, cause: str, effect: str, remedy: str) -> Finding:
+    return Finding("reading", rule, Severity.ERROR, path, line, cause, effect, remedy)
 
 
 def make_plan(
@@ -146,17 +181,18 @@ def make_plan(
     target: Target,
     applied: Iterable[str],
     baseline: Mapping[str, str],
-    existing: Set[str],
+    ordered: Order,
     fingerprint: str,
     *,
     demo_rows: bool,
+    defects: Iterable[Finding] = (),
 ) -> Plan:
     """Plan the steps that bring ``target`` through ``release``.
 
-    ``applied`` are the names the ledger calls finished, ``baseline`` those whose objects were
-    found equal on the target, each with the reason. The digest binds every field.
+    ``ordered`` is what ``order`` returned, ``applied`` are the names the ledger calls finished,
+    ``baseline`` those whose objects were found equal on the target, each with the reason,
+    ``defects`` what was found besides. The digest binds every field.
     """
-    ordered = order(release, existing)
     done = set(applied)
     why = {item.migration: item.reason for item in ordered.moved}
     steps = []
@@ -178,6 +214,7 @@ def make_plan(
         applied=tuple(name for name in ordered.names if name in done),
         steps=tuple(steps),
         schema_fingerprint=fingerprint,
+        defects=(*ordered.defects, *defects),
     )
     return replace(plan, digest=digest(plan))
 

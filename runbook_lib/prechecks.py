@@ -1,37 +1,119 @@
-"""Look at the target before anything changes: read only, all findings at once."""
+"""Look at the target before anything changes: read only, all findings at once.
+
+Most are queries, ``sql/checks/pre/*.sql``; a release brings more of its own in ``checks/pre``.
+"""
 
 import os
 import re
 import shutil
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from runbook_lib import catalog, ledger, programs
+from runbook_lib import catalog, checks, ledger, programs
 from runbook_lib.database import Connection
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, StatementError
 from runbook_lib.manifest import Variable
-from runbook_lib.model import Plan, Policy, Release, Target
-from runbook_lib.observed import CheckResult, Status
-from runbook_lib.queries import load
+from runbook_lib.model import LockMode, Plan, Policy, Release, Statement, StepKind, Target
+from runbook_lib.observed import CheckResult, LedgerRow, Status
+from runbook_lib.queries import PROJECT, load, read_checks
 
 _OLDEST_SERVER = 13  # DROP DATABASE WITH (FORCE)
 _MEGABYTE = 1024 * 1024
+_STATISTICS_AGE = 7 * 86400.0  # seconds
+_TRANSACTION_IDS = 1_000_000_000  # of the 2 billion after which the server refuses writes
+_REPLICATION_LAG = 64 * _MEGABYTE
+_POOL_ROUNDS = 3
+_UNREADABLE = {  # by SQLSTATE
+    "42501": "GRANT SELECT on the ledger, and USAGE on the schemas, to the role that migrates.",
+    "55P03": "Let the session that holds the lock end; then run again.",
+}
+_NOT_THE_OWNERS_ALONE = {"truncate", "lock", "create trig"}  # each has a privilege of its own
+_OF_A_TABLE = {"column", "trigger"}  # these need no CREATE on the schema
 
 
 def run_prechecks(
     connection: Connection, target: Target, release: Release, plan: Plan, policy: Policy, root: Path
 ) -> tuple[CheckResult, ...]:
     """Return what was observed of server, role, sessions, disk, tools, variables and ledger."""
-    return (
-        *_server(connection, target),
-        *_role(connection),
-        *_sessions(connection, policy),
-        *_disk(connection, target, root),
-        _dump_program(target),
-        *_variables(release),
-        *ledger.compare(release, ledger.read(connection)),
-        _unchanged(connection, plan),
+    parameters = _parameters(connection, release, plan, policy)
+    directories = dict.fromkeys(
+        (PROJECT / "sql" / "checks" / "pre", release.root / "checks" / "pre")
     )
+    queries = [check for directory in directories for check in read_checks(directory)]
+    # To look must not hang behind a table that somebody holds locked.
+    wait = {"wait": str(max(int(policy.lock_timeout * 1000), 1))}
+    connection.rows("SELECT set_config('lock_timeout', %(wait)s, false)", wait)
+    try:
+        return (
+            *_server(connection, target),
+            *checks.run_checks(connection, queries, parameters),
+            _pooler(connection),
+            *_disk(connection, target, root),
+            _dump_program(target),
+            *_variables(release),
+            *_ledger(connection, release, plan),
+        )
+    finally:
+        connection.execute("RESET lock_timeout")
+
+
+def _parameters(
+    connection: Connection, release: Release, plan: Plan, policy: Policy
+) -> dict[str, Any]:
+    """Return what the queries may name. Times are in seconds, tables are ``schema.name``.
+
+    ``tables`` are those of the target that the pending files name, ``altered`` those that only
+    their owner may change, ``targets`` those that a foreign key points to. ``schemas`` get new
+    objects, ``new_schemas`` and ``extensions`` are created. ``in_public`` tells whether names
+    without a schema are meant, which are read as public.
+    """
+    there = catalog.relations(connection)
+    pending = [step.name for step in plan.steps if step.kind is StepKind.APPLY]
+    named, altered, targets = set[str](), set[str](), set[str]()
+    schemas, new_schemas, extensions = set[str](), set[str](), set[str]()
+    for statement in _all(item for name in pending for item in release.migration(name).statements):
+        named |= {f"{item.object.schema}.{item.object.name}" for item in statement.references}
+        named |= {f"{item.relation.schema}.{item.relation.name}" for item in statement.locks}
+        pointed_to = {item.target for item in statement.relations}
+        for lock in statement.locks:
+            table = f"{lock.relation.schema}.{lock.relation.name}"
+            if lock.relation.name in pointed_to:
+                targets.add(table)
+            elif _owners_alone(statement, lock.mode):
+                altered.add(table)
+        for item in statement.creates:
+            kinds = {"schema": new_schemas, "extension": extensions}
+            if item.kind not in _OF_A_TABLE:
+                kinds.get(item.kind, schemas).add(item.schema or item.name)
+    return {
+        "long_transaction": policy.long_transaction,
+        "lock_timeout": policy.lock_timeout,
+        "statistics_age": _STATISTICS_AGE,
+        "transaction_ids": _TRANSACTION_IDS,
+        "replication_lag": _REPLICATION_LAG,
+        "tables": sorted(named & there),
+        "altered": sorted(altered & there),
+        "targets": sorted(targets & there),
+        "in_public": "public" in schemas or any(item.startswith("public.") for item in named),
+        "schemas": sorted(schemas),
+        "new_schemas": sorted(new_schemas),
+        "extensions": sorted(extensions),
+    }
+
+
+def _all(statements: Iterable[Statement]) -> Iterator[Statement]:
+    """Yield the statements, and those in the bodies of each."""
+    for statement in statements:
+        yield statement
+        yield from _all(statement.inner)
+
+
+def _owners_alone(statement: Statement, mode: LockMode) -> bool:
+    """Tell whether the lock is one that only a table's owner may cause."""
+    changes = mode.stops_writes or mode is LockMode.SHARE_UPDATE_EXCLUSIVE
+    return changes and statement.kind not in _NOT_THE_OWNERS_ALONE
 
 
 def _result(name: str, good: bool, observed: object, expected: str, remedy: str) -> CheckResult:
@@ -39,80 +121,48 @@ def _result(name: str, good: bool, observed: object, expected: str, remedy: str)
     return CheckResult(name, status, str(observed), expected, "" if good else remedy)
 
 
-def _warning(name: str, good: bool, observed: object, expected: str, remedy: str) -> CheckResult:
-    status = Status.PASS if good else Status.WARN
-    return CheckResult(name, status, str(observed), expected, "" if good else remedy)
-
-
 def _server(connection: Connection, target: Target) -> Iterator[CheckResult]:
     answered = connection.value("SELECT 1")
-    yield _result("connection", answered == 1, "answers", "answers", "start the server")
+    yield _result("connection", answered == 1, "answers", "answers", "Start the server.")
     yield _result(
         "server version",
         target.major >= _OLDEST_SERVER,
         target.version,
         f"{_OLDEST_SERVER} or newer",
-        "upgrade the server first",
+        "Upgrade the server first.",
     )
     yield _result(
         "server role",
         not target.in_recovery,
         "standby" if target.in_recovery else "primary",
         "primary",
-        "point the environment at the primary",
+        "Point the environment at the primary.",
     )
 
 
-def _role(connection: Connection) -> Iterator[CheckResult]:
-    (row,) = connection.rows(load("privileges"))
-    yield _result(
-        "may create in schema public",
-        row["create_in_public"],
-        "yes" if row["create_in_public"] else "no",
-        "yes",
-        "GRANT CREATE ON SCHEMA public to the role",
-    )
-    yield _result(
-        "owns the tables it alters",
-        row["foreign_tables"] is None,
-        row["foreign_tables"] or "all of them",
-        "all of them",
-        "run as the owner's role, or be granted it",
-    )
-    yield _warning(
-        "may create a database",
-        row["create_database"],
-        "yes" if row["create_database"] else "no",
-        "yes, for a rollback beside the old one",
-        "ALTER ROLE ... CREATEDB, or have an administrator at hand for a rollback",
-    )
+def _pooler(connection: Connection) -> CheckResult:
+    """Tell whether one server session answers all along: locks and settings of a session need it.
 
-
-def _sessions(connection: Connection, policy: Policy) -> Iterator[CheckResult]:
-    sessions = connection.rows(load("sessions"))
-    applications = sorted({row["application"] or "unnamed" for row in sessions})
-    shown = f"{len(sessions)} ({', '.join(applications)})" if sessions else "none"
-    yield CheckResult("other sessions", Status.PASS, shown, "known ones")
-    long = [row for row in sessions if (row["transaction_age"] or 0) > policy.long_transaction]
-    yield _warning(
-        "long transactions",
-        not long,
-        "; ".join(
-            f"pid {row['pid']} ({row['user']}, {row['application']}, {row['state']}) "
-            f"for {row['transaction_age']:.0f} s"
-            for row in long
-        )
-        or "none",
-        f"none over {policy.long_transaction:g} s",
-        "let them finish, or end them: SELECT pg_terminate_backend(pid)",
-    )
-    blocked = [str(row["pid"]) for row in sessions if row["blocked"]]
-    yield _warning(
-        "blocked sessions",
-        not blocked,
-        ", ".join(blocked) or "none",
-        "none waits for a lock",
-        "find the holder with pg_blocking_pids(pid) and let it finish",
+    A pool with nobody else in it may answer from one session by chance: a pass is no proof.
+    """
+    token = str(uuid.uuid4())
+    with connection.transaction():
+        pid = connection.value("SELECT pg_backend_pid()")
+        connection.rows("SELECT set_config('runbook.session', %(token)s, false)", {"token": token})
+    seen = set[tuple[int, str | None]]()
+    for _ in range(_POOL_ROUNDS):
+        with connection.transaction():
+            (row,) = connection.rows(
+                "SELECT pg_backend_pid() AS pid, current_setting('runbook.session', true) AS token"
+            )
+            seen.add((row["pid"], row["token"]))
+    same = seen == {(pid, token)}
+    return _result(
+        "one server session",
+        same,
+        "one" if same else "another session, or its settings are lost, after a transaction",
+        "one, from connect to close",
+        "Connect to the server itself, or to a pool in session mode.",
     )
 
 
@@ -122,7 +172,7 @@ def _disk(connection: Connection, target: Target, root: Path) -> Iterator[CheckR
     directory = Path(row["directory"]) if target.embedded and row["directory"] else None
     if directory is None:
         reason = "the server's disk is not visible from here"
-        remedy = f"look at it there: {2 * need / _MEGABYTE:,.0f} MB should be free"
+        remedy = f"Look at it there: {2 * need / _MEGABYTE:,.0f} MB should be free."
         yield CheckResult("disk of the server", Status.NOT_MEASURED, reason, "2 x database", remedy)
     else:
         yield _room("disk of the server", directory, 2 * need, "2 x database")
@@ -136,7 +186,7 @@ def _room(name: str, directory: Path, need: int, what: str) -> CheckResult:
         free >= need,
         f"{free / _MEGABYTE:,.0f} MB free",
         f"{need / _MEGABYTE:,.0f} MB ({what})",
-        f"make room under {directory.name}",
+        f"Make room under {directory.name}.",
     )
 
 
@@ -177,8 +227,20 @@ def _needed(variable: Variable) -> bool:
     return os.environ.get(f"ENABLE_{variable.needed.upper()}", "") == "true"
 
 
-def _unchanged(connection: Connection, plan: Plan) -> CheckResult:
-    if any(step.name in ledger.applied(ledger.read(connection)) for step in plan.steps):
+def _ledger(connection: Connection, release: Release, plan: Plan) -> Iterator[CheckResult]:
+    try:
+        rows = ledger.read(connection)
+        yield from ledger.compare(release, rows)
+        yield _unchanged(connection, plan, rows)
+    except StatementError as error:
+        if error.sqlstate not in _UNREADABLE:
+            raise
+        remedy = _UNREADABLE[error.sqlstate]
+        yield CheckResult("schema as planned", Status.FAIL, str(error), "can be read", remedy)
+
+
+def _unchanged(connection: Connection, plan: Plan, rows: tuple[LedgerRow, ...]) -> CheckResult:
+    if any(step.name in ledger.applied(rows) for step in plan.steps):
         observed = "the run has begun: the ledger says where it stands"
         return CheckResult("schema as planned", Status.PASS, observed, "as planned")
     found = catalog.take_snapshot(connection).fingerprint
@@ -187,5 +249,5 @@ def _unchanged(connection: Connection, plan: Plan) -> CheckResult:
         found == plan.schema_fingerprint,
         found[:12],
         plan.schema_fingerprint[:12],
-        "the schema changed since the plan was made: start a new run",
+        "The schema changed since the plan was made: start a new run.",
     )

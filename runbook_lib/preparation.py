@@ -1,21 +1,18 @@
-"""The acts before anything changes: brief, prechecks, backup, rehearsal."""
+"""The acts before anything changes: brief, prechecks, backup."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
+from typing import Any
 
 from runbook_lib import backup as backups
-from runbook_lib import prechecks, rehearsal, shell, signoff
-from runbook_lib.apply import Applier
-from runbook_lib.archive import scratch_database
-from runbook_lib.database import Database
-from runbook_lib.display import Chart, Progress, Table, approval_form
+from runbook_lib import catalog, prechecks, review, shell
+from runbook_lib.display import Progress, Table
 from runbook_lib.errors import GateError
-from runbook_lib.evidence import Journal
-from runbook_lib.observed import Approval, Status
+from runbook_lib.evidence import RunDirectory
+from runbook_lib.model import LockMode, StepKind
+from runbook_lib.observed import CheckResult, Status
 from runbook_lib.report import duration, size
-from runbook_lib.run import Run
-from runbook_lib.targets import embedded_server
-from runbook_lib.work import Recorder, carry_out, chart_steps, checked, count_statements
+from runbook_lib.run import REVIEW, Run
+from runbook_lib.work import checked, findings_table
 
 _SHORT = 12  # of a digest's 64 digits
 
@@ -58,13 +55,76 @@ def show_plan(run: Run) -> Table:
     return Table(f"{caption}. {moved or 'The listed order holds'}.", rows)
 
 
+def review_release(run: Run) -> Table:
+    """Read the release against the target, and show every finding at once, worst first."""
+    with Progress("Review", 1), run.database.connect() as connection:
+        found = review.review(
+            connection, run.release, run.plan, run.journal.own_rows(), _fingerprints(run)
+        )
+    blocking = any(item.blocks for item in found)
+    run.record(not blocking, {"findings": found}, REVIEW)
+    return findings_table("Read against the target", found)
+
+
+def _fingerprints(run: Run) -> dict[str, str]:
+    """Return the parse fingerprints of the files that earlier runs applied, by checksum."""
+    known: dict[str, str] = {}
+    for directory in RunDirectory.all(run.root, run.environment.name, run.release.name):
+        for record in directory.steps():
+            if "fingerprint" in record:
+                known[record["checksum"]] = record["fingerprint"]
+    return known
+
+
+def show_locks(run: Run) -> Table:
+    """Show what the pending files lock of the tables that are there, strongest first."""
+    with run.database.connect() as connection:
+        facts = catalog.read_facts(connection, run.target.major)
+    order = list(LockMode)
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for step in (item for item in run.pending() if item.kind is StepKind.APPLY):
+        for statement in run.release.migration(step.name).statements:
+            for lock in statement.locks:
+                table = f"{lock.relation.schema}.{lock.relation.name}"
+                known = rows.get((step.name, table))
+                stronger = known is None or order.index(lock.mode) > order.index(known["mode"])
+                if table in facts.tables and stronger and lock.mode.stops_writes:
+                    rows[step.name, table] = {
+                        "mode": lock.mode,
+                        "migration": step.name,
+                        "table": lock.relation.name,
+                        "rows": facts.tables[table].rows,
+                        "lock": lock.mode.words,
+                        "waits": "reads and writes" if lock.mode.stops_reads else "writes",
+                        "rewritten": "yes" if lock.relation in statement.rewrites else "",
+                        "first at line": statement.line,
+                    }
+    shown = sorted(rows.values(), key=lambda row: (-order.index(row["mode"]), -row["rows"]))
+    for row in shown:
+        del row["mode"]
+    caption = f"{len(shown)} locks on tables of the target stop its traffic while they are held"
+    return Table(caption if shown else "No lock on a table of the target stops its traffic", shown)
+
+
 def check_target(run: Run) -> Table:
     """Look at the target, read only, and show everything found at once."""
     with Progress("Prechecks", 1), run.database.connect() as connection:
         results = prechecks.run_prechecks(
             connection, run.target, run.release, run.plan, run.policy, run.root
         )
-    return checked(run, "Prechecks", results, {})
+    return checked(run, "Prechecks", [*results, _reviewed(run)], {})
+
+
+def _reviewed(run: Run) -> CheckResult:
+    found = run.reviewed()
+    if found is None:
+        remedy = "run the cell that reviews the release"
+        return CheckResult("release review", Status.FAIL, "not reviewed", "reviewed", remedy)
+    blocking = sum(item.blocks for item in found)
+    status = Status.FAIL if blocking else Status.PASS
+    remedy = "mend what the review lists, or accept a hazard by name" if blocking else ""
+    observed = f"{blocking} of {len(found)} findings block"
+    return CheckResult("release review", status, observed, "none blocks", remedy)
 
 
 def take_backup(run: Run) -> Table:
@@ -91,97 +151,3 @@ def take_backup(run: Run) -> Table:
     ]
     caption = f"The backup of {made.dbname} is complete and readable"
     return Table(caption, [{"property": name, "value": value} for name, value in rows])
-
-
-def rehearse(run: Run) -> Table:
-    """Restore the backup into a scratch database, carry the plan out there, show what came."""
-    made = run.backup()
-    if made is None:
-        raise GateError("There is no backup to rehearse on.", remedy="Run 20_backup.ipynb first.")
-    total = sum(count_statements(run, step) for step in run.plan.steps)
-    journal = Journal(run.directory.path / "rehearsal.jsonl")
-    server = embedded_server(run.root)
-    with Progress("Rehearsal", total) as progress:
-        recorder = Recorder(journal, progress)
-        progress.at("restoring the backup")
-
-        def carry_plan_out(database: Database) -> None:
-            applier = Applier(database, run.policy, recorder)
-            for step in run.plan.steps:
-                carry_out(run, applier, step)
-
-        with scratch_database(server, f"rehearsal_{run.target.dbname}") as scratch:
-            seen = rehearsal.rehearse(scratch, run.target.major, made, shell.run, carry_plan_out)
-    run.record(seen.passed, {"rehearsal": asdict(seen), "error": seen.failure})
-    applied = seen.failure or duration(seen.apply_seconds)
-    rows = [
-        _outcome("the backup restores", True, duration(seen.restore_seconds)),
-        _outcome("its schema is the source's", seen.same_schema, made.schema_fingerprint[:_SHORT]),
-        _outcome("its rows are the source's", seen.same_rows, f"{sum(made.rows.values()):,} rows"),
-        _outcome("the plan applies", not seen.failure, applied),
-    ]
-    caption = "Rehearsed on the restored backup" if seen.passed else "The rehearsal failed"
-    return Table(caption, rows)
-
-
-def _outcome(name: str, good: bool, observed: str) -> dict[str, str]:
-    status = Status.PASS if good else Status.FAIL
-    return {"what": name, "status": status.value, "observed": observed}
-
-
-def chart_rehearsal(run: Run) -> Chart:
-    """Draw how long the statements of each step took in the rehearsal."""
-    journal = Journal(run.directory.path / "rehearsal.jsonl")
-    return chart_steps(run, journal, "Rehearsed on today's data, the statements take {total}")
-
-
-def approve(run: Run) -> Table:
-    """Show which approvals and confirmation the policy asks for; in JupyterLab, take them.
-
-    Headless, they are read from ``approvals.toml`` in the run directory.
-    """
-    policy, dbname = run.policy, run.target.dbname
-    if not policy.approvals and not policy.confirm:
-        return Table(f"No approval is asked for on {run.environment.name}", [])
-    before = _valid_approvals(run)
-
-    def save(confirm: str, names: dict[str, str]) -> Table:
-        now = datetime.now(UTC)
-        known = {item.role: item for item in before.given}
-        approvals = [
-            known[role]
-            if role in known and known[role].name == name
-            else Approval(role, name.strip(), now)
-            for role, name in names.items()
-            if name.strip()
-        ]
-        text = signoff.approvals_text(run.plan.digest, confirm, approvals)
-        run.directory.write_text(signoff.FILE, text)
-        return _approvals(run)
-
-    given = {item.role: item.name for item in before.given}
-    names = {role: given.get(role, "") for role in policy.approvals}
-    approval_form(names, dbname, before.confirm, save)
-    return _approvals(run)
-
-
-def _valid_approvals(run: Run) -> signoff.Approvals:
-    """Return what was given for exactly this plan."""
-    found = signoff.read_approvals(run.directory.path)
-    return found if found.plan == run.plan.digest else signoff.Approvals("", "", ())
-
-
-def _approvals(run: Run) -> Table:
-    found = _valid_approvals(run)
-    given = {item.role: f"{item.name}, {item.at:%Y-%m-%d %H:%M %Z}" for item in found.given}
-    wanted = {role: given.get(role, "") for role in run.policy.approvals}
-    if run.policy.confirm:
-        typed = found.confirm if found.confirm == run.target.dbname else ""
-        wanted["typed confirmation"] = typed
-    missing = sum(not value for value in wanted.values())
-    rows = [
-        {"approval": name, "status": (Status.PASS if value else Status.WARN).value, "given": value}
-        for name, value in wanted.items()
-    ]
-    state = f"{missing} missing" if missing else "complete"
-    return Table(f"Approvals for the plan {run.plan.digest[:_SHORT]}: {state}", rows)

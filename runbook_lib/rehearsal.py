@@ -1,65 +1,332 @@
-"""Rehearse the plan on the restored backup: restore, apply, look."""
+"""Rehearse the plan on the restored backup: restore, prove, apply, observe, take back."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
 
-from runbook_lib import catalog
-from runbook_lib.archive import restore
-from runbook_lib.database import Database
-from runbook_lib.errors import RunbookError
-from runbook_lib.observed import Backup
+from runbook_lib import catalog, ledger
+from runbook_lib.archive import restore, scratch_database, swap
+from runbook_lib.database import Connection, Database, names, quote
+from runbook_lib.errors import GateError, ReleaseError, RunbookError, StatementError
+from runbook_lib.findings import Finding, Severity
+from runbook_lib.model import LockMode, Statement
+from runbook_lib.observed import Backup, Outcome, StatementRun
+from runbook_lib.remedies import remedy
 from runbook_lib.shell import Runner
+from runbook_lib.trace import Failure, Unreadable, follow
+
+FULL = "full"
+_STOPS_WRITES = {mode.value for mode in LockMode if mode.stops_writes}
+
+
+class Watcher(Protocol):
+    """See each statement before and after it runs."""
+
+    def started(self, step: str, statement: Statement) -> None:
+        """Take note that a statement is about to be sent."""
+
+    def ended(self, run: StatementRun) -> None:
+        """Take note of how it ended."""
+
+    def ledger_row(self, step: str, row_id: str) -> None:
+        """Take note of the unfinished ledger row of a file that is several transactions."""
+
+
+@dataclass
+class Recording:
+    """Keep the last run of each statement and the unfinished ledger rows; pass everything on."""
+
+    watcher: Watcher
+    runs: dict[tuple[str, str, int], StatementRun] = field(default_factory=dict)
+    rows: set[str] = field(default_factory=set)
+
+    def started(self, step: str, statement: Statement) -> None:
+        """Pass it on."""
+        self.watcher.started(step, statement)
+
+    def ended(self, run: StatementRun) -> None:
+        """Keep it, in place of an earlier try."""
+        self.runs[run.step, run.path, run.number] = run
+        self.watcher.ended(run)
+
+    def ledger_row(self, step: str, row_id: str) -> None:
+        """Keep it: the second try goes on from it."""
+        self.rows.add(row_id)
+        self.watcher.ledger_row(step, row_id)
+
+
+# Carries one step of the plan out on a database; the flag says to go on after a failure.
+CarryOut = Callable[[Database, str, Recording, bool], None]
 
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """Hold what a rehearsal saw; times in seconds, ``failure`` empty where the plan applied."""
+    """Hold what a rehearsal saw; times in seconds, ``growth`` of the database in bytes.
 
+    ``same_rows`` and ``same_contents`` are None where the rows were not restored. ``taken_back``
+    says that after the rollback the schema and the rows were those of the backup.
+    """
+
+    data: str
     restore_seconds: float
     apply_seconds: float
+    rollback_seconds: float
     same_schema: bool
-    same_rows: bool
+    same_rows: bool | None
+    same_contents: bool | None
+    taken_back: bool
     fingerprint_after: str
-    failure: str
+    growth: int
+    step_seconds: Mapping[str, float]
+    runs: tuple[StatementRun, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def proven(self) -> bool:
+        """Tell whether the backup restored to what it was taken of, and the rollback did again."""
+        same = self.same_schema and self.same_rows is not False and self.same_contents is not False
+        return same and self.taken_back
 
     @property
     def passed(self) -> bool:
-        """Tell whether the backup restored to what it was taken of and the plan applied to it."""
-        return self.same_schema and self.same_rows and not self.failure
+        """Tell whether all of it was proven and nothing found that stops the release."""
+        return self.proven and not any(item.blocks for item in self.findings)
 
 
-def rehearse(
-    scratch: Database,
-    server_major: int,
-    backup: Backup,
-    run: Runner,
-    carry_out: Callable[[Database], None],
-) -> Rehearsal:
-    """Restore the backup into the empty database ``scratch`` and carry the plan out there.
+@dataclass(frozen=True)
+class Rehearser:
+    """Say where and on what to rehearse: an empty database is made on ``server``.
 
-    A statement that fails is the rehearsal's finding, not an error of the rehearsal.
+    ``roles`` are those of the target; what the plan grants to them must be grantable here.
     """
-    begin = time.perf_counter()
-    restore(scratch, server_major, backup.path, run, with_owners=False)
-    restored = time.perf_counter()
-    with scratch.connect() as connection:
-        before = catalog.take_snapshot(connection)
-        rows = catalog.count_rows(connection)
-    failure = ""
-    started = time.perf_counter()
+
+    server: Database
+    name: str
+    major: int
+    backup: Backup
+    data: str
+    roles: Sequence[str]
+    run: Runner
+
+    def rehearse(
+        self,
+        steps: Sequence[str],
+        statements: Iterable[Statement],
+        unreadable: Iterable[Unreadable],
+        watcher: Watcher,
+        carry_out: CarryOut,
+        check: Callable[[Connection], Iterable[Finding]],
+    ) -> Rehearsal:
+        """Restore, carry the steps out on a copy, and swap the restored database back.
+
+        A statement that fails is a finding, and the next one is tried: one rehearsal lists all.
+        ``statements`` are the plan's; ``unreadable`` are parts of its files that did not parse.
+        ``check`` looks at the result where every statement ran.
+        """
+        files = {(item.path, item.number): item for item in statements}
+        pristine, kept = f"{self.name}_restored", f"{self.name}_kept"
+        with ExitStack() as stack:
+            stack.enter_context(_roles(self.server, self.roles))
+            stack.callback(self.server.drop, self.name)
+            stack.callback(self.server.drop, kept)
+            for old in (self.name, kept):
+                self.server.drop(old)
+            restored = stack.enter_context(scratch_database(self.server, pristine))
+            begin = time.perf_counter()
+            with_rows = self.data == FULL
+            path = self.backup.path
+            restore(restored, self.major, path, self.run, with_owners=False, with_rows=with_rows)
+            restore_seconds = time.perf_counter() - begin
+            with restored.connect() as connection:
+                schema = catalog.take_snapshot(connection).fingerprint
+            restored.copy(self.name)
+            # Reading every row costs about as much as the release: it is done beside it.
+            reader = stack.enter_context(ThreadPoolExecutor(1))
+            reading = reader.submit(_contents, restored) if with_rows else None
+            copy = self.server.on(self.name)
+            with copy.connect() as connection:
+                before = connection.value(_SIZE)
+                ledger.resolve_failed(connection)
+            recording, found, took = Recording(watcher), list[Finding](), dict[str, float]()
+            lost = list(unreadable)
+            for step in steps:
+                begin = time.perf_counter()
+                refused = list(_try(copy, step, recording, carry_out))
+                found += refused
+                lost += [Unreadable(item.place, _texts(recording, step, files)) for item in refused]
+                took[step] = time.perf_counter() - begin
+            with copy.connect() as connection:
+                if not any(run.outcome is Outcome.FAILED for run in recording.runs.values()):
+                    found += check(connection)
+                after = catalog.take_snapshot(connection).fingerprint
+                growth = connection.value(_SIZE) - before
+            contents = reading.result() if reading is not None else None
+            begin = time.perf_counter()
+            swap(copy, pristine, kept)
+            with copy.connect() as connection:
+                back = catalog.take_snapshot(connection).fingerprint
+                rows = catalog.count_rows(connection)
+            rollback_seconds = time.perf_counter() - begin
+        same_rows = same_contents = None
+        if contents is not None:
+            same_rows = {key: item.rows for key, item in contents.items()} == self.backup.rows
+            checksums = {key: item.checksum for key, item in contents.items()}
+            same_contents = checksums == self.backup.checksums
+        runs = tuple(recording.runs.values())
+        failures = _failures(runs, files)
+        return Rehearsal(
+            data=self.data,
+            restore_seconds=restore_seconds,
+            apply_seconds=sum(took.values()),
+            rollback_seconds=rollback_seconds,
+            same_schema=schema == self.backup.schema_fingerprint,
+            same_rows=same_rows,
+            same_contents=same_contents,
+            taken_back=back == schema and (contents is None or rows == self.backup.rows),
+            fingerprint_after=after,
+            growth=growth,
+            step_seconds=took,
+            runs=runs,
+            findings=(*follow(failures, lost), *found),
+        )
+
+
+def _contents(restored: Database) -> Mapping[str, catalog.Contents]:
+    with restored.connect() as connection:
+        return catalog.read_contents(connection)
+
+
+_SIZE = "SELECT pg_database_size(current_database())"
+
+
+def _try(copy: Database, step: str, recording: Recording, carry_out: CarryOut) -> Iterator[Finding]:
+    """Carry a step out as on the target; where that fails, once more, going on after failures."""
     try:
-        carry_out(scratch)
-    except RunbookError as error:
-        failure = str(error)
-    ended = time.perf_counter()
-    with scratch.connect() as connection:
-        after = catalog.take_snapshot(connection)
-    return Rehearsal(
-        restore_seconds=restored - begin,
-        apply_seconds=ended - started,
-        same_schema=before.fingerprint == backup.schema_fingerprint,
-        same_rows=rows == dict(backup.rows),
-        fingerprint_after=after.fingerprint,
-        failure=failure,
+        carry_out(copy, step, recording, False)
+    except StatementError:
+        for key in [key for key, run in recording.runs.items() if run.step == step]:
+            if recording.runs[key].outcome is Outcome.FAILED:
+                del recording.runs[key]
+    except (GateError, ReleaseError) as error:
+        yield _refused(step, error)
+        return
+    else:
+        return
+    try:
+        carry_out(copy, step, recording, True)
+    except RunbookError as error:  # the commit failed, or something that nothing can pass over
+        failed = [key for key, run in recording.runs.items() if run.error == error.message]
+        for key in failed:
+            del recording.runs[key]
+        yield _refused(step, error)
+
+
+def _refused(step: str, error: RunbookError) -> Finding:
+    return Finding(
+        phase="rehearsal",
+        rule="file-failed" if isinstance(error, StatementError) else "refused",
+        severity=Severity.ERROR,
+        path=error.path or step,
+        line=error.line or 1,
+        cause=error.message,
+        effect="Nothing of the file stays.",
+        remedy=error.remedy or remedy(error.sqlstate or ""),
+        sqlstate=error.sqlstate or "",
     )
+
+
+Files = Mapping[tuple[str, int], Statement]
+
+
+def _failures(runs: Iterable[StatementRun], files: Files) -> Iterator[Failure]:
+    for run in runs:
+        if run.outcome is Outcome.FAILED:
+            yield Failure(run, files.get((run.path, run.number)))
+
+
+def _texts(recording: Recording, step: str, files: Files) -> str:
+    """Return the SQL of a step that was rolled back as a whole: what it made is not there."""
+    mine = (
+        files.get((run.path, run.number)) for run in recording.runs.values() if run.step == step
+    )
+    return "\n".join(item.sql for item in mine if item is not None)
+
+
+@contextmanager
+def _roles(server: Database, wanted: Sequence[str]) -> Iterator[None]:
+    """Make the target's roles, which grants in the files name; drop them and any new ones again.
+
+    Roles belong to the whole server: those a rehearsed file creates would be in the way later.
+    """
+    before = _known_roles(server)
+    with server.connect() as connection:
+        for role in wanted:
+            if role not in before:
+                connection.execute(f"CREATE ROLE {quote(role)} NOLOGIN")
+    try:
+        yield
+    finally:
+        with server.connect() as connection:
+            for role in sorted(_known_roles(server) - before):
+                connection.execute(f"DROP ROLE {quote(role)}")
+
+
+def _known_roles(server: Database) -> frozenset[str]:
+    with server.connect() as connection:
+        return names(connection.rows("SELECT rolname FROM pg_roles"), "rolname")
+
+
+def held_long(
+    runs: Iterable[StatementRun], rows: Mapping[str, int], limit: float
+) -> Iterator[Finding]:
+    """Yield where a lock stopped the writes on a table with rows longer than ``limit`` seconds."""
+    for hold in holds(runs):
+        if rows.get(hold.table, 0) and hold.seconds > limit:
+            yield Finding(
+                phase="rehearsal",
+                rule="writes-wait",
+                severity=Severity.ERROR,
+                path=hold.path,
+                line=hold.line,
+                cause=f"{hold.mode} on {hold.table} ({rows[hold.table]:,} rows) was held for "
+                f"{hold.seconds:.1f} s, until its transaction ended.",
+                effect="The application's writes to the table wait that long.",
+                remedy="Split the file, build indexes CONCURRENTLY, validate constraints later.",
+            )
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Hold how long, in seconds, the first statement's lock stopped the writes on a table."""
+
+    step: str
+    table: str
+    mode: str
+    seconds: float
+    path: str
+    line: int
+
+
+def holds(runs: Iterable[StatementRun]) -> tuple[Hold, ...]:
+    """Return for each step and table the longest lock that stops writes, longest first.
+
+    A lock is held until its transaction ends (PostgreSQL manual, 13.3.1).
+    """
+    kept = list(runs)
+    ends: dict[tuple[str, str, int], float] = {}
+    for run in kept:
+        key = run.step, run.path, run.unit
+        ends[key] = max(ends.get(key, 0.0), run.started_at.timestamp() + run.seconds)
+    longest: dict[tuple[str, str], Hold] = {}
+    for run in kept:
+        for table, modes in (run.observed.locks if run.observed else {}).items():
+            strong = [mode for mode in modes if mode in _STOPS_WRITES]
+            seconds = ends[run.step, run.path, run.unit] - run.started_at.timestamp()
+            hold = Hold(run.step, table, strong[-1] if strong else "", seconds, run.path, run.line)
+            known = longest.get((run.step, table))
+            if strong and (known is None or known.seconds < seconds):
+                longest[run.step, table] = hold
+    return tuple(sorted(longest.values(), key=lambda hold: -hold.seconds))

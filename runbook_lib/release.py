@@ -3,14 +3,25 @@
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from runbook_lib.errors import ReleaseError
-from runbook_lib.manifest import Criterion, Declaration, IndexEstimate, Role, Threshold, Variable
+from runbook_lib.findings import Finding, Severity
+from runbook_lib.manifest import (
+    Acceptance,
+    Criterion,
+    Declaration,
+    IndexEstimate,
+    Role,
+    Threshold,
+    Variable,
+)
 from runbook_lib.model import Migration, Release, Statement
 from runbook_lib.queries import read_checks
+from runbook_lib.report import natural
 from runbook_lib.statements import read_statements
 
 MANIFEST = "release.toml"
@@ -24,30 +35,35 @@ _MIGRATION_KEYS = {
 def read_release(directory: Path) -> Release:
     """Read the release in ``directory`` and check its manifest against its SQL.
 
-    With ``release.toml`` the migrations are those it lists, under ``migrations/``. Without, they
-    are ``<name>/migration.sql`` in the order of their names, as Prisma applies them, or else plain
-    ``*.sql`` files with numbers in names compared as numbers. Raises ReleaseError with file and
-    line.
+    With ``release.toml`` the migrations are those it lists, under ``migrations/``. Without one, or
+    where it lists none, they are ``<name>/migration.sql`` in the order of their names, as Prisma
+    applies them, or else plain ``*.sql`` files with numbers in names compared as numbers. What is
+    wrong with the files is in the release's ``defects``, all at once; raises ReleaseError with file
+    and line where the manifest itself cannot be read.
     """
     if not directory.is_dir():
         message = f"There is no release directory {directory}."
         raise ReleaseError(message, remedy="Give -p release a directory of SQL migrations.")
     directory = directory.resolve()
     manifest = directory / MANIFEST
-    return _with_manifest(directory, manifest) if manifest.is_file() else _plain(directory)
+    return (
+        _with_manifest(directory, manifest) if manifest.is_file() else _plain(directory, manifest)
+    )
 
 
-def _plain(directory: Path) -> Release:
+def _plain(directory: Path, manifest: Path, accepts: tuple[Acceptance, ...] = ()) -> Release:
     listed = sorted(path.parent.name for path in directory.glob("*/migration.sql"))
     paths = [directory / name / "migration.sql" for name in listed]
     if not paths:
-        paths = sorted(directory.glob("*.sql"), key=_natural)
+        paths = sorted(directory.glob("*.sql"), key=lambda path: natural(path.name))
         listed = [path.stem for path in paths]
     if not paths:
         message = f"{directory} holds neither NAME/migration.sql nor *.sql files."
         raise ReleaseError(message, remedy="Give -p release a directory of SQL migrations.")
+    defects: list[Finding] = []
     migrations = tuple(
-        read_migration(name, path, directory) for name, path in zip(listed, paths, strict=True)
+        read_migration(name, path, directory, defects)
+        for name, path in zip(listed, paths, strict=True)
     )
     name = directory.name
     if name == "migrations":
@@ -57,14 +73,11 @@ def _plain(directory: Path) -> Release:
         title=f"Migrations in {directory.name}",
         root=directory,
         migrations=migrations,
-        digest=_digest(migrations, ()),
+        digest=_digest(migrations, [manifest] if manifest.is_file() else []),
         checks=read_checks(directory / "checks"),
+        accepts=accepts,
+        defects=tuple(defects),
     )
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    parts = re.split(r"(\d+)", path.name)
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
 def _slug(text: str) -> str:
@@ -72,24 +85,30 @@ def _slug(text: str) -> str:
 
 
 def read_migration(
-    name: str, path: Path, directory: Path, declared: Declaration | None = None
+    name: str,
+    path: Path,
+    directory: Path,
+    defects: list[Finding],
+    declared: Declaration | None = None,
 ) -> Migration:
-    """Read one migration file of a release directory.
+    """Read one migration file of a release directory; what cannot be read joins ``defects``.
 
     Its checksum is the SHA-256 of its bytes, as Prisma takes it.
     """
+    data, text = b"", ""
+    shown = _shown(path, directory)
     try:
         data = path.read_bytes()
-    except OSError as error:
-        message = f"The migration cannot be read: {error.strerror}."
-        raise ReleaseError(message, path=path, remedy="Restore the file.") from error
-    try:
         text = data.decode("utf-8-sig")
+    except OSError as error:
+        cause = f"The migration cannot be read: {error.strerror}."
+        defects.append(_defect("not-readable", shown, 1, cause, "Restore the file."))
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        message = "The file is not UTF-8."
-        raise ReleaseError(message, path=path, line=line, remedy="Save it as UTF-8.") from error
-    statements = read_statements(text, _shown(path, directory))
+        cause = "The file is not UTF-8."
+        defects.append(_defect("not-utf-8", shown, line, cause, "Save it as UTF-8."))
+    statements, found = read_statements(text, shown)
+    defects += found
     checksum = hashlib.sha256(data).hexdigest()
     return Migration(name, path, checksum, statements, declared or Declaration())
 
@@ -97,6 +116,11 @@ def read_migration(
 def _shown(path: Path, directory: Path) -> str:
     """Name a file from its release directory on: the same from wherever the runbook runs."""
     return str(path.relative_to(directory.parent))
+
+
+def _defect(rule: str, path: str, line: int, cause: str, remedy: str) -> Finding:
+    effect = "The release is not what it says it is."
+    return Finding("reading", rule, Severity.ERROR, path, line, cause, effect, remedy)
 
 
 def _digest(migrations: Iterable[Migration], others: Iterable[Path]) -> str:
@@ -126,22 +150,35 @@ def _with_manifest(directory: Path, manifest: Path) -> Release:
 
 
 def _from_manifest(directory: Path, manifest: Path, text: str, data: Mapping[str, Any]) -> Release:
+    accepts = tuple(_accepted(text, manifest, item) for item in data.get("accept", ()))
+    if "migration" not in data:
+        found = _plain(directory, manifest, accepts)
+        name, title = data.get("name", found.name), data.get("title", found.title)
+        return replace(found, name=_slug(name), title=title)
     migrations: list[Migration] = []
+    defects: list[Finding] = []
+    shown = _shown(manifest, directory)
     for entry in data["migration"]:
         path = directory / "migrations" / entry["name"] / "migration.sql"
         line = _line_of(text, f'name = "{entry["name"]}"')
-        if not path.is_file():
-            message = f"The manifest lists {entry['name']}, and there is no {path}."
-            raise ReleaseError(message, path=manifest, line=line, remedy="Add the file.")
         if any(item.name == entry["name"] for item in migrations):
             line = _line_of(text, f'name = "{entry["name"]}"', after=line)
             message = f"The manifest lists {entry['name']} twice."
             raise ReleaseError(message, path=manifest, line=line, remedy="Remove one.")
-        migration = read_migration(entry["name"], path, directory, _declaration(entry, line))
-        _check_declared(migration, manifest, text)
+        declared = _declaration(entry, line)
+        if not path.is_file():
+            cause = (
+                f"The manifest lists {entry['name']}, and there is no {_shown(path, directory)}."
+            )
+            defects.append(_defect("manifest", shown, line, cause, "Add the file."))
+            continue
+        broken = len(defects)
+        migration = read_migration(entry["name"], path, directory, defects, declared)
+        if len(defects) == broken:
+            defects += _check_declared(migration, shown, text)
         migrations.append(migration)
+    defects += _check_unlisted(directory, shown, {item["name"] for item in data["migration"]})
     listed = {item.name for item in migrations}
-    _check_unlisted(directory, manifest, listed)
     demo = data.get("demo_rows", {})
     today = data.get("production_today", {}).get("migrations", ())
     for name in (*today, *([demo["before"]] if demo else ())):
@@ -175,7 +212,18 @@ def _from_manifest(directory: Path, manifest: Path, text: str, data: Mapping[str
         thresholds=tuple(Threshold(**item) for item in data.get("threshold", ())),
         criteria=tuple(Criterion(**item) for item in data.get("criterion", ())),
         roles=tuple(Role(**item) for item in data.get("role", ())),
+        accepts=accepts,
+        defects=tuple(defects),
     )
+
+
+def _accepted(text: str, manifest: Path, item: Mapping[str, str]) -> Acceptance:
+    """Read one silenced rule; it names its migration and gives its reason."""
+    line = _line_of(text, f'rule = "{item["rule"]}"')
+    if not item["reason"].strip():
+        message = f"The rule {item['rule']} is accepted for no reason."
+        raise ReleaseError(message, path=manifest, line=line, remedy="Write the reason.")
+    return Acceptance(**item, line=line)
 
 
 def _declaration(entry: Mapping[str, Any], line: int) -> Declaration:
@@ -217,31 +265,27 @@ def created(migration: Migration) -> dict[str, dict[str, Statement]]:
     return found
 
 
-def _check_declared(migration: Migration, manifest: Path, text: str) -> None:
+def _check_declared(migration: Migration, manifest: str, text: str) -> Iterator[Finding]:
+    remedy = "Correct the manifest or the SQL."
     for kind, objects in created(migration).items():
         declared = migration.declared.objects[kind]
         for name in declared:
             if name not in objects:
-                raise ReleaseError(
-                    f"{migration.name} declares {name} among its {kind}, and its SQL does not "
-                    "create it.",
-                    path=manifest,
-                    line=_line_of(text, f'"{name}"', migration.declared.line),
-                    remedy="Correct the manifest or the SQL.",
+                line = _line_of(text, f'"{name}"', migration.declared.line)
+                cause = (
+                    f"{migration.name} declares {name} among its {kind}, and does not create it."
                 )
+                yield _defect("manifest", manifest, line, cause, remedy)
         for name, statement in objects.items():
             if name not in declared:
-                raise ReleaseError(
-                    f"{name} is created here, and {manifest.name} does not declare it among the "
-                    f"{kind} of {migration.name}.",
-                    path=statement.path,
-                    line=statement.line,
-                    remedy="Correct the manifest or the SQL.",
+                cause = (
+                    f"{name} is created here, and not declared among the {kind} in the manifest."
                 )
+                yield _defect("manifest", statement.path, statement.line, cause, remedy)
 
 
-def _check_unlisted(directory: Path, manifest: Path, listed: set[str]) -> None:
+def _check_unlisted(directory: Path, manifest: str, listed: set[str]) -> Iterator[Finding]:
     for path in sorted((directory / "migrations").glob("*/migration.sql")):
         if path.parent.name not in listed:
-            message = f"{path} is not listed in the manifest."
-            raise ReleaseError(message, path=manifest, remedy="List it or remove it.")
+            cause = f"{_shown(path, directory)} is not listed in the manifest."
+            yield _defect("manifest", manifest, 1, cause, "List it or remove it.")

@@ -1,4 +1,11 @@
-"""Write quantities as people say them."""
+"""Write quantities as people say them, and sort names as people do."""
+
+import re
+
+
+def natural(text: str) -> list[tuple[int, str]]:
+    """Return a sort key by which numbers in names compare as numbers."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text)]
 
 
 def duration(seconds: float) -> str:

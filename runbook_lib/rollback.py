@@ -5,18 +5,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from runbook_lib import catalog, ledger
-from runbook_lib.archive import restore
-from runbook_lib.database import Connection, Database, quote
-from runbook_lib.errors import GateError, StatementError
+from runbook_lib.archive import restore, swap
+from runbook_lib.database import Connection, Database
+from runbook_lib.errors import GateError
 from runbook_lib.model import Policy
 from runbook_lib.observed import Backup
-from runbook_lib.queries import load
 from runbook_lib.shell import Runner
 
 _NAME_BYTES = 63
 _TAIL = len("_before_rollback_20260101_000000_000")
-_SWAP_TRIES = 10
-_IN_USE = "55006"
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ def restore_beside(
             raise GateError(message, remedy="The target is untouched; take another backup file.")
         with database.connect() as connection:
             ledger.take_runner_lock(connection, policy.runner_lock_wait)
-        _swap(database, fresh, kept)
+        swap(database, fresh, kept)
     except BaseException:
         database.drop(fresh)
         raise
@@ -86,23 +83,3 @@ def _short(name: str) -> str:
     if len(name.encode()) <= _NAME_BYTES:
         return name
     return name.encode()[: _NAME_BYTES - _TAIL].decode(errors="ignore") + name[-_TAIL:]
-
-
-def _swap(database: Database, fresh: str, kept: str) -> None:
-    """Rename both databases in one transaction, so that no moment has neither name.
-
-    A session that connects between the ending of the others and the rename makes the server
-    refuse with 55006: the whole step is tried again.
-    """
-    with database.maintenance().connect() as connection:
-        for attempt in range(1, _SWAP_TRIES + 1):
-            connection.rows(load("end_sessions"), {"dbname": database.dbname})
-            try:
-                with connection.transaction():
-                    old, new = quote(database.dbname), quote(fresh)
-                    connection.execute(f"ALTER DATABASE {old} RENAME TO {quote(kept)}")
-                    connection.execute(f"ALTER DATABASE {new} RENAME TO {old}")
-                return
-            except StatementError as error:
-                if error.sqlstate != _IN_USE or attempt == _SWAP_TRIES:
-                    raise

@@ -1,14 +1,18 @@
 """Split and classify SQL with PostgreSQL's own parser (libpg_query, through postgast)."""
 
-from bisect import bisect_right
-from itertools import accumulate
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
 
 import postgast
 
 from runbook_lib import objects
-from runbook_lib.errors import ReleaseError
+from runbook_lib.bodies import body
+from runbook_lib.effects import effects
+from runbook_lib.findings import Finding
 from runbook_lib.model import DbObject, Relation, Statement
-from runbook_lib.objects import Node
+from runbook_lib.objects import Node, moved, search_path
+from runbook_lib.recovery import Text, copies_from_stdin, copy_defect, defect, recover
 
 # What these run is not in the parse tree, so they may create anything.
 _OPAQUE = {"do_stmt", "call_stmt", "create_extension_stmt", "select_stmt", "execute_stmt"}
@@ -30,108 +34,118 @@ _CONTROL = {
 }
 
 
-class _Text:
-    """Map byte offsets, which libpg_query counts in, to lines and to text."""
+def read_statements(sql: str, path: str) -> tuple[tuple[Statement, ...], tuple[Finding, ...]]:
+    """Parse one migration file into its statements, and into what cannot be read.
 
-    def __init__(self, sql: str) -> None:
-        self.raw = sql.encode()
-        lengths = (len(line) for line in self.raw.split(b"\n"))
-        self._ends = list(accumulate(length + 1 for length in lengths))
-        tokens = postgast.scan(sql).tokens
-        comments = (postgast.pg_query_pb2.SQL_COMMENT, postgast.pg_query_pb2.C_COMMENT)
-        self._starts = [token.start for token in tokens if token.token not in comments]
-
-    def line(self, offset: int) -> int:
-        return bisect_right(self._ends, offset) + 1
-
-    def first_token(self, offset: int) -> int:
-        """Return where the first token at or after ``offset`` starts, comments passed over."""
-        at = bisect_right(self._starts, offset - 1)
-        return self._starts[at] if at < len(self._starts) else offset
-
-
-def read_statements(sql: str, path: str) -> tuple[Statement, ...]:
-    """Parse one migration file into its statements.
-
-    ``path`` is what errors name. Raises ReleaseError with the line for a syntax error (SQLSTATE
-    42601), for a psql meta-command and for COPY FROM STDIN.
+    ``path`` is what findings name. A file with errors is read piece by piece: every statement
+    that parses is kept, and every error is a finding with its line (SQLSTATE 42601 for syntax).
     """
-    if "\0" in sql:
-        line = sql[: sql.index("\0")].count("\n") + 1
-        raise ReleaseError("The file holds a NUL byte.", path=path, line=line, remedy="Remove it.")
+    text = Text(sql.replace("\0", " "))
+    found = [_nul(path, sql)] if "\0" in sql else []
     try:
-        tree = postgast.parse(sql)
-    except postgast.PgQueryError as error:
-        raise _syntax_error(sql, path, error) from None
-    text = _Text(sql)
-    return tuple(_read(raw, text, path) for raw in tree.stmts)
-
-
-def _syntax_error(sql: str, path: str, error: postgast.PgQueryError) -> ReleaseError:
-    at = max(error.cursorpos - 1, 0)  # cursorpos counts characters from 1
-    line = sql.count("\n", 0, at) + 1
-    if sql[at : at + 1] == "\\":
-        command = sql[at:].split(maxsplit=1)[0]
-        return ReleaseError(
-            f"{command} is a psql meta-command, and the runbook executes plain SQL only.",
-            path=path,
-            line=line,
-            remedy="Write it as SQL or take it out of the file.",
-        )
-    before = sql[: sql.rfind(";", 0, at) + 1]
-    try:
-        earlier = postgast.parse(before).stmts
+        tree = postgast.parse(text.sql)
     except postgast.PgQueryError:
-        earlier = []
-    if earlier and _copies_from_stdin(earlier[-1].stmt):
-        text = _Text(before)
-        return _copy_error(path, text.line(text.first_token(earlier[-1].stmt_location)))
-    message = f"{error.message[:1].upper()}{error.message[1:]}."
-    return ReleaseError(
-        message, path=path, line=line, sqlstate="42601", remedy="Correct the statement."
-    )
+        statements, more = recover(text, path, _read_tree)
+    else:
+        statements, more = _read_tree(tree, text, (0, len(text.raw)), path)
+    numbered = (replace(item, number=place) for place, item in enumerate(statements, start=1))
+    return tuple(numbered), (*found, *more)
 
 
-def _copy_error(path: str, line: int) -> ReleaseError:
-    return ReleaseError(
-        "COPY FROM STDIN carries its rows inside the file, which only psql understands.",
-        path=path,
-        line=line,
-        remedy="Write the rows as INSERT statements.",
-    )
+def fingerprint(sql: str) -> str:
+    """Return the SHA-256 of what the parser made of the SQL, empty for what does not parse.
+
+    Comments, white space and the case of keywords do not change it.
+    """
+    try:
+        return hashlib.sha256(postgast.deparse(postgast.parse(sql)).encode()).hexdigest()
+    except postgast.PgQueryError:
+        return ""
 
 
-def _copies_from_stdin(stmt: Node) -> bool:
-    return stmt.WhichOneof("node") == "copy_stmt" and (
-        stmt.copy_stmt.is_from and not stmt.copy_stmt.filename and not stmt.copy_stmt.is_program
-    )
+def _nul(path: str, sql: str) -> Finding:
+    line = sql[: sql.index("\0")].count("\n") + 1
+    cause = "The file holds a NUL byte, which PostgreSQL takes nowhere in SQL."
+    return defect("nul-byte", path, line, line, cause, "Remove it.")
 
 
-def _read(raw: Node, text: _Text, path: str) -> Statement:
-    start = text.first_token(raw.stmt_location)
-    end = raw.stmt_location + raw.stmt_len if raw.stmt_len else len(text.raw)
-    line = text.line(start)
-    if _copies_from_stdin(raw.stmt):
-        raise _copy_error(path, line)
-    tag = raw.stmt.WhichOneof("node")
-    node = getattr(raw.stmt, tag)
+def _read_tree(
+    tree: Node, text: Text, span: tuple[int, int], path: str
+) -> tuple[list[Statement], list[Finding]]:
+    """Read what was parsed of the bytes ``span`` of the text."""
+    base, limit = span
+    statements: list[Statement] = []
+    found: list[Finding] = []
+    schema = "public"
+    for raw in tree.stmts:
+        start = text.first_token(base + raw.stmt_location)
+        end = base + raw.stmt_location + raw.stmt_len if raw.stmt_len else limit
+        line = text.line(start)
+        tag = raw.stmt.WhichOneof("node")
+        node = getattr(raw.stmt, tag)
+        if copies_from_stdin(raw.stmt):
+            found.append(copy_defect(path, line))
+            continue
+        source = text.raw[start:end].decode().rstrip()
+        statement = _statement(tag, node, source, path, line, lambda at: text.line(base + at))
+        statements.append(moved(statement, schema))
+        schema = search_path(tag, node, schema)
+    return statements, found
+
+
+def _statement(
+    tag: str, node: Node, source: str, path: str, line: int, line_of: objects.LineOf
+) -> Statement:
     created = tuple(objects.creates(tag, node))
-    relations = tuple(objects.relations(tag, node, text.line, line))
+    relations = tuple(objects.relations(tag, node, line_of, line))
     kind = tag.removesuffix("_stmt").replace("_", " ")
+    done = effects(tag, node)
+    inner = tuple(_inner(tag, node, source, path, line))
+    commits = tag == "do_stmt" and any(item.control for item in inner)
     return Statement(
         path=path,
         line=line,
-        sql=text.raw[start:end].decode().rstrip(),
+        sql=source,
         kind=kind,
         label=_label(tag, node, kind, created, relations),
         creates=created,
         removes=tuple(objects.removes(tag, node)),
-        references=tuple(objects.references(tag, node, created, text.line, line)),
+        references=tuple(objects.references(tag, node, created, line_of, line)),
         relations=relations,
-        transactional=_transactional(tag, node),
+        transactional=_transactional(tag, node) and not commits,
         control=_control(tag, node),
         opaque=tag in _OPAQUE,
+        locks=done.locks,
+        rewrites=done.rewrites,
+        scans=done.scans,
+        inner=inner,
+        calls=tuple(objects.calls(tag, node)),
     )
+
+
+def _inner(tag: str, node: Node, source: str, path: str, line: int) -> Iterator[Statement]:
+    """Yield the statements in the body of a DO block, a function or a procedure."""
+    for part in body(tag, node, source):
+        at = line + part.line - 1
+        parsed = part.parsed()
+        if parsed is None:
+            yield Statement(path, at, part.sql, "dynamic", "dynamic SQL", opaque=True)
+            continue
+        for raw in parsed.stmts:
+            inner = raw.stmt.WhichOneof("node")
+            if inner is None:
+                continue
+            within = part.sql.encode()[: raw.stmt_location].count(b"\n")
+            start = at + within + _leading_lines(part.sql.encode()[raw.stmt_location :])
+            yield _statement(inner, getattr(raw.stmt, inner), part.sql, path, start, _always(start))
+
+
+def _always(line: int) -> objects.LineOf:
+    return lambda _: line
+
+
+def _leading_lines(text: bytes) -> int:
+    return text[: len(text) - len(text.lstrip())].count(b"\n")
 
 
 def _control(tag: str, node: Node) -> str:

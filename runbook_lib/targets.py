@@ -1,5 +1,6 @@
 """Reach the database that an environment names, starting and preparing an embedded one."""
 
+import os
 from pathlib import Path
 
 from runbook_lib.build import build_schema, demo_statements, fill_tables
@@ -39,6 +40,27 @@ def reach(environment: Environment, root: Path, release: Release) -> Database:
 def embedded_server(root: Path) -> Database:
     """Return the embedded server's maintenance database, started when it does not run."""
     return Database(_sandbox(root).conninfo())
+
+
+def rehearsal_server(environment: Environment, root: Path, major: int) -> Database:
+    """Return the server to rehearse on: the one the environment names, else the embedded one.
+
+    Raises ConfigError where the target's server is newer than the embedded one, which then cannot
+    hold its backup, and no other is named.
+    """
+    variable = environment.rehearsal_url_variable
+    url = os.environ.get(variable, "") if variable else ""
+    if url:
+        keep_secret(url)
+        return Database.from_url(url, variable)
+    server = embedded_server(root)
+    with server.connect() as connection:
+        own = int(connection.value("SHOW server_version_num")) // 10000
+    if own < major:
+        message = f"The embedded PostgreSQL {own} cannot rehearse for a PostgreSQL {major}."
+        remedy = f"Name a server for it: rehearsal_url_variable in [{environment.name}]."
+        raise ConfigError(message, path="environments.toml", remedy=remedy)
+    return server
 
 
 _used: dict[Path, Sandbox] = {}

@@ -1,22 +1,17 @@
-"""Verify the target after the release: declared against found, and the checks."""
+"""Verify the target after the release: declared against found."""
 
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from decimal import Decimal
 
 import sqlalchemy
 
 from runbook_lib import catalog
 from runbook_lib.database import Connection, names, quote
-from runbook_lib.errors import StatementError
-from runbook_lib.findings import Severity
-from runbook_lib.model import Check, DbObject, Relation, Release
-from runbook_lib.observed import CheckResult, Status
+from runbook_lib.model import DbObject, Relation, Release
+from runbook_lib.observed import Status
 from runbook_lib.plan import standing
 from runbook_lib.queries import load
-
-_SHOWN_OFFENDERS = 5
 
 
 @dataclass(frozen=True)
@@ -113,40 +108,6 @@ def _inspect(
                     to = key["referred_table"], tuple(key["referred_columns"])
                     relations.add(Relation(table, tuple(key["constrained_columns"]), *to, line=0))
     return tables, columns, enums, relations
-
-
-def run_checks(connection: Connection, checks: Iterable[Check]) -> tuple[CheckResult, ...]:
-    """Run the verification queries; one that cannot run has failed, with the server's words."""
-    return tuple(_run_check(connection, check) for check in checks)
-
-
-def _run_check(connection: Connection, check: Check) -> CheckResult:
-    if check.expect == "by hand":
-        observed = "not visible from the database"
-        return CheckResult(check.name, Status.NOT_MEASURED, observed, check.expect, check.remedy)
-    worse = {Severity.ERROR: Status.FAIL, Severity.WARNING: Status.WARN}
-    status = worse.get(check.severity, Status.PASS)
-    try:
-        with connection.transaction():
-            connection.execute("SET TRANSACTION READ ONLY")
-            rows = connection.rows(check.sql)
-    except StatementError as error:
-        return CheckResult(check.name, status, str(error), check.expect, check.remedy)
-    if check.expect == "no rows":
-        good = not rows
-        shown = [" ".join(str(value) for value in row.values()) for row in rows[:_SHOWN_OFFENDERS]]
-        more = f" and {len(rows) - len(shown)} more" if len(rows) > len(shown) else ""
-        observed = "; ".join(shown) + more if rows else "no rows"
-    else:
-        operator, number = check.expect.split()
-        value = next(iter(rows[0].values())) if len(rows) == 1 else None
-        good = isinstance(value, (int, float, Decimal)) and (
-            value == int(number) if operator == "=" else value >= int(number)
-        )
-        observed = str(value) if len(rows) == 1 else f"{len(rows)} rows"
-    if good:
-        return CheckResult(check.name, Status.PASS, observed, check.expect)
-    return CheckResult(check.name, status, observed, check.expect, check.remedy)
 
 
 def analyze(connection: Connection, release: Release) -> int:

@@ -1,12 +1,13 @@
 """What the notebooks' acts have in common: carry a step out, record checks, decide."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 from runbook_lib.apply import Applier
 from runbook_lib.display import Chart, Progress, Table, bars, worst_first
 from runbook_lib.errors import GateError
 from runbook_lib.evidence import Journal
+from runbook_lib.findings import Finding, Severity
 from runbook_lib.model import PHASES, Statement, Step, StepKind
 from runbook_lib.observed import CheckResult, Outcome, StatementRun, Status
 from runbook_lib.report import duration
@@ -40,14 +41,17 @@ def count_statements(run: Run, step: Step) -> int:
     return len(run.release.migration(step.name).statements) if step.kind is StepKind.APPLY else 1
 
 
-def carry_out(run: Run, applier: Applier, step: Step) -> Outcome:
-    """Carry out one step of the plan; raises StatementError with SQLSTATE, file and line."""
+def carry_out(run: Run, applier: Applier, step: Step, own_rows: Set[str]) -> Outcome:
+    """Carry out one step of the plan; raises StatementError with SQLSTATE, file and line.
+
+    ``own_rows`` are the unfinished ledger rows from which it may go on.
+    """
     if step.kind is StepKind.DEMO_ROWS:
         return applier.demo_rows(step.name, run.release.demo_files, run.environment.scale)
     migration = run.release.migration(step.name)
     if step.kind is StepKind.BASELINE:
         return applier.baseline(migration)
-    return applier.migrate(migration, run.journal.own_rows())
+    return applier.migrate(migration, own_rows)
 
 
 def checked(run: Run, title: str, results: Sequence[CheckResult], content: dict[str, Any]) -> Table:
@@ -73,6 +77,46 @@ def checked(run: Run, title: str, results: Sequence[CheckResult], content: dict[
     return Table(caption, worst_first(rows))
 
 
+def findings_table(title: str, findings: Sequence[Finding]) -> Table:
+    """Show findings worst first; what a rule finds again in the same file is one row."""
+    groups: dict[tuple[object, ...], list[Finding]] = {}
+    for item in findings:
+        own = item.statement, item.cause
+        same = item.rule, item.path, item.blocks, item.accepted
+        groups.setdefault((*same, *(own if item.sqlstate else ())), []).append(item)
+    rows = []
+    for group in groups.values():
+        first, lines = group[0], [str(item.line) for item in group[1:]]
+        more = f" and {len(lines)} more (lines {', '.join(lines[:5])}" if lines else ""
+        more += f"{', ...' if len(lines) > 5 else ''})" if lines else ""
+        status = _FOUND[first.severity] if not first.accepted else Status.PASS
+        state = f" (SQLSTATE {first.sqlstate})" if first.sqlstate else ""
+        rows.append(
+            {
+                "status": status.value,
+                "rule": first.rule,
+                "found by": first.phase,
+                "place": "/".join(first.place.split("/")[-2:]),
+                "cause": f"{first.cause}{state}{more}",
+                "effect": first.effect,
+                "remedy": f"accepted: {first.accepted}" if first.accepted else first.remedy,
+            }
+        )
+    blocking = sum(item.blocks for item in findings)
+    counted = f"{len(findings)} findings, {blocking} block the migration"
+    return Table(f"{title}: {counted if findings else 'nothing found'}", rows)
+
+
+_FOUND = {
+    Severity.ERROR: Status.FAIL,
+    Severity.WARNING: Status.WARN,
+    Severity.INFO: Status.NOT_MEASURED,
+}
+
+
+_NAMED = 10  # in the error; the table above it has them all
+
+
 def decide(run: Run) -> Table:
     """Let the run go on from this phase, or stop it with what failed; raises GateError."""
     phase = next(item for item in PHASES if item.name == run.phase)
@@ -81,7 +125,9 @@ def decide(run: Run) -> Table:
         message = f"{phase.title} has no record for this plan."
         raise GateError(message, remedy="Run the cells above first.")
     if record["status"] != "passed":
-        why = record.get("error") or ", ".join(record.get("failed", []))
+        failed = record.get("failed", [])
+        more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+        why = record.get("error") or "; ".join(failed[:_NAMED]) + more
         message = f"{phase.title} failed: {why}"
         raise GateError(message, remedy="Mend what the table above names, then run again.")
     after = PHASES[min(PHASES.index(phase) + 1, len(PHASES) - 1)]

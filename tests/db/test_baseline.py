@@ -10,7 +10,6 @@ from runbook_lib.archive import scratch_database
 from runbook_lib.baseline import find_candidates, prove_equal
 from runbook_lib.build import build_schema
 from runbook_lib.database import Connection, Database
-from runbook_lib.errors import PlanError
 from runbook_lib.model import Release
 from tests.releases import release_of
 
@@ -37,14 +36,16 @@ def scratch(target: Database) -> Iterator[Connection]:
 def names(
     release: Release, connection: Connection, known: frozenset[str] = frozenset()
 ) -> list[str]:
-    return [item.name for item in find_candidates(connection, release.migrations, known)]
+    found, halves = find_candidates(connection, release.migrations, known)
+    assert halves == ()
+    return [item.name for item in found]
 
 
 def refused(release: Release, connection: Connection, scratch: Connection) -> str:
-    found = find_candidates(connection, release.migrations, frozenset())
-    with pytest.raises(PlanError) as caught:
-        prove_equal(catalog.take_snapshot(connection), scratch, [], found)
-    return caught.value.message
+    found, _ = find_candidates(connection, release.migrations, frozenset())
+    adopted, (finding,) = prove_equal(catalog.take_snapshot(connection), scratch, [], found)
+    assert (adopted, finding.blocks, finding.rule) == ({}, True, "differs-from-target")
+    return finding.cause
 
 
 def test_where_nothing_is_there_nothing_is_adopted(
@@ -76,17 +77,18 @@ def test_what_is_there_by_half_is_refused_by_name(
 ) -> None:
     build_schema(connection, release.migrations[:2])
     connection.execute(change)
-    with pytest.raises(PlanError) as caught:
-        find_candidates(connection, release.migrations, frozenset())
-    assert named in caught.value.message
+    _, (finding, *_) = find_candidates(connection, release.migrations, frozenset())
+    assert (finding.rule, finding.blocks) == ("there-by-half", True)
+    assert named in finding.cause
 
 
 def test_what_is_equal_is_adopted_with_the_reason(
     release: Release, connection: Connection, scratch: Connection
 ) -> None:
     build_schema(connection, release.migrations)
-    found = find_candidates(connection, release.migrations, frozenset())
-    why = prove_equal(catalog.take_snapshot(connection), scratch, [], found)
+    found, _ = find_candidates(connection, release.migrations, frozenset())
+    why, findings = prove_equal(catalog.take_snapshot(connection), scratch, [], found)
+    assert findings == ()
     assert list(why) == ["0001_a", "0002_b", "0003_c"]
     assert all("found equal" in text for text in why.values())
 
@@ -96,8 +98,20 @@ def test_tables_of_somebody_else_do_not_matter(
 ) -> None:
     build_schema(connection, release.migrations)
     connection.execute("CREATE TABLE other (id int); CREATE VIEW v AS SELECT 1")
-    found = find_candidates(connection, release.migrations, frozenset())
-    assert prove_equal(catalog.take_snapshot(connection), scratch, [], found)
+    found, _ = find_candidates(connection, release.migrations, frozenset())
+    why, findings = prove_equal(catalog.take_snapshot(connection), scratch, [], found)
+    assert (len(why), findings) == (3, ())
+
+
+def test_a_file_that_cannot_be_built_to_compare_is_a_finding(
+    release: Release, connection: Connection, scratch: Connection
+) -> None:
+    build_schema(connection, release.migrations)
+    found, _ = find_candidates(connection, release.migrations, frozenset())
+    scratch.execute("CREATE TABLE a (id int)")
+    why, (finding,) = prove_equal(catalog.take_snapshot(connection), scratch, [], found)
+    assert (why, finding.rule) == ({}, "not-comparable")
+    assert "42P07" in finding.cause
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The ledger is Prisma's own, row for row, and lets one runner work at a time."""
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,8 +11,11 @@ import pytest
 from runbook_lib import ledger
 from runbook_lib.database import Connection, Database
 from runbook_lib.errors import GateError
+from runbook_lib.findings import Finding, Severity
 from runbook_lib.model import Migration, Release
 from runbook_lib.observed import CheckResult, Status
+from runbook_lib.review import ledger_findings
+from runbook_lib.statements import fingerprint
 from tests.releases import migration_of, release_of
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -121,27 +126,70 @@ def test_what_is_pending_and_what_is_applied_is_named(
     assert {item.status for item in found.values()} == {Status.PASS}
 
 
-def test_a_file_that_changed_after_it_was_applied_fails(
+def found(
+    connection: Connection, release: Release, *own: str, prints: Mapping[str, str] | None = None
+) -> dict[str, Finding]:
+    """Return what the ledger and the files disagree on, by rule."""
+    rows = ledger.read(connection)
+    order = [item.name for item in release.migrations]
+    findings = ledger_findings(release, order, rows, frozenset(own), prints or {})
+    return {item.rule: item for item in findings}
+
+
+@pytest.mark.parametrize(
+    ("before", "severity", "said"),
+    [
+        (b"\xef\xbb\xbf%s", Severity.WARNING, "line endings"),
+        (b"%s\r\n", Severity.WARNING, "line endings"),
+        (b"-- a note\n%s", Severity.WARNING, "comments and white space"),
+        (b"%s; SELECT 1", Severity.ERROR, "statements are others"),
+    ],
+)
+def test_a_file_edited_after_it_was_applied_is_found_with_how_it_differs(
+    connection: Connection, release: Release, before: bytes, severity: Severity, said: str
+) -> None:
+    migration = release.migrations[0]
+    old = before % migration.path.read_bytes()
+    changed = replace(migration, checksum=hashlib.sha256(old).hexdigest())
+    ledger.record_applied(connection, changed, NOON)
+    prints = {changed.checksum: fingerprint(old.decode("utf-8-sig"))}
+    edited = found(connection, release, prints=prints)["edited-after-applied"]
+    assert (edited.severity, edited.path) == (severity, migration.statements[0].path)
+    assert said in edited.cause
+
+
+def test_without_evidence_an_edited_file_is_held_to_be_another(
     connection: Connection, release: Release
 ) -> None:
     changed = replace(release.migrations[0], checksum="0" * 64)
     ledger.record_applied(connection, changed, NOON)
-    found = compared(connection, release)["changed migrations"]
-    assert (found.status, found.observed) == (Status.FAIL, "0001_a/migration.sql")
-    assert found.remedy
+    edited = found(connection, release)["edited-after-applied"]
+    assert edited.blocks
+    assert "no evidence" in edited.cause
 
 
 def test_a_migration_of_another_release_warns(connection: Connection, release: Release) -> None:
     stranger = replace(release.migrations[0], name="0000_stranger")
     ledger.record_applied(connection, stranger, NOON)
-    found = compared(connection, release)["unknown migrations"]
-    assert (found.status, found.observed) == (Status.WARN, "0000_stranger")
+    unknown = found(connection, release)["applied-unknown"]
+    assert unknown.severity is Severity.WARNING
+    assert "0000_stranger" in unknown.cause
 
 
-def test_a_row_that_was_never_finished_fails(connection: Connection, release: Release) -> None:
-    ledger.record_started(connection, release.migrations[1])
-    found = compared(connection, release)["failed migrations"]
-    assert (found.status, found.observed) == (Status.FAIL, "0002_b")
+def test_a_row_that_was_never_finished_blocks_unless_it_is_the_runs_own(
+    connection: Connection, release: Release
+) -> None:
+    own = ledger.record_started(connection, release.migrations[1])
+    assert found(connection, release)["failed-row-blocks"].blocks
+    assert found(connection, release, own) == {}
+
+
+def test_an_older_migration_that_slips_in_is_found(
+    connection: Connection, release: Release
+) -> None:
+    ledger.record_applied(connection, release.migrations[1], NOON)
+    late = found(connection, release)["slips-in"]
+    assert "0001_a" in late.cause
 
 
 # --- one runner at a time -----------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """Prechecks see on the server what would stop the release, all of it at once."""
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib import catalog, ledger, plan
+from runbook_lib import catalog, checks, ledger, plan, prechecks
 from runbook_lib.database import Connection, Database
 from runbook_lib.errors import StatementError
-from runbook_lib.model import Environment, Plan, Policy, Release, Target
+from runbook_lib.findings import Severity
+from runbook_lib.model import Check, Environment, Plan, Policy, Release, Target
 from runbook_lib.observed import CheckResult, Status
 from runbook_lib.prechecks import run_prechecks
-from runbook_lib.queries import PROJECT
+from runbook_lib.queries import PROJECT, read_checks
 from runbook_lib.release import read_release
-from tests.db.snapshots import identified
 from tests.releases import release_of
 
-KYC = ("KYC_ENCRYPTION_KEY", "KYC_WEBHOOK_SECRET")
-POLICY = Policy(long_transaction=0.05)
+POLICY = Policy(long_transaction=0.05, lock_timeout=0.05)
+PRE = read_checks(PROJECT / "sql" / "checks" / "pre")
 
 
 @pytest.fixture
@@ -34,13 +33,25 @@ def shipped() -> Release:
     return read_release(PROJECT / "sql")
 
 
+def of_users(tmp_path: Path, sql: str = "ALTER TABLE users ADD name text") -> Release:
+    """Return a release that works on the table users."""
+    return release_of(tmp_path, {"0001_users": sql})
+
+
+def identified_on(connection: Connection) -> Target:
+    """Return who answers in a session."""
+    dbname = connection.value("SELECT current_database()")
+    return catalog.identify(connection, Environment("test", dbname, embedded=True, policy=POLICY))
+
+
 def planned(connection: Connection, target: Target, release: Release) -> Plan:
+    """Plan a release for the database as it is now."""
     return plan.make_plan(
         release,
         target,
         ledger.applied(ledger.read(connection)),
         {},
-        catalog.relations(connection),
+        plan.order(release, catalog.relations(connection)),
         catalog.take_snapshot(connection).fingerprint,
         demo_rows=False,
     )
@@ -49,38 +60,141 @@ def planned(connection: Connection, target: Target, release: Release) -> Plan:
 def checked(
     connection: Connection, release: Release, made: Plan | None = None, **changed: object
 ) -> dict[str, CheckResult]:
-    """Run the prechecks and return them by name."""
-    dbname = connection.value("SELECT current_database()")
-    environment = Environment("test", dbname, embedded=True, policy=POLICY)
-    target = catalog.identify(connection, environment)
+    """Run the prechecks and return them by name; ``changed`` is what the target says of itself."""
+    target = identified_on(connection)
     made = made or planned(connection, target, release)
     target = replace(target, **changed)  # type: ignore[arg-type]
     results = run_prechecks(connection, target, release, made, POLICY, PROJECT)
     return {item.name: item for item in results}
 
 
-def test_a_target_in_order_passes_everything(connection: Connection, release: Release) -> None:
+def bad(found: dict[str, CheckResult]) -> dict[str, str]:
+    """Return what did not pass, with what was observed."""
+    return {item.name: item.observed for item in found.values() if item.status is not Status.PASS}
+
+
+@contextmanager
+def as_plain_role(connection: Connection, grants: str = "") -> Iterator[str]:
+    """Be a role that may connect and nothing else but ``grants``, for the block."""
+    name = connection.value("SELECT 'plain_' || current_database()")
+    connection.execute(f"CREATE ROLE {name}")
+    if grants:
+        connection.execute(grants.format(role=name))
+    connection.execute(f"SET ROLE {name}")
+    try:
+        yield str(name)
+    finally:
+        connection.execute(f"RESET ROLE; DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+def looked_at_as_plain_role(
+    connection: Connection, release: Release, grants: str = ""
+) -> dict[str, CheckResult]:
+    made = planned(connection, identified_on(connection), release)
+    with as_plain_role(connection, grants):
+        return checked(connection, release, made)
+
+
+# --- all together ---------------------------------------------------------------------------------
+
+
+def test_a_clean_target_passes_everything(connection: Connection, release: Release) -> None:
     found = checked(connection, release)
-    assert {item.name: item.observed for item in found.values() if item.status is Status.FAIL} == {}
-    assert len(found) > 12
+    assert bad(found) == {}
+    assert len(found) > 40
+
+
+def test_a_clean_target_passes_everything_for_the_shipped_release(
+    connection: Connection, shipped: Release
+) -> None:
+    found = checked(connection, shipped)
+    assert {item.name for item in found.values() if item.status is Status.FAIL} == set()
+    assert not set(bad(found)) & {check.name for check in PRE}
+
+
+def test_the_prechecks_take_no_time(connection: Connection, release: Release) -> None:
+    begun = time.monotonic()
+    checked(connection, release)
+    assert time.monotonic() - begun < 20
 
 
 def test_what_fails_says_what_to_do(connection: Connection, release: Release) -> None:
-    stranger = replace(release.migrations[0], checksum="0" * 64)
-    ledger.record_baseline(connection, stranger)
-    ledger.record_started(connection, release.migrations[1])
-    found = checked(connection, release, in_recovery=True, server_version=120020)
+    connection.execute("CREATE TABLE surprise (id serial)")
+    made = planned(connection, identified_on(connection), release)
+    connection.execute("DROP TABLE surprise; CREATE TABLE another (id serial)")
+    with as_plain_role(connection):
+        found = checked(connection, release, made, in_recovery=True, server_version=120020)
     failed = [item for item in found.values() if item.status is Status.FAIL]
-    assert len(failed) >= 4
+    assert len(failed) >= 5
     assert [item.name for item in failed if not item.remedy] == []
 
 
 def test_nothing_is_written(connection: Connection, release: Release) -> None:
     connection.execute("SET default_transaction_read_only = on")
-    assert checked(connection, release)
+    assert checked(connection, release)["writes allowed"].status is Status.FAIL
 
 
-# --- server -------------------------------------------------------------------------------------
+@pytest.mark.parametrize("check", PRE, ids=lambda check: check.path.stem)
+def test_a_query_is_named_as_its_file(check: Check) -> None:
+    _, _, name = check.path.stem.partition("_")
+    assert check.name.replace(" ", "_") == name
+    assert check.remedy.endswith(".")
+
+
+def test_a_release_brings_checks_of_its_own(connection: Connection, tmp_path: Path) -> None:
+    release = release_of(tmp_path, {"0001_a": "CREATE TABLE a ()"})
+    directory = release.root / "checks" / "pre"
+    directory.mkdir(parents=True)
+    (directory / "stock.sql").write_text(
+        "-- Why.\n-- name: stock\n-- severity: error\n-- expect: no rows\n-- remedy: Count it.\n"
+        "SELECT 'short of 100 %' AS stock"
+    )
+    found = checked(connection, release)["stock"]
+    assert (found.status, found.observed) == (Status.FAIL, "short of 100 %")
+
+
+# --- how a check is run ---------------------------------------------------------------------------
+
+
+def run_one(connection: Connection, sql: str, severity: Severity = Severity.ERROR) -> CheckResult:
+    check = Check("one", "Why.", severity, "no rows", "Mend it.", sql, Path("one.sql"))
+    (result,) = checks.run_checks(connection, [check], {"wanted": 3})
+    return result
+
+
+def test_a_check_takes_parameters_and_doubled_percent_signs(connection: Connection) -> None:
+    found = run_one(connection, "SELECT %(wanted)s %% 2 AS rest")
+    assert (found.status, found.observed) == (Status.FAIL, "1")
+
+
+def test_a_check_without_parameters_keeps_its_percent_signs(connection: Connection) -> None:
+    assert run_one(connection, "SELECT 3 % 2 AS rest").observed == "1"
+
+
+def test_what_the_role_may_not_look_at_is_not_measured(connection: Connection) -> None:
+    with as_plain_role(connection):
+        found = run_one(connection, "SELECT * FROM pg_authid")
+    assert (found.status, "42501" in found.observed) == (Status.NOT_MEASURED, True)
+    assert "pg_monitor" in found.remedy
+
+
+def test_a_row_that_is_hidden_is_not_measured_and_one_that_is_seen_counts(
+    connection: Connection,
+) -> None:
+    hidden = "SELECT NULL AS seen, 'hidden' AS not_measured"
+    found = run_one(connection, hidden)
+    assert (found.status, found.observed) == (Status.NOT_MEASURED, "hidden")
+    found = run_one(connection, f"SELECT 'seen', NULL::text AS not_measured UNION ALL {hidden}")
+    assert (found.status, found.observed) == (Status.FAIL, "seen; hidden")
+
+
+def test_information_never_fails_nor_passes_unseen(connection: Connection) -> None:
+    assert run_one(connection, "SELECT 1", Severity.INFO).status is Status.PASS
+    broken = run_one(connection, "SELECT * FROM nowhere", Severity.INFO)
+    assert (broken.status, "42P01" in broken.observed) == (Status.NOT_MEASURED, True)
+
+
+# --- server ---------------------------------------------------------------------------------------
 
 
 def test_a_standby_fails(connection: Connection, release: Release) -> None:
@@ -107,118 +221,88 @@ def test_the_disk_of_a_server_elsewhere_is_not_measured(
     assert found.status is Status.NOT_MEASURED
 
 
-# --- role ---------------------------------------------------------------------------------------
-
-
-@contextmanager
-def as_plain_role(connection: Connection) -> Iterator[None]:
-    """Be a role that may connect and nothing else, for the block."""
-    name = connection.value("SELECT 'plain_' || current_database()")
-    connection.execute(f"CREATE ROLE {name}; SET ROLE {name}")
+def test_a_database_that_is_not_utf8_warns(
+    connection: Connection, target: Database, release: Release
+) -> None:
+    name = f"{target.dbname}_latin"
+    connection.execute(f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
     try:
-        yield
+        with target.on(name).connect() as latin:
+            found = checked(latin, release)
     finally:
-        connection.execute(f"RESET ROLE; DROP OWNED BY {name}; DROP ROLE {name}")
+        target.drop(name)
+    assert found["server encoding"].status is Status.WARN
+    assert found["client encoding"].status is Status.PASS
 
 
-def test_a_role_that_may_not_create_fails(connection: Connection, release: Release) -> None:
-    connection.execute("CREATE TABLE users ()")
-    made = planned(connection, identified_on(connection), release)
-    with as_plain_role(connection):
-        found = checked(connection, release, made)
-    assert found["may create in schema public"].status is Status.FAIL
-    assert found["owns the tables it alters"].status is Status.FAIL
-    assert found["owns the tables it alters"].observed == "users"
-    assert found["may create a database"].status is Status.WARN
-
-
-def identified_on(connection: Connection) -> Target:
-    dbname = connection.value("SELECT current_database()")
-    return catalog.identify(connection, Environment("test", dbname, embedded=True, policy=POLICY))
-
-
-# --- sessions -----------------------------------------------------------------------------------
-
-
-def test_a_long_transaction_warns_and_is_named(
-    connection: Connection, target: Database, release: Release
+@pytest.mark.parametrize(
+    ("name", "setting", "status"),
+    [
+        ("client encoding", "client_encoding = 'LATIN1'", Status.FAIL),
+        ("writes allowed", "default_transaction_read_only = on", Status.FAIL),
+        ("search path", "search_path = other, public", Status.FAIL),
+        ("search path", "search_path = ''", Status.FAIL),
+        ("timeouts from outside", "idle_in_transaction_session_timeout = '1min'", Status.WARN),
+        ("timeouts from outside", "transaction_timeout = '1min'", Status.WARN),
+        ("timeouts from outside", "statement_timeout = '1min'", Status.WARN),
+        ("timeouts from outside", "lock_timeout = '1min'", Status.WARN),
+        ("memory settings", "work_mem = '7MB'", Status.PASS),
+    ],
+)
+def test_a_setting_of_the_database_is_seen(
+    connection: Connection, target: Database, release: Release, name: str, setting: str, status: str
 ) -> None:
-    with target.connect() as forgotten, forgotten.transaction():
-        pid = forgotten.value("SELECT pg_backend_pid()")
-        time.sleep(2 * POLICY.long_transaction)
-        found = checked(connection, release)["long transactions"]
-    assert found.status is Status.WARN
-    assert f"pid {pid} (postgres, migration runbook, idle in transaction)" in found.observed
+    connection.execute("CREATE SCHEMA other")
+    connection.execute(f"ALTER DATABASE {target.dbname} SET {setting}")
+    with target.connect() as session:
+        found = checked(session, release)[name]
+    assert found.status is status
+    assert setting.split(" = ", maxsplit=1)[0] in found.observed
 
 
-def test_a_session_that_waits_for_a_lock_warns_and_is_named(
-    connection: Connection, target: Database, release: Release
+def test_a_path_that_leads_elsewhere_is_no_matter_where_every_name_has_its_schema(
+    connection: Connection, tmp_path: Path
 ) -> None:
-    connection.execute("CREATE TABLE t ()")
-    with target.connect() as holder, target.connect() as waiter:
-        pid = waiter.value("SELECT pg_backend_pid()")
-        holder.execute("BEGIN; LOCK TABLE t")
-        thread = threading.Thread(target=waits, args=(waiter,))
-        thread.start()
-        try:
-            until = time.monotonic() + 10
-            blocked = f"SELECT cardinality(pg_blocking_pids({pid})) > 0"
-            while not connection.value(blocked) and time.monotonic() < until:
-                time.sleep(0.01)
-            found = checked(connection, release)["blocked sessions"]
-        finally:
-            holder.execute("ROLLBACK")
-            thread.join()
-    assert (found.status, found.observed) == (Status.WARN, str(pid))
+    connection.execute("CREATE SCHEMA other; SET search_path = other, public")
+    release = release_of(tmp_path, {"0001_a": "CREATE TABLE other.a ()"})
+    assert checked(connection, release)["search path"].status is Status.PASS
 
 
-def waits(waiter: Connection) -> None:
-    waiter.rows("SELECT count(*) FROM t")
+def test_a_limit_of_temporary_files_warns(connection: Connection, tmp_path: Path) -> None:
+    connection.execute("CREATE TABLE users AS SELECT generate_series(1, 2000) AS id")
+    connection.execute("ANALYZE users; SET temp_file_limit = '8kB'")
+    found = checked(connection, of_users(tmp_path))["temporary files"]
+    assert (found.status, "public.users is" in found.observed) == (Status.WARN, True)
 
 
-def test_other_sessions_are_named(
-    connection: Connection, target: Database, release: Release
+def test_old_transaction_ids_warn(
+    connection: Connection, release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with target.connect() as other:
-        other.execute("SET application_name = 'shop web'")
-        found = checked(connection, release)["other sessions"]
-    assert (found.status, found.observed) == (Status.PASS, "1 (shop web)")
+    monkeypatch.setattr(prechecks, "_TRANSACTION_IDS", 0)
+    assert checked(connection, release)["transaction ids"].status is Status.WARN
 
 
-# --- ledger and schema --------------------------------------------------------------------------
-
-
-def test_changed_unknown_and_failed_rows_are_found_at_once(
-    connection: Connection, release: Release
-) -> None:
-    first, second = release.migrations
-    ledger.record_baseline(connection, replace(first, checksum="0" * 64))
-    ledger.record_baseline(connection, replace(first, name="0000_stranger"))
-    ledger.record_started(connection, second)
-    found = checked(connection, release)
-    assert found["changed migrations"].status is Status.FAIL
-    assert found["unknown migrations"].status is Status.WARN
-    assert found["failed migrations"].status is Status.FAIL
+# --- schema ---------------------------------------------------------------------------------------
 
 
 def test_a_schema_that_changed_since_the_plan_fails(
-    connection: Connection, target: Database, release: Release
+    connection: Connection, release: Release
 ) -> None:
-    made = planned(connection, identified(target), release)
+    made = planned(connection, identified_on(connection), release)
     connection.execute("CREATE TABLE surprise ()")
     assert checked(connection, release, made)["schema as planned"].status is Status.FAIL
 
 
 def test_a_run_that_has_begun_is_not_held_against_it(
-    connection: Connection, target: Database, release: Release
+    connection: Connection, release: Release
 ) -> None:
-    made = planned(connection, identified(target), release)
+    made = planned(connection, identified_on(connection), release)
     connection.execute("CREATE TABLE a ()")
     ledger.record_baseline(connection, release.migrations[0])
     assert checked(connection, release, made)["schema as planned"].status is Status.PASS
 
 
-# --- variables ----------------------------------------------------------------------------------
+# --- variables ------------------------------------------------------------------------------------
 
 
 @pytest.fixture

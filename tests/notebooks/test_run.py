@@ -227,6 +227,48 @@ def test_a_defect_stops_the_run_with_its_place(
         stop(project)
 
 
+@pytest.mark.xdist_group("releases")
+def test_every_defect_of_a_release_is_reported_in_one_run(tmp_path: Path) -> None:
+    project = fresh_project(tmp_path)
+    files = {
+        "0001_good": GOOD,
+        "0002_broken": "CREATE TABEL b (id int);\nALTER TABLE a ADD CHECK (id = 'x');\n",
+        "0003_missing": "ALTER TABLE nowhere ADD x int;\nALTER TABLE b ADD y int;\n",
+        "0004_drops": "DO $$ BEGIN\n  DROP TABLE old;\nEND $$;\n",
+    }
+    prisma_release(project / "many", **files)
+    try:
+        first = prisma_release(project / "first", **{"0000_old": "CREATE TABLE old (id int);"})
+        begun = papermill("notebooks/run.ipynb", f"release={first}", project=project)
+        assert begun.returncode == 0, begun.stderr[-3000:]
+        done = papermill("notebooks/run.ipynb", "release=many", project=project)
+        assert done.returncode != 0
+        assert "Prechecks stopped" in done.stderr
+        assert "Rehearsal stopped" in done.stderr
+        (run,) = [path for path in runs(project) if path.name.endswith("_many")]
+        verdict = record(run, "rehearsal")
+        blocking = [
+            (item["path"].split("/")[1], item["line"], item["sqlstate"])
+            for item in verdict["findings"]
+            if item["severity"] == "error"
+        ]
+        assert verdict["verdict"] == "failed"
+        assert blocking == [
+            ("0002_broken", 1, "42601"),
+            ("0002_broken", 2, "23514"),
+            ("0003_missing", 1, "42P01"),
+            ("0003_missing", 2, "42P01"),
+            ("0004_drops", 2, ""),
+        ]
+        with connect(project) as connection:
+            assert catalog.relations(connection) == {"public.old", "public._prisma_migrations"}
+        refused = papermill("notebooks/40_migrate.ipynb", "release=many", project=project)
+        assert refused.returncode != 0
+        assert "Migration waits for Prechecks" in refused.stderr
+    finally:
+        stop(project)
+
+
 @pytest.mark.xdist_group("killed")
 def test_a_killed_run_goes_on_to_the_same_schema(tmp_path: Path) -> None:
     project = fresh_project(tmp_path)

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from runbook_lib import plan
-from runbook_lib.errors import PlanError, ReleaseError
+from runbook_lib.errors import ReleaseError
 from runbook_lib.evidence import RunDirectory
+from runbook_lib.findings import Finding, Severity
 from runbook_lib.manifest import Declaration
 from runbook_lib.model import Moved, Plan, Release, Step, StepKind, Target
-from runbook_lib.run import _read_plan
+from runbook_lib.opening import _read_plan
 from tests.releases import migration_of, release_of
 
 TARGET = Target(
@@ -25,6 +26,7 @@ TARGET = Target(
     in_recovery=False,
     embedded=True,
 )
+DEFECT = Finding("reading", "rule", Severity.ERROR, "a.sql", 1, "cause", "effect", "remedy")
 PLAN = Plan(
     release="shop",
     release_digest="d1",
@@ -34,6 +36,7 @@ PLAN = Plan(
     applied=("a",),
     steps=(Step("b", StepKind.APPLY, "c1", "pending"),),
     schema_fingerprint="f1",
+    defects=(DEFECT,),
 )
 
 
@@ -48,10 +51,11 @@ def require(release: Release, name: str, *others: str) -> Release:
     )
 
 
-def refused(release: Release, existing: frozenset[str] = frozenset()) -> PlanError:
-    with pytest.raises(PlanError) as caught:
-        plan.order(release, existing)
-    return caught.value
+def refused(release: Release, existing: frozenset[str] = frozenset()) -> Finding:
+    """Return the only defect of the order."""
+    (finding,) = plan.order(release, existing).defects
+    assert finding.blocks
+    return finding
 
 
 # --- order --------------------------------------------------------------------------------------
@@ -128,7 +132,7 @@ def test_what_the_manifest_requires_counts(tmp_path: Path) -> None:
 
 def test_requiring_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     release = release_of(tmp_path, {"a": "CREATE TABLE a ()"})
-    assert "a requires nowhere" in str(refused(require(release, "a", "nowhere")))
+    assert "a requires nowhere" in refused(require(release, "a", "nowhere")).cause
 
 
 def test_a_cycle_names_both_files_and_lines(tmp_path: Path) -> None:
@@ -139,7 +143,7 @@ def test_a_cycle_names_both_files_and_lines(tmp_path: Path) -> None:
             "2": "CREATE TABLE b ();\nALTER TABLE a ADD c int",
         },
     )
-    message = str(refused(release))
+    message = refused(release).cause
     one, two = (item.statements[0].path for item in release.migrations)
     assert f"{one}:3 needs b" in message
     assert f"{two}:2 needs a" in message
@@ -154,7 +158,19 @@ def test_a_file_outside_the_circle_is_not_blamed_for_it(tmp_path: Path) -> None:
             "2": "CREATE TABLE b (); ALTER TABLE a ADD c int",
         },
     )
-    assert "0_outside" not in str(refused(release))
+    assert "0_outside" not in refused(release).cause
+
+
+def test_every_defect_of_the_order_is_listed_at_once(tmp_path: Path) -> None:
+    files = {"1": "UPDATE nowhere SET a = 1; UPDATE neither SET a = 1", "2": "UPDATE no SET a = 1"}
+    release = require(release_of(tmp_path, files), "2", "missing")
+    found = plan.order(release)
+    assert [item.rule for item in found.defects] == [
+        *["missing-table"] * 2,
+        "manifest",
+        "missing-table",
+    ]
+    assert found.names == ("1", "2")
 
 
 # --- what nothing creates -----------------------------------------------------------------------
@@ -165,12 +181,12 @@ def test_a_table_that_nothing_creates_is_42p01_with_file_and_line(tmp_path: Path
     error = refused(release)
     assert (error.sqlstate, error.line) == ("42P01", 4)
     assert error.path == release.migrations[0].statements[0].path
-    assert '"Nowhere"' in error.message
+    assert '"Nowhere"' in error.cause
 
 
 def test_a_table_of_the_target_satisfies(tmp_path: Path) -> None:
     release = release_of(tmp_path, {"1": "UPDATE nowhere SET a = 1"})
-    assert plan.order(release, frozenset({"public.nowhere"})).names == ("1",)
+    assert plan.order(release, frozenset({"public.nowhere"})).defects == ()
 
 
 def test_a_table_of_another_schema_does_not_satisfy(tmp_path: Path) -> None:
@@ -195,7 +211,7 @@ def test_a_table_of_another_schema_does_not_satisfy(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_unmet_reference(tmp_path: Path, sql: str) -> None:
-    assert plan.order(release_of(tmp_path, {"1": f"CREATE TABLE t (); {sql}"})).names == ("1",)
+    assert plan.order(release_of(tmp_path, {"1": f"CREATE TABLE t (); {sql}"})).defects == ()
 
 
 @pytest.mark.parametrize(
@@ -214,7 +230,7 @@ def test_what_is_no_unmet_reference(tmp_path: Path, sql: str) -> None:
     ],
 )
 def test_what_the_server_would_take_is_not_refused(tmp_path: Path, sql: str) -> None:
-    assert plan.order(release_of(tmp_path, {"1": sql})).names == ("1",)
+    assert plan.order(release_of(tmp_path, {"1": sql})).defects == ()
 
 
 @pytest.mark.parametrize(
@@ -225,7 +241,7 @@ def test_behind_what_may_create_anything_nothing_is_known_to_be_unmet(
     tmp_path: Path, opaque: str
 ) -> None:
     release = release_of(tmp_path, {"1": opaque, "2": "UPDATE made SET a = 1"})
-    assert plan.order(release).names == ("1", "2")
+    assert plan.order(release).defects == ()
 
 
 # --- units --------------------------------------------------------------------------------------
@@ -335,7 +351,7 @@ def planned(release: Release, **changed: Any) -> Plan:
         "target": TARGET,
         "applied": (),
         "baseline": {},
-        "existing": frozenset(),
+        "ordered": plan.order(release),
         "fingerprint": "f",
         "demo_rows": False,
     }
@@ -370,6 +386,7 @@ CHANGED: dict[str, Any] = {
     "applied": (),
     "steps": (Step("b", StepKind.APPLY, "c2", "pending"),),
     "schema_fingerprint": "f2",
+    "defects": (replace(DEFECT, line=2),),
 }
 
 

@@ -85,6 +85,7 @@ def test_a_directory_that_is_not_there_holds_no_check(tmp_path: Path) -> None:
 
 
 CHECKS = sorted((queries.PROJECT / "sql" / "checks").glob("*.sql"))
+PRE = sorted((queries.PROJECT / "sql" / "checks" / "pre").glob("*.sql"))
 CATALOG = sorted((queries.PROJECT / "sql" / "catalog").glob("*.sql"))
 
 
@@ -92,8 +93,17 @@ CATALOG = sorted((queries.PROJECT / "sql" / "catalog").glob("*.sql"))
 def test_a_check_of_the_project_is_one_query_named_as_its_file(path: Path) -> None:
     check = queries.read_check(path)
     assert check.name == path.stem
-    kinds = [item.kind for item in read_statements(check.sql, str(path))]
+    statements, findings = read_statements(check.sql, str(path))
+    kinds = [item.kind for item in statements]
+    assert not findings
     assert kinds == ([] if check.expect == "by hand" else ["select"])
+
+
+@pytest.mark.parametrize("path", PRE, ids=lambda path: path.stem)
+def test_a_precheck_of_the_project_is_one_query(path: Path) -> None:
+    check = queries.read_check(path)
+    statements, findings = read_statements(_without_parameters(check.sql), str(path))
+    assert ([item.kind for item in statements], findings) == (["select"], ())
 
 
 @pytest.mark.parametrize("path", CATALOG, ids=lambda path: path.stem)
@@ -102,11 +112,12 @@ def test_a_catalog_file_of_the_project_says_why_and_holds_one_statement(path: Pa
     why = text.splitlines()[0]
     assert why.startswith("-- ")
     assert len(why.split()) >= 4
-    assert len(read_statements(_without_parameters(text), str(path))) == 1
+    statements, findings = read_statements(_without_parameters(text), str(path))
+    assert (len(statements), findings) == (1, ())
 
 
-@pytest.mark.parametrize("path", CATALOG, ids=lambda path: path.stem)
-def test_a_catalog_file_with_parameters_doubles_every_other_percent_sign(path: Path) -> None:
+@pytest.mark.parametrize("path", [*CATALOG, *PRE], ids=lambda path: path.stem)
+def test_a_query_with_parameters_doubles_every_other_percent_sign(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     rest = re.sub(r"%\(\w+\)s|%%", "", text)
     assert "%(" not in text or "%" not in rest

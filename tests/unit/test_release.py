@@ -9,6 +9,7 @@ import pytest
 
 from runbook_lib import plan
 from runbook_lib.errors import ReleaseError
+from runbook_lib.findings import Finding
 from runbook_lib.model import Release
 from runbook_lib.queries import PROJECT
 from runbook_lib.release import read_release
@@ -49,6 +50,13 @@ def refused(directory: Path) -> ReleaseError:
     with pytest.raises(ReleaseError) as caught:
         read_release(directory)
     return caught.value
+
+
+def defect(directory: Path) -> Finding:
+    """Return the only defect of a release."""
+    (finding,) = read_release(directory).defects
+    assert finding.blocks
+    return finding
 
 
 @pytest.fixture(scope="module")
@@ -121,9 +129,9 @@ def test_what_is_declared_and_not_created_is_refused(
     tmp_path: Path, kind: str, name: str, line: int
 ) -> None:
     manifest = MANIFEST.replace(f"{kind} = [", f'{kind} = ["{name}", ')
-    error = refused(write(tmp_path, manifest))
-    assert error.place == f"{tmp_path / 'release.toml'}:{line}"
-    assert f"declares {name} among its {kind}" in error.message
+    error = defect(write(tmp_path, manifest))
+    assert error.place == f"{tmp_path.name}/release.toml:{line}"
+    assert f"declares {name} among its {kind}" in error.cause
 
 
 @pytest.mark.parametrize(
@@ -139,24 +147,24 @@ def test_what_is_created_and_not_declared_is_refused(
     tmp_path: Path, kind: str, name: str, line: int
 ) -> None:
     manifest = re.sub(rf'^({kind} = .*)"{re.escape(name)}",? ?', r"\1", MANIFEST, flags=re.M)
-    error = refused(write(tmp_path, manifest))
+    error = defect(write(tmp_path, manifest))
     assert error.place.endswith(f"/migrations/0001_a/migration.sql:{line}")
-    assert error.message.startswith(f"{name} is created here")
-    assert f"among the {kind} of 0001_a" in error.message
+    assert error.cause.startswith(f"{name} is created here")
+    assert f"among the {kind}" in error.cause
 
 
 def test_a_listed_file_that_is_missing_is_refused_with_the_line_of_its_entry(
     tmp_path: Path,
 ) -> None:
     shutil.rmtree(write(tmp_path) / "migrations" / "0001_a")
-    error = refused(tmp_path)
-    assert error.place == f"{tmp_path / 'release.toml'}:6"
-    assert "0001_a" in error.message
+    error = defect(tmp_path)
+    assert error.place == f"{tmp_path.name}/release.toml:6"
+    assert "0001_a" in error.cause
 
 
 def test_a_file_that_is_not_listed_is_refused(tmp_path: Path) -> None:
     write_release(write(tmp_path) / "migrations", {"0002_b": "SELECT 1"})
-    assert "0002_b/migration.sql is not listed" in refused(tmp_path).message
+    assert "0002_b/migration.sql is not listed" in defect(tmp_path).cause
 
 
 def test_a_manifest_that_is_not_toml_is_refused_with_the_line(tmp_path: Path) -> None:
@@ -183,6 +191,41 @@ def test_an_unknown_key_of_a_table_is_named(tmp_path: Path) -> None:
 def test_an_unknown_key_of_a_migration_is_named(tmp_path: Path) -> None:
     manifest = MANIFEST.replace("tables =", 'colour = "red"\ntables =')
     assert "colour" in refused(write(tmp_path, manifest)).message
+
+
+def test_every_defect_of_a_release_is_listed_at_once(tmp_path: Path) -> None:
+    files = {"0003_c": "SELEC 1;\nSELEC 2;"}
+    release = release_of(tmp_path / "plain", {**files, "0004_d": "\\i x.sql\nSELEC 3;"})
+    assert [item.place.split("/", 1)[1] for item in release.defects] == [
+        "0003_c/migration.sql:1",
+        "0003_c/migration.sql:2",
+        "0004_d/migration.sql:1",
+        "0004_d/migration.sql:2",
+    ]
+
+
+ACCEPT = """
+[[accept]]
+rule = "json-column"
+migration = "0001_a"
+reason = "nobody compares it"
+"""
+
+
+def test_a_manifest_may_hold_acceptances_alone(tmp_path: Path) -> None:
+    write_release(tmp_path, {"0001_a": "CREATE TABLE t (j json)"})
+    (tmp_path / "release.toml").write_text(ACCEPT, encoding="utf-8")
+    release = read_release(tmp_path)
+    (accepted,) = release.accepts
+    assert (accepted.rule, accepted.migration, accepted.line) == ("json-column", "0001_a", 3)
+    assert [item.name for item in release.migrations] == ["0001_a"]
+
+
+def test_an_acceptance_without_a_reason_is_refused_with_its_line(tmp_path: Path) -> None:
+    text = MANIFEST + ACCEPT.replace("nobody compares it", " ")
+    error = refused(write(tmp_path, text))
+    assert error.line == MANIFEST.count("\n") + 3
+    assert "json-column is accepted for no reason" in error.message
 
 
 # --- plain directories --------------------------------------------------------------------------
@@ -223,7 +266,7 @@ def test_a_directory_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_not_utf_8_is_refused_with_the_line(tmp_path: Path) -> None:
     path = write_release(tmp_path, {"1": ""}) / "1" / "migration.sql"
     path.write_bytes(b"SELECT 1;\n-- \xe4\xf6\nSELECT 2;")
-    assert refused(tmp_path).place == f"{path}:2"
+    assert defect(tmp_path).place == f"{tmp_path.name}/1/migration.sql:2"
 
 
 def test_a_byte_order_mark_is_no_sql(tmp_path: Path) -> None:

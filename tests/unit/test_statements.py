@@ -2,26 +2,33 @@
 
 import pytest
 
-from runbook_lib.errors import ReleaseError
+from runbook_lib.findings import Finding
 from runbook_lib.model import DbObject, Statement
-from runbook_lib.statements import read_statements
+from runbook_lib.statements import fingerprint, read_statements
 
 FILE = "0001_a/migration.sql"
 
 
+def read(sql: str) -> tuple[Statement, ...]:
+    statements, findings = read_statements(sql, FILE)
+    assert findings == ()
+    return statements
+
+
 def one(sql: str) -> Statement:
-    (statement,) = read_statements(sql, FILE)
+    (statement,) = read(sql)
     return statement
 
 
 def lines(sql: str) -> list[int]:
-    return [statement.line for statement in read_statements(sql, FILE)]
+    return [statement.line for statement in read(sql)]
 
 
-def refused(sql: str) -> ReleaseError:
-    with pytest.raises(ReleaseError) as caught:
-        read_statements(sql, FILE)
-    return caught.value
+def refused(sql: str) -> Finding:
+    """Return the only thing that cannot be read."""
+    _, (finding,) = read_statements(sql, FILE)
+    assert finding.blocks
+    return finding
 
 
 # --- splitting ----------------------------------------------------------------------------------
@@ -29,31 +36,31 @@ def refused(sql: str) -> ReleaseError:
 
 @pytest.mark.parametrize("sql", ["", " \n\t\n", "-- nothing\n/* at all */", ";;\n;"])
 def test_a_file_without_statements_has_none(sql: str) -> None:
-    assert read_statements(sql, FILE) == ()
+    assert read(sql) == ()
 
 
 def test_the_last_semicolon_may_be_missing() -> None:
-    found = read_statements("SELECT 1;\nSELECT 2", FILE)
+    found = read("SELECT 1;\nSELECT 2")
     assert [item.sql for item in found] == ["SELECT 1", "SELECT 2"]
 
 
 def test_a_semicolon_inside_quotes_splits_nothing() -> None:
     sql = """CREATE TABLE "a;b" (c text DEFAULT ';'); SELECT E'\\';' AS "x;y";"""
-    assert len(read_statements(sql, FILE)) == 2
+    assert len(read(sql)) == 2
 
 
 def test_a_semicolon_inside_a_dollar_quoted_body_splits_nothing() -> None:
     body = "BEGIN\n  PERFORM 1; /* ; */\n  RETURN;\nEND"
     sql = f"CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $body$ {body} $body$;\nSELECT 1;"
-    function, after = read_statements(sql, FILE)
+    function, after = read(sql)
     assert function.sql.endswith("$body$")
     assert after.line == 5
 
 
 def test_comments_before_between_and_behind_statements_do_not_count() -> None:
     sql = "-- a; b\n/* c\n /* nested; */ */ SELECT 1; -- d;\n\n-- e\nSELECT /* ; */ 2; -- f"
-    assert [item.line for item in read_statements(sql, FILE)] == [3, 6]
-    assert read_statements(sql, FILE)[1].sql == "SELECT /* ; */ 2"
+    assert [item.line for item in read(sql)] == [3, 6]
+    assert read(sql)[1].sql == "SELECT /* ; */ 2"
 
 
 def test_windows_line_ends_do_not_shift_lines() -> None:
@@ -61,7 +68,7 @@ def test_windows_line_ends_do_not_shift_lines() -> None:
 
 
 def test_text_of_several_bytes_does_not_shift_statements() -> None:
-    first, second = read_statements("SELECT 'ünï€😀'; -- ñ\nSELECT '日本';", FILE)
+    first, second = read("SELECT 'ünï€😀'; -- ñ\nSELECT '日本';")
     assert (first.sql, second.sql, second.line) == ("SELECT 'ünï€😀'", "SELECT '日本'", 2)
 
 
@@ -254,7 +261,7 @@ def test_a_do_block_is_opaque() -> None:
 def test_a_syntax_error_has_file_line_and_sqlstate() -> None:
     error = refused("SELECT 1;\n\nCREATE TABEL t (id int);")
     assert (error.place, error.sqlstate) == (f"{FILE}:3", "42601")
-    assert 'syntax error at or near "tabel"' in str(error).lower()
+    assert 'syntax error at or near "tabel"' in error.cause.lower()
 
 
 def test_the_line_of_an_error_is_right_behind_text_of_several_bytes() -> None:
@@ -274,18 +281,18 @@ def test_an_unterminated_string_is_a_syntax_error() -> None:
 def test_a_psql_meta_command_is_refused_with_its_line(command: str) -> None:
     error = refused(f"SELECT 1;\n{command}\nSELECT 2;")
     assert error.place == f"{FILE}:2"
-    assert f"{command.split(maxsplit=1)[0]} is a psql meta-command" in str(error)
+    assert f"{command.split(maxsplit=1)[0]} is a psql meta-command" in error.cause
 
 
 def test_a_meta_command_behind_a_statement_on_its_line_is_refused() -> None:
     error = refused("SELECT 1\n\\gexec\n")
-    assert (error.line, "\\gexec is a psql meta-command" in str(error)) == (2, True)
+    assert (error.line, "\\gexec is a psql meta-command" in error.cause) == (2, True)
 
 
 def test_copy_from_stdin_with_rows_is_refused_with_its_line() -> None:
     error = refused("SELECT 1;\nCOPY t (a, b) FROM stdin;\n1\tx\n2\ty\n\\.\nSELECT 2;")
     assert error.place == f"{FILE}:2"
-    assert "COPY FROM STDIN" in str(error)
+    assert "COPY FROM STDIN" in error.cause
 
 
 def test_copy_from_stdin_over_two_lines_is_refused_with_its_first_line() -> None:
@@ -302,4 +309,111 @@ def test_copy_from_a_file_of_the_server_is_sql() -> None:
 
 def test_a_nul_byte_is_refused_with_its_line() -> None:
     error = refused("SELECT 1;\nSELECT '\0';")
-    assert (error.place, "NUL byte" in str(error)) == (f"{FILE}:2", True)
+    assert (error.place, "NUL byte" in error.cause) == (f"{FILE}:2", True)
+
+
+# --- going on behind what cannot be read --------------------------------------------------------
+
+
+def recovered(sql: str) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+    """Return line and kind of what was kept, and line and rule of what was not."""
+    statements, findings = read_statements(sql, FILE)
+    kept = [(item.line, item.kind) for item in statements]
+    return kept, [(item.line, item.rule) for item in findings]
+
+
+@pytest.mark.parametrize(
+    ("sql", "kept", "found"),
+    [
+        (
+            "SELECT 1;\nSELEC 2;\nCREATE TABLE a (b int;\nSELECT 3;\nALTER TABLE;\nSELECT 4",
+            [(1, "select"), (4, "select"), (6, "select")],
+            [(2, "syntax-error"), (3, "syntax-error"), (5, "syntax-error")],
+        ),
+        (
+            "CREATE TABLE a ()\nCREATE TABLE b ();\nSELECT 1;",
+            [(1, "create"), (2, "create"), (3, "select")],
+            [(2, "syntax-error")],
+        ),
+        (
+            "\\set a 'b\nSELECT 1;\nSELECT 2 \\gexec\nSELECT 3;",
+            [(2, "select"), (3, "select"), (4, "select")],
+            [(1, "psql-meta-command"), (3, "psql-meta-command")],
+        ),
+        (
+            "SELECT 1;\nCOPY t FROM stdin;\n1\tit's; \"\n2\t$$\n\\.\nSELECT 2;\nSELEC 3;",
+            [(1, "select"), (6, "select")],
+            [(2, "copy-from-stdin"), (7, "syntax-error")],
+        ),
+        ("SELECT 1;\nSELECT 'abc;\nSELECT 2;", [(1, "select")], [(2, "unterminated")]),
+        ("SELECT 1;\n/* abc;\nSELECT 2;", [(1, "select")], [(2, "unterminated")]),
+        ("SELECT 1;\nSELECT $a$ x $b$;\n", [(1, "select")], [(2, "unterminated")]),
+        (
+            "SELEC 1;\nCREATE RULE r AS ON INSERT TO t DO ALSO (SELECT 1; SELECT 2);\nSELECT 3;",
+            [(2, "rule"), (3, "select")],
+            [(1, "syntax-error")],
+        ),
+        (
+            "SELEC 1;\nCREATE FUNCTION f() RETURNS int LANGUAGE sql\n"
+            "BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END;\nSELECT 3;",
+            [(2, "create function"), (4, "select")],
+            [(1, "syntax-error")],
+        ),
+        (
+            "SELECT 'é'; SELEC 1; /* /* ; */ ; */ SELECT \"a;'b\", E'\\';', U&\"d\\0061\";\n"
+            "-- '\nSELECT 5",
+            [(1, "select"), (1, "select"), (3, "select")],
+            [(1, "syntax-error")],
+        ),
+        ("SELECT '\0';\nSELEC 1;", [(1, "select")], [(1, "nul-byte"), (2, "syntax-error")]),
+        (
+            "SELEC 1;\r\nSELECT 2;\r\nSELEC 3;",
+            [(2, "select")],
+            [(1, "syntax-error"), (3, "syntax-error")],
+        ),
+        ("SELECT :name;\nSELECT 100 % 7;", [(2, "select")], [(1, "syntax-error")]),
+    ],
+)
+def test_every_error_is_found_and_every_readable_statement_kept(
+    sql: str, kept: list[tuple[int, str]], found: list[tuple[int, str]]
+) -> None:
+    assert recovered(sql) == (kept, found)
+
+
+def test_a_recovered_statement_is_what_a_readable_file_gives() -> None:
+    good = "CREATE TABLE a (id int REFERENCES b);\nUPDATE a SET id = 1;\n"
+    statements, _ = read_statements(good + "SELEC 1;", FILE)
+    assert statements == read(good)
+
+
+def test_what_lies_behind_a_missing_semicolon_is_told_apart() -> None:
+    assert refused("CREATE TABLE a ()\nCREATE TABLE b ();").remedy == "Write a semicolon before it."
+
+
+# --- search_path and schemas --------------------------------------------------------------------
+
+
+def test_names_belong_to_the_schema_that_the_file_sets() -> None:
+    _, table, _, other = read(
+        "SET search_path = app, public; CREATE TABLE t (id int REFERENCES u);"
+        "RESET search_path; CREATE TABLE v ()"
+    )
+    assert table.creates[0] == DbObject("table", "app", "t")
+    assert table.locks[0].relation == DbObject("relation", "app", "u")
+    assert other.creates[0] == DbObject("table", "public", "v")
+
+
+def test_set_schema_moves_a_table() -> None:
+    statement = one("ALTER TABLE t SET SCHEMA app")
+    assert statement.creates == (DbObject("table", "app", "t"),)
+    assert statement.removes == (DbObject("table", "public", "t"),)
+
+
+# --- the parse fingerprint ----------------------------------------------------------------------
+
+
+def test_comments_do_not_change_the_fingerprint_and_constants_do() -> None:
+    plain = fingerprint("SELECT 1; SELECT 2")
+    assert fingerprint("-- why\nselect  1;\n\nSELECT 2;") == plain
+    assert fingerprint("SELECT 1; SELECT 3") != plain
+    assert fingerprint("SELEC 1") == ""

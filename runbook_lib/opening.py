@@ -1,0 +1,169 @@
+"""Open a run: find the target and the release, go on with the last run or plan a new one."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from runbook_lib import catalog, ledger, plan
+from runbook_lib.archive import scratch_database
+from runbook_lib.baseline import find_candidates, prove_equal
+from runbook_lib.config import find_root, read_environment
+from runbook_lib.database import Connection, Database
+from runbook_lib.display import executed_cells
+from runbook_lib.errors import ConfigError, GateError
+from runbook_lib.evidence import Journal, RunDirectory
+from runbook_lib.findings import Finding
+from runbook_lib.gates import check_gate
+from runbook_lib.model import Environment, Moved, Plan, Release, Step, StepKind, Target
+from runbook_lib.parameters import check_parameters
+from runbook_lib.queries import PROJECT
+from runbook_lib.release import read_release
+from runbook_lib.run import Run
+from runbook_lib.targets import embedded_server, reach
+
+_STARTS = {"run", "brief"}  # where a new run may begin though the last one is finished
+
+
+def open_run(env: str, release: str = "", phase: str = "run") -> Run:
+    """Open the run of a release on an environment for one phase, or start one.
+
+    ``release`` is a directory of migrations; empty means the one that ships. An unfinished run of
+    the same release is continued; a finished one is followed by a new one, where the phase is the
+    first. Raises a RunbookError that says what is wrong before anything is touched.
+    """
+    check_parameters(executed_cells())
+    root = find_root()
+    environment = read_environment(root, env)
+    found = read_release(_release_directory(root, release))
+    database = reach(environment, root, found)
+    with database.connect() as connection:
+        target = catalog.identify(connection, environment)
+        opening = _Opening(root, environment, found, database, target, phase, release)
+        run = _continued(opening, connection) or _started(opening, connection)
+    check_gate(run)
+    return run
+
+
+def _release_directory(root: Path, release: str) -> Path:
+    if not release:
+        return root / "sql" if (root / "sql").is_dir() else PROJECT / "sql"
+    path = Path(release).expanduser()
+    for candidate in (Path.cwd() / path, root / path):
+        if candidate.is_dir():
+            return candidate.resolve()
+    raise ConfigError(
+        f"There is no release directory '{release}'.",
+        remedy=f"Give -p release a directory of SQL migrations, absolute or below {root.name}/.",
+    )
+
+
+@dataclass(frozen=True)
+class _Opening:
+    """Hold what is known of a run before its plan."""
+
+    root: Path
+    environment: Environment
+    release: Release
+    database: Database
+    target: Target
+    phase: str
+    given: str
+
+    def run(self, planned: Plan, directory: RunDirectory) -> Run:
+        journal = Journal(directory.path / "journal.jsonl")
+        return Run(plan=planned, directory=directory, journal=journal, **vars(self))
+
+
+def _continued(opening: _Opening, connection: Connection) -> Run | None:
+    """Return the latest run, if it is of these files and this server and is not over.
+
+    A rollback takes the latest run that has a backup, whatever became of the files since.
+    """
+    earlier = [
+        opening.run(_read_plan(directory), directory)
+        for directory in RunDirectory.all(
+            opening.root, opening.environment.name, opening.release.name
+        )
+    ]
+    here = [run for run in earlier if _same_server(run.plan.target, opening.target)]
+    if opening.phase == "rollback":
+        here = [run for run in here if run.backup() and not run.passed("rollback")]
+        if not here:
+            message = f"No run on {opening.environment.name} took a backup to roll back to."
+            raise GateError(message, remedy="Restore another backup by hand.")
+        return here[-1]
+    if not here or here[-1].plan.release_digest != opening.release.digest:
+        return None
+    run = here[-1]
+    if run.passed("signoff") or run.passed("rollback"):
+        return None if opening.phase in _STARTS else run
+    if len(run.pending()) == len(run.plan.steps):
+        # Nothing was done yet: the plan holds only while the schema is what it was made for.
+        live = catalog.take_snapshot(connection).fingerprint
+        return run if live == run.plan.schema_fingerprint else None
+    return run
+
+
+def _same_server(planned: Target, found: Target) -> bool:
+    return (planned.system_identifier, planned.dbname) == (found.system_identifier, found.dbname)
+
+
+def _read_plan(directory: RunDirectory) -> Plan:
+    """Read the plan of a run; raises GateError where it was edited."""
+    saved = directory.read("plan") or {}
+    fields = {key: value for key, value in saved.items() if key != "recorded_at"}
+    try:
+        fields["target"] = Target(**fields["target"])
+        fields["moved"] = tuple(Moved(**item) for item in fields["moved"])
+        steps = ({**item, "kind": StepKind(item["kind"])} for item in fields["steps"])
+        fields["steps"] = tuple(Step(**item) for item in steps)
+        fields["order"] = tuple(fields["order"])
+        fields["applied"] = tuple(fields["applied"])
+        fields["defects"] = tuple(Finding.from_record(item) for item in fields["defects"])
+        planned = Plan(**fields)
+        edited = planned.digest != plan.digest(planned)
+    except (KeyError, TypeError, ValueError):
+        edited = True
+    if edited:
+        path = directory.path / "plan.json"
+        message = "The plan of the run was edited, or another version of the runbook wrote it."
+        raise GateError(message, path=path, remedy="Move the run directory away.")
+    return planned
+
+
+def _started(opening: _Opening, connection: Connection) -> Run:
+    """Plan the release for the target as it is now, and make the run's directory."""
+    environment, release = opening.environment, opening.release
+    if environment.demo_rows and not environment.embedded:
+        message = f"[{environment.name}] asks for demo rows, which go into embedded targets only."
+        raise ConfigError(message, path="environments.toml", remedy="Remove demo_rows.")
+    existing = catalog.relations(connection)
+    rows = ledger.read(connection)
+    applied = ledger.applied(rows)
+    begun = {row.name for row in rows if row.failed}
+    live = catalog.take_snapshot(connection)
+    ordered = plan.order(release, existing)
+    migrations = [release.migration(name) for name in ordered.names]
+    found, defects = find_candidates(connection, migrations, applied | begun)
+    baseline: Mapping[str, str] = {}
+    if found:
+        known = [item for item in migrations if item.name in applied]
+        server, name = embedded_server(opening.root), f"baseline_{environment.dbname}"
+        with scratch_database(server, name) as scratch, scratch.connect() as empty:
+            baseline, unequal = prove_equal(live, empty, known, found)
+            defects += unequal
+            # Where they differ nothing is run over them either; the finding blocks the migration.
+            baseline = baseline or {item.name: "there, and not proven equal" for item in found}
+    planned = plan.make_plan(
+        release,
+        opening.target,
+        applied,
+        baseline,
+        ordered,
+        live.fingerprint,
+        demo_rows=environment.demo_rows and bool(release.demo_files),
+        defects=defects,
+    )
+    directory = RunDirectory.create(opening.root, environment.name, release.name)
+    directory.write("plan", asdict(planned))
+    return opening.run(planned, directory)

@@ -1,0 +1,12 @@
+-- A constraint that was never validated may be broken by old rows; a later migration trusts it.
+-- name: constraints not valid
+-- severity: warning
+-- expect: no rows
+-- remedy: Repair the rows, then ALTER TABLE ... VALIDATE CONSTRAINT ....
+SELECT n.nspname || '.' || c.relname || ': ' || con.conname AS "constraint"
+FROM pg_constraint AS con
+JOIN pg_class AS c ON c.oid = con.conrelid
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE NOT con.convalidated AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+  AND coalesce((to_jsonb(con) ->> 'conenforced')::boolean, true)
+ORDER BY 1

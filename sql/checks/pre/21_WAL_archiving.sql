@@ -1,0 +1,9 @@
+-- While archiving fails, WAL stays on the server's disk and the last archive grows old.
+-- name: WAL archiving
+-- severity: warning
+-- expect: no rows
+-- remedy: Look at the server's log and mend archive_command or archive_library.
+SELECT failed_count || ' failures, the last of ' || last_failed_wal AS archiver
+FROM pg_stat_archiver
+WHERE current_setting('archive_mode') <> 'off'
+  AND last_failed_time > coalesce(last_archived_time, '-infinity')

@@ -1,0 +1,6 @@
+DO $$
+BEGIN
+    CREATE TABLE fresh (id int);
+    COMMIT;
+END
+$$;

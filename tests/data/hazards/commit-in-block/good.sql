@@ -1,0 +1,5 @@
+DO $$
+BEGIN
+    CREATE TABLE fresh (id int);
+END
+$$;

@@ -1,0 +1,4 @@
+-- sqlstate: 25001
+BEGIN;
+CREATE INDEX CONCURRENTLY t_n ON t (n);
+COMMIT;

@@ -1,0 +1,3 @@
+-- sqlstate: 55P04
+ALTER TYPE mood ADD VALUE 'sad';
+INSERT INTO t VALUES ('sad');

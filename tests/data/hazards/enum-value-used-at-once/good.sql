@@ -1,0 +1,2 @@
+ALTER TYPE mood ADD VALUE 'sad';
+INSERT INTO t VALUES ('good');

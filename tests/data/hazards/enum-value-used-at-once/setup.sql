@@ -1,0 +1,3 @@
+CREATE TYPE mood AS ENUM ('good');
+CREATE TABLE t (m mood);
+INSERT INTO t VALUES ('good');

@@ -1,0 +1,1 @@
+ALTER TABLE t ADD CONSTRAINT t_apart EXCLUDE USING btree (n WITH =);

@@ -1,0 +1,1 @@
+CREATE TABLE fresh (n int, EXCLUDE USING btree (n WITH =));

@@ -1,0 +1,2 @@
+ALTER TABLE t ADD COLUMN data json;
+CREATE TABLE fresh (data json);

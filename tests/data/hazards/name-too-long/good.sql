@@ -1,0 +1,1 @@
+CREATE TABLE this_name_fits (id int);

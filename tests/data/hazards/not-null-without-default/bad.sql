@@ -1,0 +1,2 @@
+-- sqlstate: 23502
+ALTER TABLE t ADD COLUMN m int NOT NULL;

@@ -1,0 +1,1 @@
+CREATE VIEW doubled AS SELECT n * 2 AS twice FROM t;

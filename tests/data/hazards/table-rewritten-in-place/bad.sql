@@ -1,0 +1,2 @@
+REINDEX TABLE t;
+CLUSTER t USING t_pkey;

@@ -1,0 +1,1 @@
+ALTER TABLE orders ADD CONSTRAINT state_known CHECK (state = 'paid');

@@ -1,0 +1,2 @@
+CREATE TABLE a (id int PRIMARY KEY);
+ALTER TABLE b ADD COLUMN note text;

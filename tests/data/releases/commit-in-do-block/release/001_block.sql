@@ -1,0 +1,6 @@
+DO $$
+BEGIN
+    CREATE TABLE a (id int PRIMARY KEY);
+    COMMIT;
+END
+$$;

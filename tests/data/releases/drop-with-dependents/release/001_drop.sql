@@ -1,0 +1,2 @@
+CREATE VIEW paid AS SELECT * FROM orders;
+DROP TABLE orders;

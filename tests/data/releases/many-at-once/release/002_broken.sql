@@ -1,0 +1,3 @@
+CREATE TABLE second (id int PRIMARY KEY,);
+ALTER TABLE users ADD COLUMN;
+CREATE TABLE third (id int PRIMARY KEY);

@@ -1,0 +1,2 @@
+DO $$ BEGIN DELETE FROM orders; END $$;
+ALTER TABLE second ADD COLUMN y int;

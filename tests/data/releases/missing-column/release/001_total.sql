@@ -1,0 +1,5 @@
+CREATE VIEW totals AS
+SELECT user_id,
+       sum(amount)
+FROM orders
+GROUP BY 1;

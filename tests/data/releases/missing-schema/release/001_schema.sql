@@ -1,0 +1,1 @@
+CREATE TABLE audit.log (id int PRIMARY KEY);

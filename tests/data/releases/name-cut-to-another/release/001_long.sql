@@ -1,0 +1,2 @@
+CREATE TABLE a_table_whose_name_is_much_longer_than_postgresql_keeps_it_of_1_first (id int PRIMARY KEY);
+CREATE TABLE a_table_whose_name_is_much_longer_than_postgresql_keeps_it_of_1_second (id int PRIMARY KEY);

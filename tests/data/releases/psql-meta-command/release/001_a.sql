@@ -1,0 +1,3 @@
+\set ON_ERROR_STOP on
+CREATE TABLE a (id int PRIMARY KEY);
+\i other.sql

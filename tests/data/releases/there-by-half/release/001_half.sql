@@ -1,0 +1,2 @@
+CREATE TABLE notes (id int PRIMARY KEY);
+CREATE TABLE tags (id int PRIMARY KEY);

@@ -1,0 +1,3 @@
+CREATE TABLE a (id int PRIMARY KEY);
+INSERT INTO a VALUES (1);
+COMMENT ON TABLE a IS 'not closed;

@@ -1,0 +1,67 @@
+"""What only follows from an earlier failure is marked, and nothing else is."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from runbook_lib.observed import Outcome, StatementRun
+from runbook_lib.statements import read_statements
+from runbook_lib.trace import Failure, Unreadable, follow
+
+
+def failure(sql: str, line: int, sqlstate: str, error: str) -> Failure:
+    (statement,), _ = read_statements(sql, "a.sql")
+    now = datetime.now(UTC)
+    run = StatementRun("a", "a.sql", line, sql, Outcome.FAILED, 0.0, now)
+    return Failure(StatementRun(**{**vars(run), "sqlstate": sqlstate, "error": error}), statement)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "sqlstate", "error"),
+    [
+        ("CREATE TABLE t ()", "DROP TABLE t", "42P01", 'Relation "t" does not exist.'),
+        ("CREATE TABLE s.t ()", "DROP TABLE s.t", "42P01", 'Relation "s.t" does not exist.'),
+        ("ALTER TABLE t ADD c int", "SELECT c FROM t", "42703", 'Column "c" does not exist.'),
+        ("CREATE TYPE e AS ENUM ()", "CREATE TABLE u (x e)", "42704", 'Type "e" does not exist.'),
+        (
+            "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "SELECT f()",
+            "42883",
+            "Function f() does not exist.",
+        ),
+        ("DROP TABLE t", "CREATE TABLE t ()", "42P07", 'Relation "t" already exists.'),
+        ("CREATE SCHEMA s", "CREATE TABLE s.t ()", "3F000", 'Schema "s" does not exist.'),
+    ],
+)
+def test_a_failure_that_needs_what_an_earlier_one_did_not_do_names_it(
+    first: str, second: str, sqlstate: str, error: str
+) -> None:
+    cause, follows = follow(
+        [failure(first, 3, "42601", "no"), failure(second, 9, sqlstate, error)], []
+    )
+    assert (cause.follows, follows.follows) == ("", "a.sql:3")
+    assert "a.sql:3" in follows.remedy
+
+
+def test_an_unrelated_failure_follows_from_nothing() -> None:
+    found = follow(
+        [
+            failure("CREATE TABLE t ()", 1, "42501", "no"),
+            failure("SELECT 1 FROM u", 2, "42P01", 'Relation "u" does not exist.'),
+            failure("ALTER TABLE t ADD UNIQUE (id)", 3, "23505", 'Key "t" is duplicated.'),
+        ],
+        [],
+    )
+    assert [item.follows for item in found] == ["", "", ""]
+
+
+def test_what_an_unreadable_statement_would_have_made_is_traced_to_it() -> None:
+    broken = Unreadable("a.sql:1", 'CREATE TABEL "orders" (id int)')
+    named, other = follow(
+        [
+            failure("SELECT FROM orders", 2, "42P01", 'Relation "orders" does not exist.'),
+            failure("SELECT FROM items", 3, "42P01", 'Relation "items" does not exist.'),
+        ],
+        [broken],
+    )
+    assert (named.follows, other.follows) == ("a.sql:1", "")
