@@ -84,6 +84,8 @@ def creates(tag: str, node: Node) -> Iterator[DbObject]:
         yield _named(kind, _strings(node.funcname))
     elif tag == "create_schema_stmt":
         yield DbObject(kind, "", node.schemaname)
+    elif tag == "create_role_stmt":
+        yield DbObject("role", "", node.role)
     elif tag == "create_extension_stmt":
         yield DbObject(kind, "", node.extname)
     elif tag == "index_stmt" and node.idxname:

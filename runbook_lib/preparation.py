@@ -57,7 +57,7 @@ def show_plan(run: Run) -> Table:
 
 def review_release(run: Run) -> Table:
     """Read the release against the target, and show every finding at once, worst first."""
-    with Progress("Review", 1), run.database.connect() as connection:
+    with run.database.connect() as connection:
         found = review.review(
             connection, run.release, run.plan, run.journal.own_rows(), _fingerprints(run)
         )

@@ -1,7 +1,7 @@
 """Rehearse the plan on the restored backup: restore, prove, apply, observe, take back."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -12,14 +12,13 @@ from runbook_lib.archive import restore, scratch_database, swap
 from runbook_lib.database import Connection, Database, names, quote
 from runbook_lib.errors import GateError, ReleaseError, RunbookError, StatementError
 from runbook_lib.findings import Finding, Severity
-from runbook_lib.model import LockMode, Statement
+from runbook_lib.model import Statement
 from runbook_lib.observed import Backup, Outcome, StatementRun
 from runbook_lib.remedies import remedy
 from runbook_lib.shell import Runner
 from runbook_lib.trace import Failure, Unreadable, follow
 
 FULL = "full"
-_STOPS_WRITES = {mode.value for mode in LockMode if mode.stops_writes}
 
 
 class Watcher(Protocol):
@@ -129,7 +128,7 @@ class Rehearser:
         files = {(item.path, item.number): item for item in statements}
         pristine, kept = f"{self.name}_restored", f"{self.name}_kept"
         with ExitStack() as stack:
-            stack.enter_context(_roles(self.server, self.roles))
+            stack.enter_context(_roles(self.server, self.roles, _created_roles(files.values())))
             stack.callback(self.server.drop, self.name)
             stack.callback(self.server.drop, kept)
             for old in (self.name, kept):
@@ -255,11 +254,17 @@ def _texts(recording: Recording, step: str, files: Files) -> str:
     return "\n".join(item.sql for item in mine if item is not None)
 
 
-@contextmanager
-def _roles(server: Database, wanted: Sequence[str]) -> Iterator[None]:
-    """Make the target's roles, which grants in the files name; drop them and any new ones again.
+def _created_roles(statements: Iterable[Statement]) -> frozenset[str]:
+    parts = (part for item in statements for part in (item, *item.inner))
+    return frozenset(made.name for part in parts for made in part.creates if made.kind == "role")
 
-    Roles belong to the whole server: those a rehearsed file creates would be in the way later.
+
+@contextmanager
+def _roles(server: Database, wanted: Sequence[str], created: Set[str]) -> Iterator[None]:
+    """Make the target's roles, which grants in the files name, and drop them afterwards.
+
+    Roles belong to the whole server: those that the rehearsed files create go as well, or they
+    would be in the way later.
     """
     before = _known_roles(server)
     with server.connect() as connection:
@@ -270,63 +275,10 @@ def _roles(server: Database, wanted: Sequence[str]) -> Iterator[None]:
         yield
     finally:
         with server.connect() as connection:
-            for role in sorted(_known_roles(server) - before):
-                connection.execute(f"DROP ROLE {quote(role)}")
+            for role in sorted({*wanted, *created} - before):
+                connection.execute(f"DROP ROLE IF EXISTS {quote(role)}")
 
 
 def _known_roles(server: Database) -> frozenset[str]:
     with server.connect() as connection:
         return names(connection.rows("SELECT rolname FROM pg_roles"), "rolname")
-
-
-def held_long(
-    runs: Iterable[StatementRun], rows: Mapping[str, int], limit: float
-) -> Iterator[Finding]:
-    """Yield where a lock stopped the writes on a table with rows longer than ``limit`` seconds."""
-    for hold in holds(runs):
-        if rows.get(hold.table, 0) and hold.seconds > limit:
-            yield Finding(
-                phase="rehearsal",
-                rule="writes-wait",
-                severity=Severity.ERROR,
-                path=hold.path,
-                line=hold.line,
-                cause=f"{hold.mode} on {hold.table} ({rows[hold.table]:,} rows) was held for "
-                f"{hold.seconds:.1f} s, until its transaction ended.",
-                effect="The application's writes to the table wait that long.",
-                remedy="Split the file, build indexes CONCURRENTLY, validate constraints later.",
-            )
-
-
-@dataclass(frozen=True)
-class Hold:
-    """Hold how long, in seconds, the first statement's lock stopped the writes on a table."""
-
-    step: str
-    table: str
-    mode: str
-    seconds: float
-    path: str
-    line: int
-
-
-def holds(runs: Iterable[StatementRun]) -> tuple[Hold, ...]:
-    """Return for each step and table the longest lock that stops writes, longest first.
-
-    A lock is held until its transaction ends (PostgreSQL manual, 13.3.1).
-    """
-    kept = list(runs)
-    ends: dict[tuple[str, str, int], float] = {}
-    for run in kept:
-        key = run.step, run.path, run.unit
-        ends[key] = max(ends.get(key, 0.0), run.started_at.timestamp() + run.seconds)
-    longest: dict[tuple[str, str], Hold] = {}
-    for run in kept:
-        for table, modes in (run.observed.locks if run.observed else {}).items():
-            strong = [mode for mode in modes if mode in _STOPS_WRITES]
-            seconds = ends[run.step, run.path, run.unit] - run.started_at.timestamp()
-            hold = Hold(run.step, table, strong[-1] if strong else "", seconds, run.path, run.line)
-            known = longest.get((run.step, table))
-            if strong and (known is None or known.seconds < seconds):
-                longest[run.step, table] = hold
-    return tuple(sorted(longest.values(), key=lambda hold: -hold.seconds))

@@ -12,6 +12,7 @@ from runbook_lib.display import Chart, Progress, Table
 from runbook_lib.errors import GateError, ReleaseError
 from runbook_lib.evidence import Journal
 from runbook_lib.findings import Finding, Severity
+from runbook_lib.holds import held_long, holds
 from runbook_lib.model import Migration, Statement
 from runbook_lib.observed import Backup, Outcome, StatementRun, Status
 from runbook_lib.probe import Probe
@@ -25,6 +26,7 @@ from runbook_lib.work import Recorder, carry_out, chart_steps, count_statements,
 
 _ROLES = "SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_'"
 _SHOWN = 30
+_NAME_BYTES = 40  # of the 63 a name may have; the rest says what the database is for
 
 
 def rehearse(run: Run) -> Table:
@@ -48,7 +50,7 @@ def rehearse(run: Run) -> Table:
 
         rehearser = rehearsal.Rehearser(
             server=rehearsal_server(run.environment, run.root, run.target.major),
-            name=f"rehearsal_{run.plan.digest[:16]}",
+            name=f"rehearsal_{run.target.dbname.encode()[:_NAME_BYTES].decode(errors='ignore')}",
             major=run.target.major,
             backup=made,
             data=run.policy.rehearsal_data,
@@ -122,14 +124,19 @@ def _path_of(run: Run, migration: Migration) -> str:
 
 
 def _all_findings(run: Run, seen: Rehearsal, backup: Backup) -> tuple[Finding, ...]:
-    """Join what reading and trying found; what ran well in the rehearsal was a false alarm."""
-    ran = {(item.path, item.number) for item in seen.runs if item.outcome is Outcome.DONE}
-    read = [
-        item
-        for item in run.reviewed() or ()
-        if not (item.rule == "missing-table" and (item.path, item.number) in ran)
-    ]
-    long = rehearsal.held_long(seen.runs, backup.rows, run.policy.writes_wait)
+    """Join what reading and trying found.
+
+    A finding with an SQLSTATE says that its statement will fail: the rehearsal knows better.
+    """
+    tried = {(item.path, item.number): item for item in seen.runs}
+    read = []
+    for item in run.reviewed() or ():
+        ran = tried.get((item.path, item.number))
+        if ran is not None and item.sqlstate and ran.outcome is Outcome.DONE:
+            continue
+        confirmed = ran is not None and item.sqlstate and ran.sqlstate == item.sqlstate
+        read.append(replace(item, severity=Severity.ERROR) if confirmed else item)
+    long = held_long(seen.runs, backup.rows, run.policy.writes_wait)
     return worst_first((*read, *seen.findings, *long))
 
 
@@ -142,7 +149,7 @@ def _record(
         "plan": run.plan.digest,
         "backup": {"path": backup.path.relative_to(run.root), "sha256": backup.sha256},
         **{key: value for key, value in asdict(seen).items() if key not in {"runs", "findings"}},
-        "holds": [asdict(item) for item in rehearsal.holds(seen.runs)],
+        "holds": [asdict(item) for item in holds(seen.runs)],
         "steps": _steps(run, seen),
         "observed": [_observed(item) for item in seen.runs if item.observed],
         "findings": found,
@@ -165,11 +172,11 @@ def _observed(run: StatementRun) -> dict[str, Any]:
 
 
 def _steps(run: Run, seen: Rehearsal) -> list[dict[str, Any]]:
-    holds = rehearsal.holds(seen.runs)
+    known = holds(seen.runs)
     rows = []
     for name, seconds in seen.step_seconds.items():
         mine = [item.observed for item in seen.runs if item.step == name and item.observed]
-        hold = next((item for item in holds if item.step == name), None)
+        hold = next((item for item in known if item.step == name), None)
         rows.append(
             {
                 "step": name,

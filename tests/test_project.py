@@ -65,7 +65,7 @@ def test_no_file_tells_of_a_machine() -> None:
     own = {Path(__file__), REPOSITORY / "tests" / "notebooks" / "lint.py"}
     for path in tracked():
         if path.suffix in suffixes and path not in own and path.is_file():
-            assert not words.search(path.read_text()), path
+            assert not words.search(path.read_text(errors="replace")), path
 
 
 def test_no_module_has_grown_out_of_its_noun() -> None:

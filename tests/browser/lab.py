@@ -81,6 +81,10 @@ def make_home(home: Path) -> dict[str, str]:
     places = {f"JUPYTER_{kind}": home / kind.lower() for kind in kinds}
     places |= {"IPYTHONDIR": home / "ipython", "HOME": home}
     places |= {f"JUPYTERLAB_{kind}_DIR": home / kind.lower() for kind in ("SETTINGS", "WORKSPACES")}
+    # All cells are in the page, not only those that are in sight.
+    settings = home / "settings" / "@jupyterlab" / "notebook-extension"
+    settings.mkdir(parents=True, exist_ok=True)
+    (settings / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
     for place in places.values():
         place.mkdir(parents=True, exist_ok=True)
     pages = home / "config_dir" / "labconfig"

@@ -39,9 +39,11 @@ _CHROMIUM = (
 )
 _POLICY = 'confirm = true\napprovals = ["Database Administrator"]\n'
 _PREPARE = """
-from runbook_lib import check_target, open_run, show_plan, take_backup
+from runbook_lib import check_target, open_run, review_release, show_plan, take_backup
 show_plan(open_run("dev", "", "brief"))
-check_target(open_run("dev", "", "prechecks"))
+run = open_run("dev", "", "prechecks")
+review_release(run)
+check_target(run)
 take_backup(open_run("dev", "", "backup"))
 """
 

@@ -12,10 +12,11 @@ from runbook_lib.database import Connection, Database
 from runbook_lib.errors import ToolError
 from runbook_lib.evidence import Journal
 from runbook_lib.findings import Finding
+from runbook_lib.holds import held_long, holds
 from runbook_lib.model import Migration
 from runbook_lib.observed import Backup, Outcome
 from runbook_lib.probe import Probe
-from runbook_lib.rehearsal import Recording, Rehearsal, Rehearser, held_long, holds
+from runbook_lib.rehearsal import Recording, Rehearsal, Rehearser
 from tests.db.snapshots import MIGRATION, POLICY, SHOP, back_up, identified, state
 from tests.releases import migration_of
 

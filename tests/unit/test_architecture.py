@@ -17,8 +17,8 @@ LAYERS = {  # top to bottom
     "baseline",
     "means": "archive build catalog checks ledger database probe sandbox accounts locks programs "
     "shell evidence queries config release",
-    "pure": "plan trace hazards lock_rules habit_rules losses statements recovery bodies effects "
-    "rewrites objects parameters remedies report",
+    "pure": "plan trace holds hazards lock_rules habit_rules losses statements recovery bodies "
+    "effects rewrites objects parameters remedies report",
     "words": "observed model findings manifest errors",
 }
 OWNERS = {  # who may import it
