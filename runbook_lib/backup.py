@@ -34,7 +34,7 @@ def take_backup(database: Database, target: Target, directory: Path, run: Runner
             (moment,) = connection.rows(load("dump_moment"))
             argv = dump_argv(pg_dump, database.conninfo(), partial, moment["snapshot"])
             run(argv, env=database.tool_environment())
-            contents = catalog.contents_here(connection)
+            contents = catalog.contents_here(connection, catalog.tables_by_size(connection))
             size = connection.value("SELECT pg_database_size(current_database())")
             snapshot = catalog.snapshot_here(connection)
         entries = _read_back(partial, pg_dump.with_name("pg_restore"), run)

@@ -123,24 +123,27 @@ class Contents:
     checksum: str
 
 
-def read_contents(connection: Connection) -> dict[str, Contents]:
-    """Count and checksum the rows of every ordinary table, at one moment.
+def tables_by_size(connection: Connection) -> list[tuple[str, str]]:
+    """Return schema and name of every ordinary table, the largest first."""
+    rows = sorted(connection.rows(load("tables")), key=lambda row: -row["size"])
+    return [(row["schema"], row["name"]) for row in rows]
+
+
+def read_contents(connection: Connection, tables: Iterable[tuple[str, str]]) -> dict[str, Contents]:
+    """Count and checksum the rows of these tables, at one moment.
 
     The checksum sums a 64-bit hash of each row's text. A row that the role may not see (row level
     security) makes it fail rather than be left out.
     """
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        return contents_here(connection)
+        return contents_here(connection, tables)
 
 
-def contents_here(connection: Connection) -> dict[str, Contents]:
+def contents_here(connection: Connection, tables: Iterable[tuple[str, str]]) -> dict[str, Contents]:
     """Count and checksum the rows inside the transaction that is open."""
     connection.rows(load("content_settings"))
-    return {
-        f"{row['schema']}.{row['name']}": _contents(connection, row["schema"], row["name"])
-        for row in connection.rows(load("tables"))
-    }
+    return {f"{schema}.{name}": _contents(connection, schema, name) for schema, name in tables}
 
 
 def _contents(connection: Connection, schema: str, table: str) -> Contents:

@@ -192,11 +192,6 @@ class Database:
                 options = connection.value(load("database_options"), {"dbname": like})
             connection.execute(f"CREATE DATABASE {quote(dbname)} TEMPLATE template0 {options}")
 
-    def copy(self, dbname: str) -> None:
-        """Create ``dbname`` as a copy of this database, which nobody may be connected to."""
-        with self.maintenance().connect() as connection:
-            connection.execute(f"CREATE DATABASE {quote(dbname)} TEMPLATE {quote(self.dbname)}")
-
     def drop(self, dbname: str) -> None:
         """Drop a database of this server, ending its sessions, if it is there."""
         with self.maintenance().connect() as connection:

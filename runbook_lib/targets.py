@@ -53,9 +53,14 @@ def rehearsal_server(environment: Environment, root: Path, major: int) -> Databa
     if url:
         keep_secret(url)
         return Database.from_url(url, variable)
-    server = embedded_server(root)
+    # A server of its own: roles and settings of the rehearsed files do not reach the targets'.
+    server = embedded_server(root / ".runbook" / "rehearsal")
     with server.connect() as connection:
         own = int(connection.value("SHOW server_version_num")) // 10000
+        # What is on it is thrown away: nothing has to survive a power cut.
+        for setting in ("fsync", "autovacuum"):
+            connection.execute(f"ALTER SYSTEM SET {setting} = off")
+        connection.rows("SELECT pg_reload_conf()")
     if own < major:
         message = f"The embedded PostgreSQL {own} cannot rehearse for a PostgreSQL {major}."
         remedy = f"Name a server for it: rehearsal_url_variable in [{environment.name}]."

@@ -1,5 +1,5 @@
 -- The ordinary tables whose rows a backup holds.
-SELECT n.nspname AS schema, c.relname AS name
+SELECT n.nspname AS schema, c.relname AS name, pg_relation_size(c.oid) AS size
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r'
