@@ -23,13 +23,14 @@ def restore(
     *,
     with_owners: bool,
     with_rows: bool = True,
+    jobs: int = os.cpu_count() or 1,
 ) -> None:
     """Fill an empty database from an archive; raises ToolError at the first thing that fails.
 
     Without owners the archive goes into a server that does not know the source's roles.
     """
     pg_restore = programs.find_program("pg_restore", server_major=server_major)
-    argv = restore_argv(pg_restore, database.conninfo(), path, jobs=os.cpu_count() or 1)
+    argv = restore_argv(pg_restore, database.conninfo(), path, jobs=jobs)
     if not with_owners:
         argv[1:1] = ["--no-owner", "--no-privileges"]
     if not with_rows:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from runbook_lib import catalog, ledger
-from runbook_lib.archive import restore, scratch_database, swap
+from runbook_lib.archive import restore, swap
 from runbook_lib.database import Connection, Database, names, quote
 from runbook_lib.errors import GateError, ReleaseError, RunbookError, StatementError
 from runbook_lib.findings import Finding, Severity
@@ -111,14 +111,13 @@ class Rehearser:
     roles: Sequence[str]
     run: Runner
 
-    def _restore(self, database: Database, *, with_rows: bool) -> None:
-        path, major = self.backup.path, self.major
-        restore(database, major, path, self.run, with_owners=False, with_rows=with_rows)
+    def _restore(self, database: Database, **options: Any) -> None:
+        restore(database, self.major, self.backup.path, self.run, with_owners=False, **options)
 
-    def _restore_beside(self, dbname: str) -> None:
+    def _make(self, dbname: str) -> Database:
         self.server.drop(dbname)
         self.server.create(dbname)
-        self._restore(self.server.on(dbname), with_rows=False)
+        return self.server.on(dbname)
 
     def rehearse(
         self,
@@ -141,19 +140,18 @@ class Rehearser:
         beside, kept = f"{self.name}_restored", f"{self.name}_kept"
         with ExitStack() as stack:
             stack.enter_context(_roles(self.server, self.roles, _created_roles(files.values())))
+            helpers = stack.enter_context(ThreadPoolExecutor(_READERS))
+            stack.callback(lambda: list(helpers.map(self.server.drop, (self.name, kept, beside))))
             self.server.drop(kept)
-            stack.callback(self.server.drop, kept)
-            copy = stack.enter_context(scratch_database(self.server, self.name))
-            stack.callback(self.server.drop, beside)
+            empty = helpers.submit(self._make, beside)
+            copy = self._make(self.name)
             begin = time.perf_counter()
             with_rows = self.data == FULL
             self._restore(copy, with_rows=with_rows)
             restore_seconds = time.perf_counter() - begin
-            with copy.connect() as connection:
-                schema = catalog.take_snapshot(connection).fingerprint
-            helpers = stack.enter_context(ThreadPoolExecutor(_READERS))
+            schema = _fingerprint(copy)
             contents = _contents(copy, helpers) if with_rows else None
-            restoring = helpers.submit(self._restore_beside, beside)
+            restoring = helpers.submit(self._restore, empty.result(), with_rows=False, jobs=1)
             with copy.connect() as connection:
                 before = connection.value(_SIZE)
                 ledger.resolve_failed(connection)
@@ -165,16 +163,16 @@ class Rehearser:
                 found += refused
                 lost += [Unreadable(item.place, _texts(recording, step, files)) for item in refused]
                 took[step] = time.perf_counter() - begin
+            fingerprint = helpers.submit(_fingerprint, copy)
             with copy.connect() as connection:
                 if not any(run.outcome is Outcome.FAILED for run in recording.runs.values()):
                     found += check(connection)
-                after = catalog.take_snapshot(connection).fingerprint
+                after = fingerprint.result()
                 growth = connection.value(_SIZE) - before
             restoring.result()
             begin = time.perf_counter()
             swap(copy, beside, kept)
-            with copy.connect() as connection:
-                back = catalog.take_snapshot(connection).fingerprint
+            back = _fingerprint(copy)
             rollback_seconds = time.perf_counter() - begin
         same_rows = same_contents = None
         if contents is not None:
@@ -198,6 +196,11 @@ class Rehearser:
             runs=runs,
             findings=(*follow(failures, lost), *found),
         )
+
+
+def _fingerprint(database: Database) -> str:
+    with database.connect() as connection:
+        return catalog.take_snapshot(connection).fingerprint
 
 
 def _contents(restored: Database, helpers: ThreadPoolExecutor) -> dict[str, catalog.Contents]:
