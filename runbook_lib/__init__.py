@@ -22,6 +22,8 @@ _HOME = {
     "chart_rehearsal": "trial",
     "approve": "approvals",
     "migrate": "migration",
+    "show_incidents": "window",
+    "chart_traffic": "window",
     "chart_migration": "migration",
     "time_indexes": "migration",
     "chart_indexes": "migration",

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from runbook_lib.database import Connection, names, quote
 from runbook_lib.errors import TargetError
-from runbook_lib.model import Environment, Target
+from runbook_lib.model import Target
 from runbook_lib.observed import Facts, IndexBuild, TableFacts
+from runbook_lib.policy import Environment
 from runbook_lib.queries import load
 
 _PARTS = ("tables", "columns", "constraints", "indexes", "types", "routines", "others")
@@ -107,6 +108,24 @@ def identify(connection: Connection, environment: Environment) -> Target:
 def relations(connection: Connection) -> frozenset[str]:
     """Return the qualified names of all user relations."""
     return names(connection.rows(load("relations")), "name")
+
+
+def with_rows(connection: Connection, tables: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """Return those of the tables that hold any row, as ``schema.name``."""
+    kept = list(tables)
+    tests = [
+        f"(SELECT '{index}' WHERE EXISTS (SELECT FROM {quote(schema)}.{quote(name)}))"  # noqa: S608
+        for index, (schema, name) in enumerate(kept)
+    ]
+    if not tests:
+        return frozenset()
+    found = connection.value(f"SELECT ARRAY[{', '.join(tests)}]")
+    return frozenset(".".join(kept[int(index)]) for index in found if index is not None)
+
+
+def partitioned(connection: Connection) -> frozenset[str]:
+    """Return the partitioned tables, as ``schema.name``."""
+    return names(connection.rows(load("partitioned_tables")), "name")
 
 
 def count_rows(connection: Connection) -> dict[str, int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.errors import ConfigError
-from runbook_lib.model import Environment, Policy
+from runbook_lib.policy import Environment, Policy
 
 FILE = "environments.toml"
 REHEARSAL_DATA = ("full", "schema")

@@ -45,7 +45,25 @@ class Connection:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        """Return the process id of the server's backend."""
+        return self._raw.info.backend_pid
+
+    @property
+    def closed(self) -> bool:
+        """Tell whether the session has ended."""
+        return self._raw.closed
+
+    def close(self) -> None:
+        """End the session."""
         self._raw.close()
+
+    def cancel(self) -> None:
+        """Ask the server to cancel what this session runs; another thread may ask."""
+        self._raw.cancel_safe()
 
     @property
     def password(self) -> str:

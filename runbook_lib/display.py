@@ -226,6 +226,42 @@ def bars(title: str, names: Sequence[str], seconds: Sequence[float], notes: Sequ
     return Chart(title, figure)
 
 
+@dataclass(frozen=True)
+class Span:
+    """Hold what ran in one lane of a timeline; seconds from its start."""
+
+    lane: str
+    begin: float
+    seconds: float
+
+
+def timeline(
+    title: str, spans: Sequence[Span], samples: Sequence[tuple[float, float]], lasted: float
+) -> Chart:
+    """Draw what ran over what a tiny write took meanwhile; samples are (seconds, seconds)."""
+    lanes = list(dict.fromkeys(span.lane for span in spans))
+    with mpl.rc_context(_RC):
+        figure, axes = _figure(title, 2.6 + 0.26 * len(lanes))
+        axes.remove()
+        above, below = figure.subplots(
+            2, 1, sharex=True, height_ratios=(max(len(lanes), 1) * 0.26, 1.2)
+        )
+        for part in (above, below):
+            part.spines[["top", "right"]].set_visible(False)
+        for place, lane in enumerate(lanes):
+            parts = [(span.begin, span.seconds) for span in spans if span.lane == lane]
+            above.broken_barh(parts, (place - 0.35, 0.7), color=_BLUE)
+        above.set_yticks(range(len(lanes)), lanes)
+        above.invert_yaxis()
+        times, took = [at for at, _ in samples], [seconds * 1000 for _, seconds in samples]
+        below.plot(times, took, marker=".", color=_DARK, linewidth=1)
+        below.set_ylabel("a tiny write (ms)")
+        below.set_xlabel("seconds since the step began")
+        below.set_ylim(bottom=0)
+        below.set_xlim(0, max(lasted, 0.001))
+    return Chart(title, figure)
+
+
 def _annotate(axes: Axes, text: str, at: tuple[float, float]) -> None:
     axes.annotate(
         text,

@@ -7,6 +7,7 @@
     ├── ReleaseError             a migration file or the manifest, with file and line
     ├── GateError                a phase may not start yet, or not any more
     ├── TargetError              the server cannot be reached, or is not the right one
+    │   └── OutcomeUnknownError  the connection was lost during COMMIT
     ├── StatementError           the server refused a statement, with SQLSTATE, file and line
     ├── ToolError                a PostgreSQL program (pg_dump, pg_ctl, ...) failed
     └── EvidenceError            a record cannot be written or read, or was edited
@@ -66,6 +67,10 @@ class GateError(RunbookError):
 
 class TargetError(RunbookError):
     """Report a server that cannot be reached, or that is not the one that was planned for."""
+
+
+class OutcomeUnknownError(TargetError):
+    """Report a COMMIT whose answer was lost: it may have happened or not."""
 
 
 class StatementError(RunbookError):

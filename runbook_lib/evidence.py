@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any, BinaryIO
 from urllib.parse import quote as percent_encoded
 
@@ -155,17 +156,27 @@ def file_name(text: str) -> str:
 
 
 class Journal:
-    """Append a line before and after each statement; the lines of a killed run remain."""
+    """Append a line before and after each statement; the lines of a killed run remain.
+
+    What a crash of the machine must not take away is flushed to disk at once: every line but those
+    of statements inside a transaction, of which COMMIT alone decides, and whose ``committing`` line
+    takes them along. Threads may share a journal. Raises EvidenceError where a line cannot be
+    written.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lock = Lock()
 
-    def _append(self, event: str, **content: object) -> None:
+    def _append(self, event: str, *, durable: bool, **content: object) -> None:
         line = {"at": datetime.now(UTC).isoformat(), "event": event, **_plain(content)}
+        text = json.dumps(line, ensure_ascii=False) + "\n"
         try:
-            with self.path.open("a+b") as file:
-                text = json.dumps(line, ensure_ascii=False) + "\n"
+            with self._lock, self.path.open("a+b") as file:
                 file.write((self._after_cut(file) + text).encode())
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
         except OSError as error:
             message = f"The journal cannot be written: {error.strerror}."
             raise EvidenceError(message, path=self.path, remedy="Make room.") from error
@@ -180,15 +191,28 @@ class Journal:
 
     def started(self, step: str, statement: Statement) -> None:
         """Take note that a statement is about to be sent."""
-        self._append("started", step=step, path=statement.path, line=statement.line)
+        durable = not statement.transactional
+        where = {"path": statement.path, "line": statement.line, "number": statement.number}
+        self._append("started", durable=durable, step=step, **where)
 
     def ended(self, run: StatementRun) -> None:
         """Take note of how it ended."""
-        self._append("ended", **asdict(run))
+        self._append("ended", durable=False, **asdict(run))
 
     def ledger_row(self, step: str, row_id: str) -> None:
         """Take note of the unfinished ledger row of a file that is several transactions."""
-        self._append("ledger row", step=step, id=row_id)
+        self._append("ledger row", durable=True, step=step, id=row_id)
+
+    def event(self, name: str, step: str, **content: object) -> None:
+        """Take note of anything else: a COMMIT, a wait, a pause, a leftover that was dropped."""
+        self._append(name, durable=True, step=step, **content)
+
+    def said(self, what: str) -> None:
+        """Keep nothing of what is shown for the moment."""
+
+    def sample(self, **content: object) -> None:
+        """Take note of one measurement."""
+        self._append("sample", durable=False, **content)
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Yield what was written; a last line that a kill cut short is passed over."""
@@ -204,8 +228,16 @@ class Journal:
         """Return the ids of the ledger rows that this run began."""
         return frozenset(line["id"] for line in self.lines() if line["event"] == "ledger row")
 
+    def events(self, step: str) -> list[dict[str, Any]]:
+        """Return everything a step noted but the lines of its statements, in order."""
+        usual = {"started", "ended", "ledger row"}
+        return [x for x in self.lines() if x.get("step") == step and x["event"] not in usual]
+
     def runs(self) -> list[dict[str, Any]]:
         """Return the last end of each statement that was done, in order."""
         done = [line for line in self.lines() if line["event"] == "ended"]
-        keys = ((line["step"], line["path"], line["number"] or line["line"]) for line in done)
+        keys = (
+            (line["step"], line["path"], line["number"] or line["line"], line["unit"])
+            for line in done
+        )
         return list(dict(zip(keys, done, strict=True)).values())

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import postgast
 
 from runbook_lib.errors import ReleaseError
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.manifest import Acceptance
-from runbook_lib.model import DbObject, Migration, Statement
+from runbook_lib.model import DbObject, Migration, Split, Statement
 from runbook_lib.objects import Node, named_relation
 from runbook_lib.observed import Facts, TableFacts
-from runbook_lib.plan import units
+from runbook_lib.units import as_planned, units
 
 Said = Iterator[str]
 
@@ -67,6 +68,7 @@ class Memory:
     not_valid: set[str] = field(default_factory=set)  # of this transaction
     exclusive: list[str] = field(default_factory=list)  # of this transaction
     reset: frozenset[str] = frozenset()  # settings that this file gives back
+    made_concurrent: frozenset[int] = frozenset()  # statements that the plan turns so, by number
 
     def begin(self) -> None:
         """Forget what belongs to the transaction that ended."""
@@ -113,8 +115,9 @@ def find_hazards(
     facts: Facts,
     accepts: Sequence[Acceptance],
     rules: Mapping[str, Rule],
+    splits: Mapping[str, Split] = MappingProxyType({}),
 ) -> tuple[Finding, ...]:
-    """Apply the rules to these pending migrations, in the order they run.
+    """Apply the rules to these pending migrations, in the order they run and as they are planned.
 
     An acceptance silences one rule in one migration; one that silences nothing is a finding.
     """
@@ -125,8 +128,11 @@ def find_hazards(
         memory.reset = frozenset(_resets(migration))
         found += _unbalanced(migration, reasons, rules)
         memory.begin()
-        for statement in migration.statements:
-            if statement.control or not statement.transactional:
+        split = splits.get(migration.name, Split())
+        memory.made_concurrent = frozenset(split.concurrent)
+        for statement in as_planned(migration, split):
+            apart = statement.number in split.apart
+            if statement.control or not statement.transactional or apart:
                 memory.begin()
             inner = statement.inner if statement.kind == "do" else ()
             for part in (statement, *inner):

@@ -2,16 +2,23 @@
 
 import time
 
-from runbook_lib import indexes
+from runbook_lib import catalog, indexes, ledger
 from runbook_lib.apply import Applier
+from runbook_lib.database import Connection
 from runbook_lib.display import Chart, Progress, Table, estimate_chart, index_chart
 from runbook_lib.errors import GateError, RunbookError
-from runbook_lib.model import Step, StepKind
+from runbook_lib.evidence import Journal
+from runbook_lib.guard import Guard
+from runbook_lib.model import LockMode, Step, StepKind
 from runbook_lib.observed import IndexBuild, Outcome
 from runbook_lib.report import duration, minutes, size
-from runbook_lib.run import Run
+from runbook_lib.run import TRAFFIC, Run
 from runbook_lib.statements import fingerprint
+from runbook_lib.units import as_planned
 from runbook_lib.work import Recorder, carry_out, chart_steps, count_statements
+
+_STAMPS = "schema_stamps"  # the schema as the last step left it
+_TOUCHED = 10  # tables at most that the write probe touches
 
 
 def migrate(run: Run, step: str = "") -> Table:
@@ -26,9 +33,9 @@ def migrate(run: Run, step: str = "") -> Table:
     record = run.step_record(chosen.name)
     begin = time.perf_counter()
     with Progress(chosen.kind.value, count_statements(run, chosen)) as progress:
-        applier = Applier(run.database, run.policy, Recorder(run.journal, progress))
+        recorder = Recorder(run.journal, progress)
         try:
-            outcome = carry_out(run, applier, chosen, run.journal.own_rows())
+            outcome = _guarded(run, chosen, recorder)
         except RunbookError as error:
             run.record(False, {"step": chosen.name, "error": str(error)}, record)
             raise
@@ -42,6 +49,38 @@ def migrate(run: Run, step: str = "") -> Table:
     if not run.pending():
         run.record(True, {"steps": [item.name for item in run.plan.steps]})
     return _statements(chosen, outcome, seconds, lines)
+
+
+def _guarded(run: Run, step: Step, recorder: Recorder) -> Outcome:
+    """Carry out a step while the target is looked after."""
+    with run.database.connect() as connection:
+        applied = sorted(ledger.applied(ledger.read(connection)))
+        tables = _touched(run, step, connection)
+    saved = run.directory.read(_STAMPS)
+    known = saved["stamps"] if saved and saved["applied"] == applied else None
+    notes = Journal(run.directory.path / TRAFFIC)
+    places = tables, (run.root,), known
+    with Guard(run.database, run.policy, recorder, notes, *places) as guard:
+        applier = Applier(run.database, run.policy, recorder, guard=guard)
+        outcome = carry_out(run, applier, step, run.journal.own_rows())
+        done = sorted({*applied, step.name})
+        run.directory.write(_STAMPS, {"applied": done, "stamps": guard.schema})
+    return outcome
+
+
+def _touched(run: Run, step: Step, connection: Connection) -> list[tuple[str, str]]:
+    """Return the older tables that the step locks against writes or DDL, the largest first."""
+    if step.kind is not StepKind.APPLY:
+        return []
+    planned = as_planned(run.release.migration(step.name), step.split)
+    weak = list(LockMode)[:3]
+    locked = {
+        (lock.relation.schema, lock.relation.name)
+        for item in planned
+        for lock in item.locks
+        if lock.mode not in weak
+    }
+    return [item for item in catalog.tables_by_size(connection) if item in locked][:_TOUCHED]
 
 
 def _choose(run: Run, name: str) -> Step | None:

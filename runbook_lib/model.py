@@ -49,43 +49,6 @@ ROLLBACK = Phase("rollback", "Rollback", "90_rollback")
 
 
 @dataclass(frozen=True)
-class Policy:
-    """Hold what an environment allows and demands. Times are in seconds.
-
-    ``rehearsal_data`` is ``full`` or ``schema``; ``writes_wait`` is how long a lock may stop the
-    application's writes.
-    """
-
-    lock_timeout: float = 5.0
-    statement_timeout: float = 1800.0
-    runner_lock_wait: float = 30.0
-    long_transaction: float = 60.0
-    rehearsal_required: bool = False
-    rehearsal_data: str = "full"
-    writes_wait: float = 10.0
-    confirm: bool = False
-    approvals: tuple[str, ...] = ()
-    monitor_samples: int = 2
-
-
-@dataclass(frozen=True)
-class Environment:
-    """Describe one table of ``environments.toml``: where a target is and what its policy is."""
-
-    name: str
-    dbname: str
-    embedded: bool
-    policy: Policy
-    service: str = ""
-    url_variable: str = ""
-    rehearsal_url_variable: str = ""
-    system_identifier: str = ""
-    demo_rows: bool = False
-    starts_as: str = ""
-    scale: float = 1.0
-
-
-@dataclass(frozen=True)
 class Target:
     """Identify the database that answered, as it described itself."""
 
@@ -224,13 +187,15 @@ class Statement:
 class Unit:
     """Hold statements that are committed together, ``transactional`` in one transaction.
 
-    ``opens`` and ``closes`` are the file's own BEGIN and COMMIT, where it has them.
+    ``opens`` and ``closes`` are the file's own BEGIN and COMMIT, where it has them. ``builds`` says
+    that the statements are concurrent index builds, which may run side by side.
     """
 
     statements: tuple[Statement, ...]
     transactional: bool = True
     opens: Statement | None = None
     closes: Statement | None = None
+    builds: bool = False
 
     @property
     def rolls_back(self) -> bool:
@@ -313,6 +278,21 @@ class Order:
 
 
 @dataclass(frozen=True)
+class Split:
+    """Say which statements, by their number, a plan takes out of their file's transaction.
+
+    ``concurrent`` are index builds that must not stop writes; ``apart`` are foreign keys that are
+    added NOT VALID and then validated, each in a short transaction.
+    """
+
+    concurrent: tuple[int, ...] = ()
+    apart: tuple[int, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.concurrent or self.apart)
+
+
+@dataclass(frozen=True)
 class Step:
     """Hold one step of a plan: a migration to apply or to baseline, or rows to add."""
 
@@ -320,6 +300,7 @@ class Step:
     kind: StepKind
     checksum: str
     why: str
+    split: Split = Split()
 
 
 @dataclass(frozen=True)
@@ -336,3 +317,8 @@ class Plan:
     schema_fingerprint: str
     defects: tuple[Finding, ...] = ()
     digest: str = ""
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """Return what is taken out of each file's transaction, by step."""
+        return {step.name: step.split for step in self.steps if step.split}

@@ -1,10 +1,11 @@
 """Open a run: find the target and the release, go on with the last run or plan a new one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from runbook_lib import catalog, ledger, plan
+from runbook_lib import catalog, ledger, plan, units
 from runbook_lib.archive import scratch_database
 from runbook_lib.baseline import find_candidates, prove_equal
 from runbook_lib.config import find_root, read_environment
@@ -14,8 +15,9 @@ from runbook_lib.errors import ConfigError, GateError
 from runbook_lib.evidence import Journal, RunDirectory
 from runbook_lib.findings import Finding
 from runbook_lib.gates import check_gate
-from runbook_lib.model import Environment, Moved, Plan, Release, Step, StepKind, Target
+from runbook_lib.model import Migration, Moved, Plan, Release, Split, Step, StepKind, Target
 from runbook_lib.parameters import check_parameters
+from runbook_lib.policy import Environment, Policy
 from runbook_lib.queries import PROJECT
 from runbook_lib.release import read_release
 from runbook_lib.run import Run
@@ -42,6 +44,32 @@ def open_run(env: str, release: str = "", phase: str = "run") -> Run:
         run = _continued(opening, connection) or _started(opening, connection)
     check_gate(run)
     return run
+
+
+def _splits(
+    connection: Connection, pending: Sequence[Migration], existing: Set[str], policy: Policy
+) -> dict[str, Split]:
+    """Choose what of each pending file is taken out of its transaction on this target."""
+    named = {
+        (lock.relation.schema, lock.relation.name)
+        for item in pending
+        for statement in item.statements
+        if statement.kind in {"index", "alter table"}
+        for lock in statement.locks
+    }
+    busy = catalog.with_rows(connection, sorted(x for x in named if ".".join(x) in existing))
+    parted = catalog.partitioned(connection)
+    chosen = {
+        item.name: units.choose_split(
+            item,
+            busy,
+            parted,
+            concurrent=policy.concurrent_indexes,
+            apart=policy.foreign_keys_apart,
+        )
+        for item in pending
+    }
+    return {name: split for name, split in chosen.items() if split}
 
 
 def _release_directory(root: Path, release: str) -> Path:
@@ -115,8 +143,7 @@ def _read_plan(directory: RunDirectory) -> Plan:
     try:
         fields["target"] = Target(**fields["target"])
         fields["moved"] = tuple(Moved(**item) for item in fields["moved"])
-        steps = ({**item, "kind": StepKind(item["kind"])} for item in fields["steps"])
-        fields["steps"] = tuple(Step(**item) for item in steps)
+        fields["steps"] = tuple(_read_step(item) for item in fields["steps"])
         fields["order"] = tuple(fields["order"])
         fields["applied"] = tuple(fields["applied"])
         fields["defects"] = tuple(Finding.from_record(item) for item in fields["defects"])
@@ -129,6 +156,11 @@ def _read_plan(directory: RunDirectory) -> Plan:
         message = "The plan of the run was edited, or another version of the runbook wrote it."
         raise GateError(message, path=path, remedy="Move the run directory away.")
     return planned
+
+
+def _read_step(saved: dict[str, Any]) -> Step:
+    split = {name: tuple(numbers) for name, numbers in saved["split"].items()}
+    return Step(**{**saved, "kind": StepKind(saved["kind"]), "split": Split(**split)})
 
 
 def _started(opening: _Opening, connection: Connection) -> Run:
@@ -154,6 +186,7 @@ def _started(opening: _Opening, connection: Connection) -> Run:
             defects += unequal
             # Where they differ nothing is run over them either; the finding blocks the migration.
             baseline = baseline or {item.name: "there, and not proven equal" for item in found}
+    waiting = [item for item in migrations if item.name not in {*applied, *baseline}]
     planned = plan.make_plan(
         release,
         opening.target,
@@ -162,6 +195,7 @@ def _started(opening: _Opening, connection: Connection) -> Run:
         ordered,
         live.fingerprint,
         demo_rows=environment.demo_rows and bool(release.demo_files),
+        splits=_splits(connection, waiting, existing, environment.policy),
         defects=defects,
     )
     directory = RunDirectory.create(opening.root, environment.name, release.name)

@@ -4,8 +4,8 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, replace
+from types import MappingProxyType
 
-from runbook_lib.errors import ReleaseError
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.model import (
     DbObject,
@@ -15,11 +15,11 @@ from runbook_lib.model import (
     Plan,
     Reference,
     Release,
+    Split,
     Statement,
     Step,
     StepKind,
     Target,
-    Unit,
 )
 
 _RELATIONS = {"table", "view", "sequence", "relation"}
@@ -185,13 +185,15 @@ def make_plan(
     fingerprint: str,
     *,
     demo_rows: bool,
+    splits: Mapping[str, Split] = MappingProxyType({}),
     defects: Iterable[Finding] = (),
 ) -> Plan:
     """Plan the steps that bring ``target`` through ``release``.
 
     ``ordered`` is what ``order`` returned, ``applied`` are the names the ledger calls finished,
     ``baseline`` those whose objects were found equal on the target, each with the reason,
-    ``defects`` what was found besides. The digest binds every field.
+    ``splits`` what is taken out of a file's transaction, ``defects`` what was found besides. The
+    digest binds every field.
     """
     done = set(applied)
     why = {item.migration: item.reason for item in ordered.moved}
@@ -204,7 +206,8 @@ def make_plan(
         if name in baseline:
             steps.append(Step(name, StepKind.BASELINE, checksum, baseline[name]))
         elif pending:
-            steps.append(Step(name, StepKind.APPLY, checksum, why.get(name, "pending")))
+            split = splits.get(name, Split())
+            steps.append(Step(name, StepKind.APPLY, checksum, why.get(name, "pending"), split))
     plan = Plan(
         release=release.name,
         release_digest=release.digest,
@@ -252,46 +255,3 @@ def _goes_with(item: DbObject, gone: DbObject) -> bool:
     if item.name != gone.name or (gone.table and item.table != gone.table):
         return False
     return item.kind == gone.kind or {item.kind, gone.kind} <= _TYPES
-
-
-def units(migration: Migration) -> tuple[Unit, ...]:
-    """Split a file into what is committed together.
-
-    A file is one unit, as ``psql -1`` runs it, unless it holds its own BEGIN or a statement that
-    cannot be in a transaction: then its own transactions are units, and every other statement is
-    one, as psql runs it without ``-1``. Raises ReleaseError for a BEGIN without its COMMIT, and
-    for a statement inside that cannot be there.
-    """
-    statements = migration.statements
-    if all(item.transactional and not item.control for item in statements):
-        return (Unit(statements),)
-    found: list[Unit] = []
-    opens: Statement | None = None
-    inside: list[Statement] = []
-    for item in statements:
-        if item.control == "begin":
-            if opens is not None:
-                raise _unbalanced(item, f"A transaction is already open since line {opens.line}.")
-            opens = item
-        elif item.control:
-            if opens is None:
-                raise _unbalanced(item, f"{item.sql.split()[0].upper()} ends no transaction.")
-            found.append(Unit(tuple(inside), opens=opens, closes=item))
-            opens, inside = None, []
-        elif opens is None:
-            found.append(Unit((item,), transactional=item.transactional))
-        elif item.transactional:
-            inside.append(item)
-        else:
-            message = f"'{item.label}' cannot run inside the transaction of line {opens.line}."
-            raise ReleaseError(
-                message, path=item.path, line=item.line, sqlstate="25001", remedy="Move it out."
-            )
-    if opens is not None:
-        raise _unbalanced(opens, "The transaction that begins here is never committed.")
-    return tuple(found)
-
-
-def _unbalanced(statement: Statement, message: str) -> ReleaseError:
-    remedy = "Balance BEGIN and COMMIT in the file."
-    return ReleaseError(message, path=statement.path, line=statement.line, remedy=remedy)

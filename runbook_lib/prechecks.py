@@ -15,8 +15,9 @@ from runbook_lib import catalog, checks, ledger, programs
 from runbook_lib.database import Connection
 from runbook_lib.errors import RunbookError, StatementError
 from runbook_lib.manifest import Variable
-from runbook_lib.model import LockMode, Plan, Policy, Release, Statement, StepKind, Target
+from runbook_lib.model import LockMode, Plan, Release, Statement, StepKind, Target
 from runbook_lib.observed import CheckResult, LedgerRow, Status
+from runbook_lib.policy import Policy
 from runbook_lib.queries import PROJECT, load, read_checks
 
 _OLDEST_SERVER = 13  # DROP DATABASE WITH (FORCE)

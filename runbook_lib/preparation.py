@@ -8,10 +8,11 @@ from runbook_lib import catalog, prechecks, review, shell
 from runbook_lib.display import Progress, Table
 from runbook_lib.errors import GateError
 from runbook_lib.evidence import RunDirectory
-from runbook_lib.model import LockMode, StepKind
+from runbook_lib.model import LockMode, Split, StepKind
 from runbook_lib.observed import CheckResult, Status
 from runbook_lib.report import duration, size
 from runbook_lib.run import REVIEW, Run
+from runbook_lib.units import as_planned
 from runbook_lib.work import checked, findings_table
 
 _SHORT = 12  # of a digest's 64 digits
@@ -46,6 +47,7 @@ def show_plan(run: Run) -> Table:
             "what": step.kind.value,
             "name": step.name,
             "why": step.why,
+            "outside its transaction": _split_words(step.split),
         }
         for place, step in enumerate(run.plan.steps, start=1)
     ]
@@ -53,6 +55,13 @@ def show_plan(run: Run) -> Table:
     caption = f"The plan: {len(rows)} steps, {len(run.plan.applied)} migrations applied before"
     run.record(True, {"release": run.release.title, "steps": rows})
     return Table(f"{caption}. {moved or 'The listed order holds'}.", rows)
+
+
+def _split_words(split: Split) -> str:
+    builds, keys = len(split.concurrent), len(split.apart)
+    words = [f"{builds} indexes CONCURRENTLY"] if builds else []
+    words += [f"{keys} foreign keys, each alone"] if keys else []
+    return ", ".join(words)
 
 
 def review_release(run: Run) -> Table:
@@ -83,7 +92,7 @@ def show_locks(run: Run) -> Table:
     order = list(LockMode)
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for step in (item for item in run.pending() if item.kind is StepKind.APPLY):
-        for statement in run.release.migration(step.name).statements:
+        for statement in as_planned(run.release.migration(step.name), step.split):
             for lock in statement.locks:
                 table = f"{lock.relation.schema}.{lock.relation.name}"
                 known = rows.get((step.name, table))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from runbook_lib import catalog, ledger
 from runbook_lib.archive import restore, swap
@@ -15,6 +15,7 @@ from runbook_lib.findings import Finding, Severity
 from runbook_lib.model import Statement
 from runbook_lib.observed import Backup, Outcome, StatementRun
 from runbook_lib.remedies import remedy
+from runbook_lib.sending import Watcher
 from runbook_lib.shell import Runner
 from runbook_lib.trace import Failure, Unreadable, follow
 
@@ -22,25 +23,12 @@ FULL = "full"
 _READERS = 2
 
 
-class Watcher(Protocol):
-    """See each statement before and after it runs."""
-
-    def started(self, step: str, statement: Statement) -> None:
-        """Take note that a statement is about to be sent."""
-
-    def ended(self, run: StatementRun) -> None:
-        """Take note of how it ended."""
-
-    def ledger_row(self, step: str, row_id: str) -> None:
-        """Take note of the unfinished ledger row of a file that is several transactions."""
-
-
 @dataclass
 class Recording:
     """Keep the last run of each statement and the unfinished ledger rows; pass everything on."""
 
     watcher: Watcher
-    runs: dict[tuple[str, str, int], StatementRun] = field(default_factory=dict)
+    runs: dict[tuple[str, str, int, int], StatementRun] = field(default_factory=dict)
     rows: set[str] = field(default_factory=set)
 
     def started(self, step: str, statement: Statement) -> None:
@@ -49,13 +37,21 @@ class Recording:
 
     def ended(self, run: StatementRun) -> None:
         """Keep it, in place of an earlier try."""
-        self.runs[run.step, run.path, run.number] = run
+        self.runs[run.step, run.path, run.number, run.unit] = run
         self.watcher.ended(run)
 
     def ledger_row(self, step: str, row_id: str) -> None:
         """Keep it: the second try goes on from it."""
         self.rows.add(row_id)
         self.watcher.ledger_row(step, row_id)
+
+    def event(self, name: str, step: str, **content: object) -> None:
+        """Pass it on."""
+        self.watcher.event(name, step, **content)
+
+    def said(self, what: str) -> None:
+        """Pass it on."""
+        self.watcher.said(what)
 
 
 # Carries one step of the plan out on a database; the flag says to go on after a failure.

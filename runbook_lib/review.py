@@ -39,7 +39,7 @@ def review(
         *release.defects,
         *plan.defects,
         *ledger_findings(release, plan.order, rows, own_rows, fingerprints),
-        *hazards.find_hazards(pending, facts, release.accepts, RULES),
+        *hazards.find_hazards(pending, facts, release.accepts, RULES, plan.splits),
         *find_losses(pending, facts, release.accepts),
     )
     unused = hazards.unused(release.accepts, found, _KNOWN) if pending else ()

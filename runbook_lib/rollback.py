@@ -8,8 +8,8 @@ from runbook_lib import catalog, ledger
 from runbook_lib.archive import restore, swap
 from runbook_lib.database import Connection, Database
 from runbook_lib.errors import GateError
-from runbook_lib.model import Policy
 from runbook_lib.observed import Backup
+from runbook_lib.policy import Policy
 from runbook_lib.shell import Runner
 
 _NAME_BYTES = 63

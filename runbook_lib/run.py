@@ -12,21 +12,14 @@ from runbook_lib.database import Connection, Database
 from runbook_lib.display import Table
 from runbook_lib.evidence import Journal, RunDirectory, file_name
 from runbook_lib.findings import Finding
-from runbook_lib.model import (
-    PHASES,
-    ROLLBACK,
-    Environment,
-    Plan,
-    Policy,
-    Release,
-    Step,
-    StepKind,
-    Target,
-)
+from runbook_lib.model import PHASES, ROLLBACK, Plan, Release, Step, StepKind, Target
 from runbook_lib.observed import Backup
+from runbook_lib.policy import Environment, Policy
+from runbook_lib.position import read_position
 
 _BY_NAME = {phase.name: phase for phase in (*PHASES, ROLLBACK)}
 REVIEW, REHEARSAL = "10_review", "rehearsal"  # records besides those of the phases
+TRAFFIC = "traffic.jsonl"  # what the write probe measured
 
 
 @dataclass(frozen=True)
@@ -62,6 +55,7 @@ class Run:
             ("target", f"{self.target.dbname} on {server}"),
             ("release", f"{self.release.title} ({len(self.release.migrations)} migrations)"),
             ("plan", f"{self.plan.digest[:12]}, {left} of {len(self.plan.steps)} steps to do"),
+            ("stands", self.position()),
             ("evidence", str(self.directory.path.relative_to(self.root))),
         ]
         return Table(f"{part}{title}", [{"run": name, "value": value} for name, value in rows])
@@ -118,6 +112,16 @@ class Run:
         if step.kind is StepKind.DEMO_ROWS:
             return has_rows(connection, self.release.demo_files)
         return step.name in applied
+
+    def position(self) -> str:
+        """Say where the next step stands, as the server and the journal tell."""
+        waiting = [step for step in self.pending() if step.kind is StepKind.APPLY]
+        if not waiting:
+            return "every migration is applied"
+        step = waiting[0]
+        with self.database.connect() as connection:
+            migration = self.release.migration(step.name)
+            return str(read_position(connection, step, migration, self.journal))
 
     def backup(self) -> Backup | None:
         """Return the backup this run took, None before it."""

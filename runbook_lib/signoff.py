@@ -10,8 +10,8 @@ from typing import Any
 
 from runbook_lib.errors import ConfigError, GateError
 from runbook_lib.manifest import Criterion, Role
-from runbook_lib.model import Policy
 from runbook_lib.observed import Approval, CheckResult, Status
+from runbook_lib.policy import Policy
 
 FILE = "approvals.toml"
 

@@ -9,7 +9,8 @@ from runbook_lib.config import coordinates
 from runbook_lib.database import Database
 from runbook_lib.errors import ConfigError
 from runbook_lib.evidence import keep_secret
-from runbook_lib.model import Environment, Release
+from runbook_lib.model import Release
+from runbook_lib.policy import Environment
 from runbook_lib.sandbox import Sandbox
 
 TODAY = "production today"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from runbook_lib import plan, rehearsal, shell
+from runbook_lib import rehearsal, shell, units
 from runbook_lib.apply import Applier
 from runbook_lib.checks import run_checks
 from runbook_lib.database import Connection, Database, names
@@ -94,7 +94,7 @@ def _mended(run: Run) -> Any:
 
 def _splittable(migration: Migration) -> Migration:
     try:
-        plan.units(migration)
+        units.units(migration)
     except ReleaseError:
         kept = [item for item in migration.statements if item.transactional and not item.control]
         return replace(migration, statements=tuple(kept))

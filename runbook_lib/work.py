@@ -12,6 +12,7 @@ from runbook_lib.model import PHASES, Statement, Step, StepKind
 from runbook_lib.observed import CheckResult, Outcome, StatementRun, Status
 from runbook_lib.report import duration
 from runbook_lib.run import Run
+from runbook_lib.units import as_planned
 
 
 class Recorder:
@@ -35,10 +36,20 @@ class Recorder:
         """Keep the id of an unfinished ledger row: it proves that the row is ours."""
         self._journal.ledger_row(step, row_id)
 
+    def event(self, name: str, step: str, **content: object) -> None:
+        """Keep it."""
+        self._journal.event(name, step, **content)
+
+    def said(self, what: str) -> None:
+        """Show it on the bar."""
+        self._progress.at(what)
+
 
 def count_statements(run: Run, step: Step) -> int:
     """Return how many statements a step has."""
-    return len(run.release.migration(step.name).statements) if step.kind is StepKind.APPLY else 1
+    if step.kind is not StepKind.APPLY:
+        return 1
+    return len(as_planned(run.release.migration(step.name), step.split))
 
 
 def carry_out(run: Run, applier: Applier, step: Step, own_rows: Set[str]) -> Outcome:
@@ -51,7 +62,7 @@ def carry_out(run: Run, applier: Applier, step: Step, own_rows: Set[str]) -> Out
     migration = run.release.migration(step.name)
     if step.kind is StepKind.BASELINE:
         return applier.baseline(migration)
-    return applier.migrate(migration, own_rows)
+    return applier.migrate(migration, own_rows, step.split)
 
 
 def checked(run: Run, title: str, results: Sequence[CheckResult], content: dict[str, Any]) -> Table:

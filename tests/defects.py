@@ -11,7 +11,7 @@ from runbook_lib import check_target, open_run, rehearse, review_release, take_b
 from runbook_lib.apply import Applier
 from runbook_lib.database import Connection, Database
 from runbook_lib.evidence import Journal
-from runbook_lib.model import Policy
+from runbook_lib.policy import Policy
 from runbook_lib.release import read_release
 from runbook_lib.run import Run
 

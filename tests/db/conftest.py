@@ -9,7 +9,7 @@ import pytest
 from runbook_lib.apply import Applier
 from runbook_lib.database import Connection, Database
 from runbook_lib.evidence import Journal
-from runbook_lib.model import Policy
+from runbook_lib.policy import Policy
 from runbook_lib.sandbox import Sandbox
 
 
@@ -34,7 +34,14 @@ def journal(tmp_path: Path) -> Journal:
 @pytest.fixture
 def applier(target: Database, journal: Journal) -> Applier:
     """Return an applier that waits for nothing long."""
-    policy = Policy(lock_timeout=0.2, statement_timeout=20.0, runner_lock_wait=0.2)
+    policy = Policy(
+        lock_timeout=0.2,
+        lock_tries=2,
+        lock_pause=0.1,
+        statement_timeout=20.0,
+        runner_lock_wait=0.2,
+        reconnect_wait=2.0,
+    )
     return Applier(target, policy, journal)
 
 

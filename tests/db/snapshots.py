@@ -5,8 +5,9 @@ from pathlib import Path
 from runbook_lib import catalog, shell
 from runbook_lib.backup import take_backup
 from runbook_lib.database import Connection, Database
-from runbook_lib.model import Environment, Policy, Target
+from runbook_lib.model import Target
 from runbook_lib.observed import Backup
+from runbook_lib.policy import Environment, Policy
 
 SHOP = """
 CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL);

@@ -7,7 +7,7 @@ import pytest
 from runbook_lib import catalog, ledger
 from runbook_lib.database import Connection, Database
 from runbook_lib.errors import TargetError
-from runbook_lib.model import Environment, Policy
+from runbook_lib.policy import Environment, Policy
 
 SCHEMA = """
 CREATE TYPE mood AS ENUM ('good', 'bad');

@@ -12,8 +12,9 @@ from runbook_lib import catalog, checks, ledger, plan, prechecks
 from runbook_lib.database import Connection, Database
 from runbook_lib.errors import StatementError
 from runbook_lib.findings import Severity
-from runbook_lib.model import Check, Environment, Plan, Policy, Release, Target
+from runbook_lib.model import Check, Plan, Release, Target
 from runbook_lib.observed import CheckResult, Status
+from runbook_lib.policy import Environment, Policy
 from runbook_lib.prechecks import run_prechecks
 from runbook_lib.queries import PROJECT, read_checks
 from runbook_lib.release import read_release

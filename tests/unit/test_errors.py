@@ -51,5 +51,9 @@ def test_the_tree_that_is_drawn_is_the_tree_that_is_there() -> None:
 
 
 def test_every_branch_hangs_where_it_is_drawn() -> None:
-    drawn = re.findall(r"[├└]── (\w+)", errors.__doc__ or "")
-    assert all(getattr(errors, name).__bases__ == (RunbookError,) for name in drawn)
+    above = {0: RunbookError}
+    for indent, name in re.findall(r"\n    ([│ ]*)[├└]── (\w+)", errors.__doc__ or ""):
+        depth = len(indent) // 4
+        assert getattr(errors, name).__bases__ == (above[depth],), name
+        above[depth + 1] = getattr(errors, name)
+    assert set(above) == {0, 1, 2}

@@ -1,0 +1,127 @@
+"""Send statements to the server one by one: journalled, observed, and errors with their place."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+from runbook_lib.database import Connection
+from runbook_lib.errors import StatementError, TargetError
+from runbook_lib.model import Statement
+from runbook_lib.observed import Observation, Outcome, StatementRun
+
+_SAVEPOINT = "runbook_statement"
+
+
+class Prober(Protocol):
+    """Look at the server before and after each statement, inside its transaction."""
+
+    def begin(self, connection: Connection) -> None:
+        """Take note of what is there before a transaction."""
+
+    def before(self, connection: Connection, statement: Statement) -> None:
+        """Measure what the statement is about to change."""
+
+    def after(self, connection: Connection) -> Observation:
+        """Read what it did."""
+
+
+class Watcher(Protocol):
+    """See each statement before and after it runs, and what happens between statements."""
+
+    def started(self, step: str, statement: Statement) -> None:
+        """Take note that a statement is about to be sent."""
+
+    def ended(self, run: StatementRun) -> None:
+        """Take note of how it ended."""
+
+    def ledger_row(self, step: str, row_id: str) -> None:
+        """Take note of the unfinished ledger row of a file that is several transactions."""
+
+    def event(self, name: str, step: str, **content: object) -> None:
+        """Take note of anything else, so that it survives a power cut."""
+
+    def said(self, what: str) -> None:
+        """Show what is going on at the moment."""
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Send statements of one step, watched.
+
+    A rehearsal gives a ``probe``. With ``go_on`` a statement that fails is taken back to a
+    savepoint and the next one is sent: never so on a target.
+    """
+
+    watcher: Watcher
+    probe: Prober | None = None
+    go_on: bool = False
+
+    def begin(self, connection: Connection) -> None:
+        """Let the probe take note of what is there before a transaction."""
+        if self.probe is not None:
+            self.probe.begin(connection)
+
+    def send_all(
+        self, connection: Connection, step: str, statements: Iterable[Statement], unit: int = 1
+    ) -> None:
+        """Send statements one after the other; raises StatementError with SQLSTATE and place."""
+        for statement in statements:
+            # Outside a transaction there is nothing to take back.
+            plain = bool(statement.control) or _sets_transaction(statement)
+            saved = self.go_on and not plain and connection.in_transaction()
+            if saved:
+                connection.execute(f"SAVEPOINT {_SAVEPOINT}")
+            try:
+                self.send(connection, step, statement, unit)
+            except StatementError:
+                if not self.go_on or (plain and connection.in_transaction()):
+                    raise
+                if saved:
+                    connection.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+            if saved:
+                connection.execute(f"RELEASE SAVEPOINT {_SAVEPOINT}")
+
+    def send(self, connection: Connection, step: str, statement: Statement, unit: int = 1) -> None:
+        """Send one statement, with a line in the journal before and after it."""
+        self.watcher.started(step, statement)
+        # SET TRANSACTION has to come before any query.
+        probed = not statement.control and not _sets_transaction(statement)
+        if self.probe is not None and probed:
+            self.probe.before(connection, statement)
+        run = StatementRun(
+            step=step,
+            path=statement.path,
+            line=statement.line,
+            label=statement.label,
+            outcome=Outcome.UNKNOWN,
+            seconds=0.0,
+            started_at=datetime.now(UTC),
+            unit=unit,
+            statement=statement.line,
+            number=statement.number,
+        )
+        begin = time.perf_counter()
+        try:
+            connection.execute(statement.sql)
+            run = replace(run, outcome=Outcome.DONE, seconds=time.perf_counter() - begin)
+            if self.probe is not None and probed:
+                run = replace(run, observed=self.probe.after(connection))
+        except StatementError as error:
+            run = replace(run, outcome=Outcome.FAILED, seconds=time.perf_counter() - begin)
+            placed = error.at(statement.path, statement.line, statement.sql)
+            run = replace(run, line=placed.line or statement.line, error=error.message)
+            run = replace(run, sqlstate=error.sqlstate or "")
+            raise placed from error.__cause__
+        except TargetError as error:
+            run = replace(run, seconds=time.perf_counter() - begin)
+            error.path, error.line = statement.path, statement.line
+            raise
+        finally:
+            self.watcher.ended(run)
+
+
+def _sets_transaction(statement: Statement) -> bool:
+    """Tell whether it is SET TRANSACTION, which the server refuses after a savepoint."""
+    return statement.kind == "variable set" and "TRANSACTION" in statement.sql.upper().split()[1:3]

@@ -1,0 +1,9 @@
+-- Who keeps these sessions waiting: transaction age in seconds; the text of a query may hold data, and stays out.
+SELECT waiting.pid AS waits, a.pid, coalesce(a.usename, '') AS "user", coalesce(a.application_name, '') AS application,
+       coalesce(a.state, '') AS state,
+       coalesce(extract(epoch FROM clock_timestamp() - a.xact_start), 0)::float AS age,
+       a.query_start::timestamptz(0)::text AS query_start
+FROM unnest(%(pids)s::int[]) AS waiting (pid)
+CROSS JOIN LATERAL unnest(pg_blocking_pids(waiting.pid)) AS blocking (pid)
+JOIN pg_stat_activity a ON a.pid = blocking.pid
+ORDER BY a.xact_start
