@@ -11,7 +11,7 @@ READY   := $(VENV)/.ready
 # Compiled modules make a kernel start three times as fast.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test lint lab notebooks requirements stop clean
+.PHONY: run test lint lab notebooks bench requirements stop clean
 
 run: $(READY)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" papermill notebooks/run.ipynb out.ipynb -p env "$(ENV)" -p release "$(RELEASE)"; \
@@ -31,6 +31,11 @@ lab: $(READY)
 # Execute the committed notebooks afresh, so that readers and nbval see today's output.
 notebooks: $(READY)
 	$(BIN)/python -m tests.notebooks.committed
+
+# Against psql and pg_restore, on a server of their own; minutes, and best with nothing beside.
+bench: $(READY)
+	for name in apply lanes write_stall rehearsal; do \
+	    echo "--- $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 # Pin what pyproject.toml asks for, for every platform.
 requirements: $(READY)
