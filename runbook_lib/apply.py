@@ -10,8 +10,13 @@ from pathlib import Path
 from runbook_lib import ledger
 from runbook_lib.build import demo_statements, has_rows, set_scale
 from runbook_lib.builds import Builder
-from runbook_lib.database import Connection, Database
-from runbook_lib.errors import GateError, OutcomeUnknownError, StatementError, TargetError
+from runbook_lib.database import CleanSession, Connection, Database
+from runbook_lib.errors import (
+    GateError,
+    OutcomeUnknownError,
+    StatementError,
+    TargetError,
+)
 from runbook_lib.guard import Unguarded
 from runbook_lib.locking import LockBudget
 from runbook_lib.model import Migration, Split, Unit
@@ -20,19 +25,23 @@ from runbook_lib.policy import Policy
 from runbook_lib.queries import load
 from runbook_lib.retries import retrying
 from runbook_lib.sending import Prober, Sender, Watcher
-from runbook_lib.units import units
+from runbook_lib.units import names_in, rehearsed, settings_of, units
 
-_CONCURRENT = {"drop", "reindex"}
+_CONCURRENT = {"drop", "reindex", "index"}
 _GONE = {"42704", "42P01"}
 _LOOK = 0.5  # seconds between two tries to reach a server that was lost
+
+
+OwnRows = Callable[[], Set[str]]
 
 
 @dataclass(frozen=True)
 class Applier:
     """Run statements on one database under one policy, watched and guarded.
 
-    A rehearsal gives a ``probe``. With ``go_on`` a statement that fails is taken back to a
-    savepoint and the next one is run: never so on a target.
+    Each file has a clean session; ``sessions`` uses one for several files. A rehearsal gives a
+    ``probe``. With ``go_on`` a statement that fails is taken back to a savepoint and the next one
+    is run: never so on a target.
     """
 
     database: Database
@@ -41,39 +50,52 @@ class Applier:
     probe: Prober | None = None
     go_on: bool = False
     guard: Unguarded = field(default_factory=Unguarded)
+    sessions: CleanSession | None = None
 
     @property
     def _sender(self) -> Sender:
         return Sender(self.watcher, self.probe, self.go_on)
 
     def migrate(
-        self, migration: Migration, own_rows: Set[str] = frozenset(), split: Split | None = None
+        self, migration: Migration, own_rows: OwnRows = frozenset, split: Split | None = None
     ) -> Outcome:
         """Apply one migration file and write its ledger row in the same transaction.
 
         A file that cannot be one transaction, or that the plan's ``split`` takes apart, is applied
         unit by unit, each counted in its ledger row, and goes on where an earlier try stopped, if
-        that row is among ``own_rows``. Raises StatementError with SQLSTATE, file and line; a file
-        that is one transaction then left nothing behind. Raises OutcomeUnknownError where the
-        connection was lost in COMMIT and the server does not come back to be asked.
+        that row is among ``own_rows``, asked for when the runner's lock is held. Raises
+        StatementError with SQLSTATE, file and line; a file that is one transaction then left
+        nothing behind. Raises OutcomeUnknownError where the connection was lost in COMMIT and the
+        server does not come back to be asked.
         """
-        pieces = units(migration, split)
-        whole = len(pieces) == 1 and pieces[0].transactional
+        pieces = units(migration, split) if self.probe is None else rehearsed(migration, split)
+        lost_at: set[int] = set()
+        while True:
+            try:
+                return self._once(migration, pieces, own_rows)
+            except OutcomeUnknownError as lost:
+                if self._read_back(migration, lost):
+                    return Outcome.DONE
+                if len(pieces) == 1 or lost.unit in lost_at:
+                    message = f"{lost.message} The server took it back: nothing of it stays."
+                    raise TargetError(
+                        message, sqlstate=lost.sqlstate, remedy="Run again."
+                    ) from lost
+                lost_at.add(lost.unit)
+
+    def _once(self, migration: Migration, pieces: tuple[Unit, ...], own_rows: OwnRows) -> Outcome:
         self.guard.ready(migration.name)
-        try:
-            with self._session() as connection:
-                rows = ledger.read(connection)
-                if migration.name in ledger.applied(rows):
-                    return Outcome.ALREADY_DONE
-                begun = _begun(migration, rows, own_rows)
-                with self.guard.watching(migration.name, connection.pid):
-                    if whole:
-                        self._whole(connection, migration, pieces[0])
-                    else:
-                        self._in_units(connection, migration, pieces, begun)
-        except OutcomeUnknownError as lost:
-            return self._read_back(migration, own_rows, split, lost)
-        self.guard.ended(migration.name, frozenset() if whole else _names(pieces))
+        with self._session() as connection:
+            rows = ledger.read(connection)
+            if migration.name in ledger.applied(rows):
+                return Outcome.ALREADY_DONE
+            begun = ledger.unfinished(rows, migration, own_rows())
+            self.watcher.event("began", migration.name, pid=connection.pid)
+            with self.guard.watching(migration.name, connection.pid):
+                if len(pieces) == 1 and pieces[0].transactional:
+                    self._whole(connection, migration, pieces[0])
+                else:
+                    self._in_units(connection, migration, pieces, begun)
         return Outcome.DONE
 
     def baseline(self, migration: Migration) -> Outcome:
@@ -97,8 +119,9 @@ class Applier:
 
     @contextmanager
     def _session(self) -> Iterator[Connection]:
-        """Open a clean session that holds the runner's lock: no SET leaks from file to file."""
-        with self.database.connect() as connection:
+        """Hold a clean session with the runner's lock: no SET leaks from file to file."""
+        opened = self.sessions.session() if self.sessions else self.database.connect()
+        with opened as connection:
             milliseconds = {
                 "lock_timeout": str(round(self.policy.lock_timeout * 1000)),
                 "statement_timeout": str(round(self.policy.statement_timeout * 1000)),
@@ -110,7 +133,7 @@ class Applier:
     def _whole(self, connection: Connection, migration: Migration, unit: Unit) -> None:
         def act() -> None:
             started_at = datetime.now(UTC)
-            with self._own_transaction(connection, migration.name, unit, 1, whole=True):
+            with self._own_transaction(connection, migration.name, unit, 1):
                 self._send(connection, migration.name, unit, 1)
                 # Last, so that the file may begin with SET TRANSACTION.
                 ledger.record_applied(connection, migration, started_at)
@@ -131,8 +154,9 @@ class Applier:
             with connection.transaction():
                 row_id = ledger.record_started(connection, migration)
                 self.watcher.ledger_row(step, row_id)
-        for setting in _settings(pieces[:done]):
+        for setting in settings_of(pieces[:done]):
             connection.execute(setting)
+            LockBudget(connection, self.policy).clamp()
         for number, unit in enumerate(pieces[done:], start=done + 1):
             finished = number == len(pieces)
             if number > done + 1:
@@ -142,13 +166,14 @@ class Applier:
                     self._try(step, self._unit(connection, step, unit, number, row_id, finished))
                 else:
                     unsure = begun is not None and number == done + 1
-                    settings = _settings(pieces[: number - 1])
+                    settings = settings_of(pieces[: number - 1])
                     self._alone(connection, step, unit, number, settings, unsure=unsure)
                 if not unit.transactional or unit.rolls_back:
                     ledger.record_progress(connection, row_id, number, finished=finished)
                     self.watcher.event("committed", step, unit=number)
+                    self.guard.passed(step, names_in(unit))
             except StatementError as error:
-                ledger.record_progress(connection, row_id, number - 1, logs=str(error))
+                ledger.record_failure(connection, row_id, number - 1, error)
                 raise
 
     def _unit(
@@ -189,7 +214,7 @@ class Applier:
 
     @contextmanager
     def _own_transaction(
-        self, connection: Connection, step: str, unit: Unit, number: int, *, whole: bool = False
+        self, connection: Connection, step: str, unit: Unit, number: int
     ) -> Iterator[None]:
         """Hold the block in one transaction: the file's own BEGIN and COMMIT, or ours.
 
@@ -201,12 +226,12 @@ class Applier:
             if unit.opens is None or unit.closes is None:
                 with connection.transaction():
                     yield
-                    self._committing(step, number, whole=whole)
+                    self._committing(step, number)
                     sent = True
             else:
                 self._sender.send(connection, step, unit.opens, number)
                 yield
-                self._committing(step, number, whole=whole)
+                self._committing(step, number)
                 sent = True
                 self._sender.send(connection, step, unit.closes, number)
         except StatementError as error:
@@ -218,22 +243,16 @@ class Applier:
             if not sent:
                 raise
             message = f"The connection was lost during COMMIT: {error.message}"
-            raise OutcomeUnknownError(message, sqlstate=error.sqlstate) from error
+            raise OutcomeUnknownError(message, unit=number, sqlstate=error.sqlstate) from error
         self.watcher.event("committed", step, unit=number)
+        self.guard.committed()
 
-    def _committing(self, step: str, number: int, *, whole: bool) -> None:
-        if whole:
-            self.guard.committing(step)
+    def _committing(self, step: str, number: int) -> None:
+        self.guard.committing(step)
         self.watcher.event("committing", step, unit=number)
 
-    def _read_back(
-        self,
-        migration: Migration,
-        own_rows: Set[str],
-        split: Split | None,
-        lost: OutcomeUnknownError,
-    ) -> Outcome:
-        """Learn from the ledger how a COMMIT ended whose answer was lost, and go on or stop.
+    def _read_back(self, migration: Migration, lost: OutcomeUnknownError) -> bool:
+        """Learn from the ledger how a COMMIT ended whose answer was lost; tell whether all is in.
 
         The runner's lock is free when the session that was lost is gone, and then its transaction
         is decided.
@@ -243,6 +262,7 @@ class Applier:
             try:
                 with self._session() as connection:
                     rows = ledger.read(connection)
+                self.guard.committed()
                 break
             except (TargetError, GateError):
                 if time.monotonic() >= until:
@@ -253,16 +273,11 @@ class Applier:
                     )
                     raise lost from None
                 time.sleep(_LOOK)
-        if migration.name in ledger.applied(rows):
-            self.watcher.event("resolved", migration.name, outcome="committed")
-            self.guard.ended(migration.name, _names(units(migration, split)))
-            return Outcome.DONE
-        self.watcher.event("resolved", migration.name, outcome="see the ledger")
-        begun = [row for row in rows if row.name == migration.name and row.failed]
-        if begun and begun[0].applied_steps:
-            return self.migrate(migration, own_rows | {begun[0].id}, split)
-        message = f"{lost.message} The server took {migration.name} back: nothing of it stays."
-        raise TargetError(message, sqlstate=lost.sqlstate, remedy="Run again.")
+        finished = migration.name in ledger.applied(rows)
+        done = max((row.applied_steps for row in rows if row.name == migration.name), default=0)
+        outcome = "committed" if finished or done >= lost.unit else "rolled back"
+        self.watcher.event("resolved", migration.name, unit=lost.unit, outcome=outcome)
+        return finished
 
     def _alone(
         self,
@@ -296,27 +311,3 @@ class Applier:
         finally:
             if not connection.closed:
                 connection.execute(f"SET lock_timeout = '{bound}'")
-
-
-def _begun(migration: Migration, rows: Sequence[LedgerRow], own: Set[str]) -> LedgerRow | None:
-    """Return the unfinished row from which this run goes on; raises GateError for another's."""
-    found = [row for row in rows if row.name == migration.name and row.failed]
-    if any(row.id not in own for row in found):
-        message = f"The ledger holds a failed row of {migration.name} from elsewhere."
-        remedy = f"Resolve it: npx prisma migrate resolve --rolled-back {migration.name}."
-        raise GateError(message, remedy=remedy)
-    return found[0] if found else None
-
-
-def _names(pieces: Sequence[Unit]) -> frozenset[str]:
-    """Return what a file may have changed, as ``schema.name``."""
-    found: set[str] = set()
-    for item in (part for unit in pieces for part in unit.statements):
-        made = (*item.creates, *item.removes, *(lock.relation for lock in item.locks))
-        found |= {f"{x.schema}.{x.table if x.kind == 'column' else x.name}" for x in made}
-    return frozenset(found)
-
-
-def _settings(done: Sequence[Unit]) -> list[str]:
-    """Return the SET statements of units that are committed: a new session needs them again."""
-    return [item.sql for unit in done for item in unit.statements if item.kind == "variable set"]

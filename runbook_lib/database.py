@@ -28,6 +28,7 @@ class Connection:
 
     def __init__(self, raw: "psycopg.Connection[Row]") -> None:
         self._raw = raw
+        self.pid = raw.info.backend_pid  # of the server's process; libpq forgets it with the loss
         self.temporary_bytes = 0  # of the temporary files that the server told of
         raw.add_notice_handler(self._noticed)
 
@@ -48,11 +49,6 @@ class Connection:
         self.close()
 
     @property
-    def pid(self) -> int:
-        """Return the process id of the server's backend."""
-        return self._raw.info.backend_pid
-
-    @property
     def closed(self) -> bool:
         """Tell whether the session has ended."""
         return self._raw.closed
@@ -60,6 +56,12 @@ class Connection:
     def close(self) -> None:
         """End the session."""
         self._raw.close()
+
+    def renew(self) -> "Connection":
+        """Return the session as a new one: settings, temporary tables and locks are gone."""
+        self.execute("DISCARD ALL")
+        self._raw.remove_notice_handler(self._noticed)
+        return Connection(self._raw)
 
     def cancel(self) -> None:
         """Ask the server to cancel what this session runs; another thread may ask."""
@@ -214,6 +216,70 @@ class Database:
         """Drop a database of this server, ending its sessions, if it is there."""
         with self.maintenance().connect() as connection:
             connection.execute(f"DROP DATABASE IF EXISTS {quote(dbname)} WITH (FORCE)")
+
+
+class CleanSession:
+    """Hand out one session again and again, each time as new; a block that fails ends it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Connection | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._end()
+
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """Hold the session for the block; locks are let go of with its end."""
+        if self._connection is None:
+            self._connection = self._database.connect()
+        try:
+            yield self._connection
+            self._connection = self._connection.renew()
+        except BaseException:
+            self._end()
+            raise
+
+    def _end(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class SideSession:
+    """Hold one session beside the main one, opened when it is needed and again when it was lost."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Connection | None = None
+
+    def connection(self) -> Connection:
+        """Return the open session; raises TargetError where the server does not answer."""
+        if self._connection is None or self._connection.closed:
+            self._connection = self._database.connect()
+        return self._connection
+
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
+        """Return the rows of a query, asked once more where the session was lost meanwhile."""
+        try:
+            return self.connection().rows(sql, parameters)
+        except TargetError:
+            self.close()
+            return self.connection().rows(sql, parameters)
+
+    def close(self) -> None:
+        """End the session; the next use opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 def quote(identifier: str) -> str:

@@ -258,6 +258,8 @@ def timeline(
         below.set_ylabel("a tiny write (ms)")
         below.set_xlabel("seconds since the step began")
         below.set_ylim(bottom=0)
+        if not samples:
+            below.set_yticks([])
         below.set_xlim(0, max(lasted, 0.001))
     return Chart(title, figure)
 

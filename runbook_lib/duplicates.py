@@ -17,8 +17,9 @@ def describe(connection: Connection, index_oid: int) -> str:
     wanted = [f"({row['condition']})"]
     if not row["nulls_equal"]:
         wanted += [f"({key}) IS NOT NULL" for key in row["keys"]]
+    shown_keys = ", ".join(f"coalesce(({key})::text, 'NULL')" for key in row["keys"])
     found = connection.rows(
-        f"SELECT concat_ws(', ', {keys}) AS key, count(*) AS rows, count(*) OVER () AS keys"  # noqa: S608
+        f"SELECT concat_ws(', ', {shown_keys}) AS key, count(*) AS rows, count(*) OVER () AS keys"  # noqa: S608
         f" FROM {row['table']} WHERE {' AND '.join(wanted)} GROUP BY {keys} HAVING count(*) > 1"
         f" ORDER BY count(*) DESC, 1 LIMIT {_SHOWN}"
     )

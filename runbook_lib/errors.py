@@ -70,7 +70,11 @@ class TargetError(RunbookError):
 
 
 class OutcomeUnknownError(TargetError):
-    """Report a COMMIT whose answer was lost: it may have happened or not."""
+    """Report a COMMIT whose answer was lost; ``unit`` counts the transactions of its file."""
+
+    def __init__(self, message: str, *, unit: int, sqlstate: str | None) -> None:
+        self.unit = unit
+        super().__init__(message, sqlstate=sqlstate)
 
 
 class StatementError(RunbookError):

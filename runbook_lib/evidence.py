@@ -1,16 +1,18 @@
 """Keep the evidence of a run: the only writer of the run directory. Nothing secret passes it."""
 
+import errno
 import hashlib
 import html
 import json
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import quote as percent_encoded
 
 from runbook_lib.errors import EvidenceError
@@ -49,7 +51,7 @@ def redact(text: str) -> str:
 def _plain(value: Any) -> Any:
     """Turn values of the model into what JSON knows, secrets hidden."""
     if is_dataclass(value) and not isinstance(value, type):
-        return _plain(asdict(value))
+        return _plain(vars(value))
     if isinstance(value, Mapping):
         return {redact(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -57,6 +59,16 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (datetime, Path)):
         return redact(str(value))
     return redact(value) if isinstance(value, str) else value
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=_plain)
+
+
+def _line(content: Mapping[str, Any]) -> str:
+    """Return one JSON object on one line, secrets hidden."""
+    text = _ENCODER.encode(content)
+    # Hiding in the text is quick to try, and could cut into the JSON itself.
+    return text if redact(text) == text else json.dumps(_plain(content), ensure_ascii=False)
 
 
 def _write(path: Path, text: str) -> None:
@@ -155,6 +167,9 @@ def file_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text)
 
 
+_TOLD_BY_THE_LEDGER = {"began", "committed"}  # a power cut may take these
+
+
 class Journal:
     """Append a line before and after each statement; the lines of a killed run remain.
 
@@ -167,27 +182,36 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = Lock()
+        self._file = -1  # opened with the first line
+
+    def __del__(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
 
     def _append(self, event: str, *, durable: bool, **content: object) -> None:
-        line = {"at": datetime.now(UTC).isoformat(), "event": event, **_plain(content)}
-        text = json.dumps(line, ensure_ascii=False) + "\n"
+        now = datetime.now(UTC).isoformat()
+        text = f'{{"at": "{now}", "event": "{event}", {_line(content)[1:]}\n'.encode()
         try:
-            with self._lock, self.path.open("a+b") as file:
-                file.write((self._after_cut(file) + text).encode())
+            with self._lock:
+                if self._file < 0:
+                    text = self._open() + text
+                if os.write(self._file, text) < len(text):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 if durable:
-                    file.flush()
-                    os.fsync(file.fileno())
+                    os.fsync(self._file)
         except OSError as error:
             message = f"The journal cannot be written: {error.strerror}."
             raise EvidenceError(message, path=self.path, remedy="Make room.") from error
 
-    @staticmethod
-    def _after_cut(file: BinaryIO) -> str:
-        """Return the line end that a kill kept from being written, else nothing."""
-        if file.seek(0, os.SEEK_END) == 0:
-            return ""
-        file.seek(-1, os.SEEK_END)
-        return "" if file.read() == b"\n" else "\n"
+    def _open(self) -> bytes:
+        """Open the file; return the line end that a kill kept from being written, else nothing."""
+        self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+        if not stat.S_ISREG(os.fstat(self._file).st_mode) or not os.lseek(
+            self._file, 0, os.SEEK_END
+        ):
+            return b""
+        os.lseek(self._file, -1, os.SEEK_END)
+        return b"" if os.read(self._file, 1) == b"\n" else b"\n"
 
     def started(self, step: str, statement: Statement) -> None:
         """Take note that a statement is about to be sent."""
@@ -197,7 +221,7 @@ class Journal:
 
     def ended(self, run: StatementRun) -> None:
         """Take note of how it ended."""
-        self._append("ended", durable=False, **asdict(run))
+        self._append("ended", durable=False, **vars(run))
 
     def ledger_row(self, step: str, row_id: str) -> None:
         """Take note of the unfinished ledger row of a file that is several transactions."""
@@ -205,7 +229,7 @@ class Journal:
 
     def event(self, name: str, step: str, **content: object) -> None:
         """Take note of anything else: a COMMIT, a wait, a pause, a leftover that was dropped."""
-        self._append(name, durable=True, step=step, **content)
+        self._append(name, durable=name not in _TOLD_BY_THE_LEDGER, step=step, **content)
 
     def said(self, what: str) -> None:
         """Keep nothing of what is shown for the moment."""

@@ -1,13 +1,14 @@
 """Look after the target while it is migrated: who blocks whom, how it is, who else changes it."""
 
 from collections.abc import Sequence, Set
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from runbook_lib.database import Database, Row
-from runbook_lib.drift import DriftWatch, Stamps
+from runbook_lib.database import Database, Row, SideSession
+from runbook_lib.drift import DriftWatch
 from runbook_lib.health import HealthGate
 from runbook_lib.policy import Policy
 from runbook_lib.sending import Watcher
@@ -26,10 +27,13 @@ class Unguarded:
         return nullcontext()
 
     def committing(self, step: str) -> None:
-        """Look, right before the COMMIT of a whole file, what others have changed."""
+        """Look, right before a COMMIT, what others have changed."""
 
-    def ended(self, step: str, own: Set[str]) -> None:
-        """Look at the schema as a file left it; ``own`` are the names that it may have changed."""
+    def committed(self) -> None:
+        """Look at the schema as our transaction left it."""
+
+    def passed(self, step: str, own: Set[str]) -> None:
+        """Look behind what is in no transaction; ``own`` are the names it may have changed."""
 
 
 class Guard(Unguarded):
@@ -47,16 +51,20 @@ class Guard(Unguarded):
         notes: Notes,
         tables: Sequence[tuple[str, str]] = (),
         disks: tuple[Path, ...] = (),
-        known: Stamps | None = None,
+        known: str | None = None,
     ) -> None:
         self._watcher = watcher
-        self._database = database
         self._probe = WriteProbe(database, policy, tables, notes)
-        self._health = HealthGate(database, policy, disks, lambda: self._probe.latest, watcher)
-        self._drift = DriftWatch(database, known)
+        self._session = SideSession(database)
+        latest = lambda: self._probe.latest  # noqa: E731
+        self._health = HealthGate(self._session, policy, disks, latest, watcher)
+        self._drift = DriftWatch(self._session, known, self._foreign)
+        self._first: Future[None] | None = None
 
     def __enter__(self) -> Self:
         self._probe.__enter__()
+        if self._drift.known is None:
+            self._first = self._drift.begin()
         return self
 
     def __exit__(
@@ -67,35 +75,40 @@ class Guard(Unguarded):
     ) -> None:
         self._probe.__exit__(kind, error, trace)
         self._drift.close()
+        self._session.close()
 
     @property
-    def schema(self) -> Stamps:
-        """Return the schema as it was last seen."""
-        return self._drift.known or {}
+    def schema(self) -> str | None:
+        """Return the schema as it was last seen; after the block, as the last step left it."""
+        return self._drift.known
 
     def ready(self, step: str) -> None:
         """Return when the target is well; the first time, take note of its schema."""
         self._health.check(step)
-        if self._drift.known is None:
-            self._drift.look()
 
     def watching(self, step: str, pid: int) -> AbstractContextManager[None]:
         """Journal who keeps the backend waiting, each time that this changes."""
+        if self._first is not None:
+            self._first.result()  # what is there before our first statement
+            self._first = None
 
         def tell(blockers: Sequence[Row]) -> None:
             self._watcher.event("waiting", step, blockers=blockers)
             self._watcher.said(f"waits for {describe(blockers)}")
 
-        return WaitWatch(self._database, tell).watching(pid)
+        return WaitWatch(self._session, tell).watching(pid)
 
     def committing(self, step: str) -> None:
-        """Say who changed the schema meanwhile."""
-        self._tell(step, self._drift.look())
+        """Say who changed the schema meanwhile; the COMMIT does not wait for it."""
+        self._drift.freeze(step)
 
-    def ended(self, step: str, own: Set[str]) -> None:
-        """Say what a file of several transactions cannot have changed; remember the schema."""
-        self._tell(step, self._drift.look(own))
+    def committed(self) -> None:
+        """Take the schema as it is now for what the next look compares with."""
+        self._drift.begin()
 
-    def _tell(self, step: str, found: list[str]) -> None:
-        if found:
-            self._watcher.event("foreign", step, objects=found)
+    def passed(self, step: str, own: Set[str]) -> None:
+        """Say what others have changed, but for our own names."""
+        self._drift.look(step, own)
+
+    def _foreign(self, step: str, objects: list[str]) -> None:
+        self._watcher.event("foreign", step, objects=objects)

@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from runbook_lib.database import Database
+from runbook_lib.database import SideSession
 from runbook_lib.errors import GateError
 from runbook_lib.policy import Policy
 from runbook_lib.queries import load
 from runbook_lib.report import duration
 from runbook_lib.sending import Watcher
 
-_LOOK = 0.5  # seconds between two looks at a target that is not well
+_LOOK = 0.5  # seconds between two looks
 _MEGABYTE = 1024 * 1024
 
 
-@dataclass(frozen=True)
+@dataclass
 class HealthGate:
     """Let a migration go on while replicas, lock queues, writes and disks are within the policy.
 
@@ -25,15 +25,22 @@ class HealthGate:
     write probe last measured, in seconds.
     """
 
-    database: Database
+    session: SideSession
     policy: Policy
     disks: tuple[Path, ...]
     latency: Callable[[], float | None]
     watcher: Watcher
+    _looked: float = float("-inf")
 
     def check(self, step: str) -> None:
-        """Return when the target is well; raises GateError with why after ``health_wait``."""
+        """Return when the target is well; raises GateError with why after ``health_wait``.
+
+        A look counts for half a second.
+        """
+        if time.monotonic() - self._looked < _LOOK:
+            return
         reasons = list(self._reasons())
+        self._looked = time.monotonic()
         if not reasons:
             return
         begin = time.monotonic()
@@ -50,8 +57,7 @@ class HealthGate:
         self.watcher.event("resumed", step, seconds=time.monotonic() - begin)
 
     def _reasons(self) -> Iterator[str]:
-        with self.database.connect() as connection:
-            (row,) = connection.rows(load("health"))
+        (row,) = self.session.rows(load("health"))
         lag, waiting = row["replica_lag"], row["waiting_sessions"]
         if lag is not None and lag > self.policy.replica_lag:
             yield f"a replica lags {duration(lag)} (policy: {duration(self.policy.replica_lag)})"

@@ -4,11 +4,11 @@ import hashlib
 import time
 import uuid
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from datetime import datetime
 
 from runbook_lib.database import RUNNER_LOCK, Connection
-from runbook_lib.errors import GateError
+from runbook_lib.errors import GateError, RunbookError, StatementError
 from runbook_lib.model import Migration, Release
 from runbook_lib.observed import CheckResult, LedgerRow, Status
 from runbook_lib.queries import load
@@ -42,6 +42,23 @@ def applied(rows: Iterable[LedgerRow]) -> frozenset[str]:
     return frozenset(row.name for row in rows if row.finished)
 
 
+def unfinished(rows: Iterable[LedgerRow], migration: Migration, own: Set[str]) -> LedgerRow | None:
+    """Return the unfinished row of a migration, if it is our ``own``.
+
+    Raises GateError for another's row, and for a file that was edited after its first part.
+    """
+    found = [row for row in rows if row.name == migration.name and row.failed]
+    if any(row.id not in own for row in found):
+        message = f"The ledger holds a failed row of {migration.name} from elsewhere."
+        remedy = f"Resolve it: npx prisma migrate resolve --rolled-back {migration.name}."
+        raise GateError(message, remedy=remedy)
+    if found and found[0].checksum != migration.checksum:
+        steps = found[0].applied_steps
+        message = f"{migration.name} was edited after {steps} of its transactions were committed."
+        raise GateError(message, path=migration.path, remedy="Restore the file as it was.")
+    return found[0] if found else None
+
+
 def create(connection: Connection) -> None:
     """Create the ledger where it is not there."""
     if not connection.value(_EXISTS):  # IF NOT EXISTS alone would raise a notice each time
@@ -51,20 +68,19 @@ def create(connection: Connection) -> None:
 def record_applied(connection: Connection, migration: Migration, started_at: datetime) -> None:
     """Write the finished row of a migration; the last act of its transaction."""
     create(connection)
-    _insert(connection, migration, started_at, connection.value(_NOW), None, 1)
+    _insert(connection, migration, started_at, None, 1, finished=True)
 
 
 def record_baseline(connection: Connection, migration: Migration) -> None:
     """Write the row of a migration that was found applied, as ``migrate resolve --applied``."""
     create(connection)
-    now = connection.value(_NOW)
-    _insert(connection, migration, now, now, "", 0)
+    _insert(connection, migration, None, "", 0, finished=True)
 
 
 def record_started(connection: Connection, migration: Migration) -> str:
     """Write the unfinished row of a file that is not one transaction; return its id."""
     create(connection)
-    return _insert(connection, migration, connection.value(_NOW), None, None, 0)
+    return _insert(connection, migration, None, None, 0, finished=False)
 
 
 def resolve_failed(connection: Connection) -> None:
@@ -85,14 +101,24 @@ def record_progress(
     connection.execute(load("ledger_progress"), parameters)
 
 
+def record_failure(connection: Connection, row_id: str, done: int, error: StatementError) -> None:
+    """Write the error into the unfinished row; where that fails too, the first error says so."""
+    try:
+        record_progress(connection, row_id, done, logs=str(error))
+    except RunbookError as second:
+        error.message += f" The ledger could not be told: {second.message}"
+
+
 def _insert(
     connection: Connection,
     migration: Migration,
-    started_at: datetime,
-    finished_at: datetime | None,
+    started_at: datetime | None,
     logs: str | None,
     steps: int,
+    *,
+    finished: bool,
 ) -> str:
+    """Write one row; its times are the server's, at the moment, where none is given."""
     row_id = str(uuid.uuid4())
     parameters = {
         "id": row_id,
@@ -100,7 +126,7 @@ def _insert(
         "name": migration.name,
         "logs": logs,
         "started_at": started_at,
-        "finished_at": finished_at,
+        "finished": finished,
         "steps": steps,
     }
     connection.execute(load("ledger_insert"), parameters)

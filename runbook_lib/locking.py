@@ -3,11 +3,12 @@
 import time
 
 from runbook_lib.database import Connection
-from runbook_lib.model import DbObject, Statement
+from runbook_lib.model import Lock, Statement
 from runbook_lib.policy import Policy
 from runbook_lib.queries import load
+from runbook_lib.units import sets_something
 
-_SLACK = 0.05  # of lock_timeout: what is used up below it is not counted
+_SLACK = 0.05  # of lock_timeout: the bound is set anew when so much more is used up
 _LEAST = 0.05  # seconds that a statement may wait for a lock in any case
 
 
@@ -20,31 +21,38 @@ class LockBudget:
 
     def __init__(self, connection: Connection, policy: Policy) -> None:
         self._connection = connection
-        self._bound = policy.lock_timeout
+        self._bound = self._left = policy.lock_timeout
         self._since: float | None = None
         self._asked = 0.0
-        self._new: set[DbObject] = set()
+        self._new: set[tuple[str, str]] = set()
 
     def before(self, statement: Statement) -> None:
         """Set the bound for the next statement, where much of it is used up."""
         self._asked = time.monotonic()
         if self._since is None or not (statement.locks or statement.opaque):
             return
-        held = self._asked - self._since
-        if held > _SLACK * self._bound and self._connection.in_transaction():
-            left = round(max(self._bound - held, _LEAST) * 1000)
-            self._connection.execute(f"SET LOCAL lock_timeout = {left}")
+        left = max(self._bound - (self._asked - self._since), _LEAST)
+        if self._left - left > _SLACK * self._bound and self._connection.in_transaction():
+            self._clamp(left, local=True)
+            self._left = left
 
     def after(self, statement: Statement) -> None:
         """Take note of the locks that the statement holds from now on."""
-        self._new |= {
-            DbObject("relation", item.schema, item.name)
-            for item in statement.creates
-            if item.kind == "table"
-        }
-        old = [lock for lock in statement.locks if lock.relation not in self._new]
-        if self._since is None and (statement.opaque or any(x.mode.stops_writes for x in old)):
-            self._since = self._asked  # writes queue from there on
-        if statement.kind == "variable set" and "lock_timeout" in statement.sql.lower():
-            bound = {"bound": round(self._bound * 1000)}
-            self._connection.rows(load("clamp_lock_timeout"), bound)
+        if self._since is None:
+            self._new |= {(x.schema, x.name) for x in statement.creates if x.kind == "table"}
+            if statement.opaque or any(map(self._stops_older, statement.locks)):
+                self._since = self._asked  # writes queue from there on
+        if statement.kind == "variable set" or sets_something(statement):
+            self.clamp()
+
+    def clamp(self) -> None:
+        """Bring back a lock_timeout that a file raised or switched off; a lower one stays."""
+        self._clamp(self._bound, local=False)
+
+    def _clamp(self, seconds: float, *, local: bool) -> None:
+        bound = {"bound": round(seconds * 1000), "local": local}
+        self._connection.rows(load("clamp_lock_timeout"), bound)
+
+    def _stops_older(self, lock: Lock) -> bool:
+        table = lock.relation.schema, lock.relation.name
+        return lock.mode.stops_writes and table not in self._new

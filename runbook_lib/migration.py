@@ -62,9 +62,9 @@ def _guarded(run: Run, step: Step, recorder: Recorder) -> Outcome:
     places = tables, (run.root,), known
     with Guard(run.database, run.policy, recorder, notes, *places) as guard:
         applier = Applier(run.database, run.policy, recorder, guard=guard)
-        outcome = carry_out(run, applier, step, run.journal.own_rows())
-        done = sorted({*applied, step.name})
-        run.directory.write(_STAMPS, {"applied": done, "stamps": guard.schema})
+        outcome = carry_out(run, applier, step, run.journal.own_rows)
+    done = sorted({*applied, step.name} if step.kind is not StepKind.DEMO_ROWS else applied)
+    run.directory.write(_STAMPS, {"applied": done, "stamps": guard.schema})
     return outcome
 
 

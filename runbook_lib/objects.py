@@ -247,20 +247,29 @@ def search_path(tag: str, node: Node, before: str) -> str:
             first = node.args[0].a_const.sval.sval
             return before if first in {"", "$user"} else str(first)
         return "public" if not node.args else before
+    if tag == "select_stmt":  # as pg_dump writes it
+        for target in node.target_list:
+            call = target.res_target.val.func_call
+            given = [item.a_const.sval.sval for item in call.args]
+            if _strings(call.funcname)[-1:] == ["set_config"] and given[:1] == ["search_path"]:
+                first = given[1].split(",")[0].strip(' "')
+                return before if first in {"", "$user"} else first
     return before
 
 
-def moved(statement: Statement, schema: str) -> Statement:
-    """Return the statement with its names without a schema in the one that search_path names.
-
-    Names that are written with ``public`` cannot be told from those without a schema in the words
-    of the model, and a file that sets search_path has no reason to write it.
-    """
+def moved(statement: Statement, node: Node, schema: str) -> Statement:
+    """Return the statement with its names without a schema in the one that search_path names."""
     if schema == "public":
         return statement
+    written = {
+        item.relname
+        for _, item in postgast.walk(node)
+        if type(item).__name__ == "RangeVar" and item.schemaname == "public"
+    }
 
     def there(item: DbObject) -> DbObject:
-        return replace(item, schema=schema) if item.schema == "public" else item
+        stays = item.schema != "public" or (item.table or item.name) in written
+        return item if stays else replace(item, schema=schema)
 
     return replace(
         statement,

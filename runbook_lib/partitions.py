@@ -45,6 +45,11 @@ def _on(statement: Statement, schema: str, table: str, index: str, *, only: bool
     )
 
 
+def may_exist(statement: Statement) -> bool:
+    """Tell whether the build says IF NOT EXISTS."""
+    return bool(postgast.parse(statement.sql).stmts[0].stmt.index_stmt.if_not_exists)
+
+
 def index_name(partition: str, index: str) -> str:
     """Return the name of a partition's index: both names, cut with a digest where too long."""
     name = f"{partition}_{index}"

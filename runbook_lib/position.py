@@ -8,6 +8,7 @@ from runbook_lib import ledger
 from runbook_lib.database import Connection
 from runbook_lib.evidence import Journal
 from runbook_lib.model import Migration, Step
+from runbook_lib.observed import Outcome
 from runbook_lib.queries import load
 from runbook_lib.units import units
 
@@ -68,8 +69,10 @@ def _under_way(lines: Iterable[Mapping[str, Any]]) -> int:
     """Return the line of the last statement that was sent and has no end in the journal."""
     under_way: dict[int, int] = {}
     for line in lines:
-        if line["event"] == "started":
+        if line["event"] in {"began", "retried"}:
+            under_way = {}
+        elif line["event"] == "started":
             under_way[line["number"]] = int(line["line"])
-        elif line["event"] == "ended":
+        elif line["event"] == "ended" and line["outcome"] != Outcome.UNKNOWN:
             under_way.pop(line["number"], None)
     return min(under_way.values(), default=0)

@@ -46,8 +46,7 @@ def show_plan(run: Run) -> Table:
             "listed": str(listed.index(step.name) + 1) if step.name in listed else "",
             "what": step.kind.value,
             "name": step.name,
-            "why": step.why,
-            "outside its transaction": _split_words(step.split),
+            "why": "; ".join(filter(None, [step.why, _split_words(step.split)])),
         }
         for place, step in enumerate(run.plan.steps, start=1)
     ]
@@ -61,7 +60,7 @@ def _split_words(split: Split) -> str:
     builds, keys = len(split.concurrent), len(split.apart)
     words = [f"{builds} indexes CONCURRENTLY"] if builds else []
     words += [f"{keys} foreign keys, each alone"] if keys else []
-    return ", ".join(words)
+    return f"outside its transaction: {', '.join(words)}" if words else ""
 
 
 def review_release(run: Run) -> Table:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -90,35 +90,41 @@ class Sender:
         probed = not statement.control and not _sets_transaction(statement)
         if self.probe is not None and probed:
             self.probe.before(connection, statement)
-        run = StatementRun(
-            step=step,
-            path=statement.path,
-            line=statement.line,
-            label=statement.label,
-            outcome=Outcome.UNKNOWN,
-            seconds=0.0,
-            started_at=datetime.now(UTC),
-            unit=unit,
-            statement=statement.line,
-            number=statement.number,
-        )
-        begin = time.perf_counter()
+        started_at, begin = datetime.now(UTC), time.perf_counter()
+        outcome, line, error_text, sqlstate = Outcome.UNKNOWN, statement.line, "", ""
+        observed: Observation | None = None
+        seconds = 0.0
         try:
             connection.execute(statement.sql)
-            run = replace(run, outcome=Outcome.DONE, seconds=time.perf_counter() - begin)
+            seconds, outcome = time.perf_counter() - begin, Outcome.DONE
             if self.probe is not None and probed:
-                run = replace(run, observed=self.probe.after(connection))
+                observed = self.probe.after(connection)
         except StatementError as error:
-            run = replace(run, outcome=Outcome.FAILED, seconds=time.perf_counter() - begin)
+            seconds, outcome = time.perf_counter() - begin, Outcome.FAILED
             placed = error.at(statement.path, statement.line, statement.sql)
-            run = replace(run, line=placed.line or statement.line, error=error.message)
-            run = replace(run, sqlstate=error.sqlstate or "")
+            line, error_text = placed.line or statement.line, error.message
+            sqlstate = error.sqlstate or ""
             raise placed from error.__cause__
         except TargetError as error:
-            run = replace(run, seconds=time.perf_counter() - begin)
+            seconds = time.perf_counter() - begin
             error.path, error.line = statement.path, statement.line
             raise
         finally:
+            run = StatementRun(
+                step=step,
+                path=statement.path,
+                line=line,
+                label=statement.label,
+                outcome=outcome,
+                seconds=seconds,
+                started_at=started_at,
+                unit=unit,
+                statement=statement.line,
+                number=statement.number,
+                sqlstate=sqlstate,
+                error=error_text,
+                observed=observed,
+            )
             self.watcher.ended(run)
 
 

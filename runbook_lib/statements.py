@@ -88,7 +88,7 @@ def _read_tree(
             continue
         source = text.raw[start:end].decode().rstrip()
         statement = _statement(tag, node, source, path, line, lambda at: text.line(base + at))
-        statements.append(moved(statement, schema))
+        statements.append(moved(statement, node, schema))
         schema = search_path(tag, node, schema)
     return statements, found
 

@@ -12,7 +12,11 @@ from runbook_lib.objects import Node
 _K = postgast.pg_query_pb2
 # What these do ends with the transaction: a file that has one keeps its own.
 _BOUND = {"lock", "constraints set", "declare cursor", "prepare"}
-_BOUND_CALLS = {"set_config", "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared"}
+_BOUND_CALLS = {
+    *("set_config", "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared"),
+    *("pg_try_advisory_xact_lock", "pg_try_advisory_xact_lock_shared"),
+}
+_DROPPED_AT_COMMIT = {_K.ONCOMMIT_DELETE_ROWS, _K.ONCOMMIT_DROP}
 
 
 def units(migration: Migration, split: Split | None = None) -> tuple[Unit, ...]:
@@ -30,11 +34,48 @@ def units(migration: Migration, split: Split | None = None) -> tuple[Unit, ...]:
     return tuple(_gathered(_of_parts(migration.statements, set(wanted.concurrent))))
 
 
+def rehearsed(migration: Migration, split: Split | None = None) -> tuple[Unit, ...]:
+    """Return the units as a scratch database runs them, where there are no writes to be stopped.
+
+    What the plan turns concurrent is built as the file has it, which fails on the same rows and
+    reads the table once instead of twice; everything else is as planned.
+    """
+    plain = {item.number: item for item in migration.statements}
+    turned = set(split.concurrent) if split else set()
+    return tuple(
+        Unit(tuple(plain[item.number] for item in unit.statements))
+        if unit.builds and {item.number for item in unit.statements} <= turned
+        else unit
+        for unit in units(migration, split)
+    )
+
+
 def as_planned(migration: Migration, split: Split) -> tuple[Statement, ...]:
     """Return the statements as the plan runs them; those of the file where nothing is split."""
     if not split:
         return migration.statements
     return tuple(item for unit in units(migration, split) for item in unit.statements)
+
+
+def names_in(unit: Unit) -> frozenset[str]:
+    """Return what a unit may change, as ``schema.name``."""
+    found: set[str] = set()
+    for item in unit.statements:
+        made = (*item.creates, *item.removes, *(lock.relation for lock in item.locks))
+        found |= {_name(x) for x in made}
+    return frozenset(found)
+
+
+def settings_of(done: Sequence[Unit]) -> list[str]:
+    """Return what units that are committed have set: a new session needs it again."""
+    kept = [item for unit in done if not unit.rolls_back for item in unit.statements]
+    return [item.sql for item in kept if item.kind == "variable set" or sets_something(item)]
+
+
+def sets_something(statement: Statement) -> bool:
+    """Tell whether it is a query that only sets something, as pg_dump writes it."""
+    calls = {name.split(".")[-1] for name in statement.calls}
+    return statement.kind == "select" and calls == {"set_config"}
 
 
 def _of_whole(statements: Sequence[Statement], split: Split) -> Iterator[Unit]:
@@ -69,7 +110,9 @@ def _of_parts(statements: Sequence[Statement], concurrent: Set[int]) -> Iterator
     """Yield the units of a file that is several transactions by itself."""
     opens: Statement | None = None
     inside: list[Statement] = []
+    temporary: set[str] = set()  # no other session knows these
     for item in statements:
+        temporary |= {made.name for made in item.creates if made.schema == "pg_temp"}
         if item.control == "begin":
             if opens is not None:
                 raise _unbalanced(item, f"A transaction is already open since line {opens.line}.")
@@ -81,7 +124,8 @@ def _of_parts(statements: Sequence[Statement], concurrent: Set[int]) -> Iterator
             opens, inside = None, []
         elif opens is None:
             one = concurrently(item) if item.number in concurrent else item
-            builds = not one.transactional and one.kind == "index"
+            own = {lock.relation.name for lock in one.locks} & temporary
+            builds = not one.transactional and one.kind == "index" and not own
             yield Unit((one,), transactional=one.transactional, builds=builds)
         elif item.transactional:
             inside.append(item)
@@ -160,10 +204,16 @@ def _bound(statement: Statement) -> bool:
         return True  # a savepoint
     if {name.split(".")[-1] for name in statement.calls} & _BOUND_CALLS:
         return True
+    if statement.kind == "do":
+        return any(_bound(item) for item in statement.inner if item.kind != "dynamic")
     if statement.kind == "variable set":
         node = _node(statement)
         return bool(node.is_local) or node.kind == _K.VAR_SET_MULTI
-    return statement.kind == "create" and _node(statement).oncommit > _K.ONCOMMIT_NOOP
+    if statement.kind == "create":
+        return _node(statement).oncommit in _DROPPED_AT_COMMIT
+    if statement.kind == "create table as":
+        return _node(statement).into.on_commit in _DROPPED_AT_COMMIT
+    return False
 
 
 def _node(statement: Statement) -> Node:
@@ -184,7 +234,11 @@ def _one_foreign_key(statement: Statement) -> bool:
     if statement.kind != "alter table" or len(statement.relations) != 1:
         return False
     node = _node(statement)
-    if len(node.cmds) != 1 or node.cmds[0].alter_table_cmd.subtype != _K.AT_AddConstraint:
+    if (
+        node.missing_ok
+        or len(node.cmds) != 1
+        or node.cmds[0].alter_table_cmd.subtype != _K.AT_AddConstraint
+    ):
         return False
     constraint = getattr(node.cmds[0].alter_table_cmd, "def").constraint
     return bool(constraint.conname) and not constraint.skip_validation

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from runbook_lib.database import Database, Row
+from runbook_lib.database import Row, SideSession
 from runbook_lib.errors import RunbookError
 from runbook_lib.queries import load
 from runbook_lib.report import duration
@@ -24,8 +24,8 @@ def describe(blockers: Sequence[Row]) -> str:
 class WaitWatch:
     """Tell who blocks one backend, each time that this changes."""
 
-    def __init__(self, database: Database, tell: Callable[[Sequence[Row]], None]) -> None:
-        self._database = database
+    def __init__(self, session: SideSession, tell: Callable[[Sequence[Row]], None]) -> None:
+        self._session = session
         self._tell = tell
 
     @contextmanager
@@ -41,17 +41,14 @@ class WaitWatch:
             thread.join()
 
     def _look(self, pid: int, ended: threading.Event) -> None:
-        if ended.wait(_LOOK):
-            return  # nothing that short is worth a session
         known = ""
         try:
-            with self._database.connect() as connection:
-                while not ended.wait(_LOOK):
-                    rows = connection.rows(load("blockers"), {"pids": [pid]})
-                    pids = ",".join(str(row["pid"]) for row in rows)
-                    if pids != known and rows:
-                        self._tell(rows)
-                    known = pids
+            while not ended.wait(_LOOK):
+                rows = self._session.rows(load("blockers"), {"pids": [pid]})
+                pids = ",".join(str(row["pid"]) for row in rows)
+                if pids != known and rows:
+                    self._tell(rows)
+                known = pids
         except RunbookError:
             # The session that is watched meets the same trouble, and says it.
             return

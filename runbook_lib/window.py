@@ -12,7 +12,7 @@ from runbook_lib.waits import describe
 
 _SHOWN = 30
 _LANES = 12  # of the timeline: the tables that took longest
-_QUIET = {"committing", "committed", "built"}  # told by the statements already
+_QUIET = {"began", "committing", "committed", "built", "phase"}  # the statements tell it
 _WORDS = {
     "retried": "a lock was in the way; the transaction was tried again",
     "waiting": "waited for another session",
@@ -28,9 +28,9 @@ _WORDS = {
 
 
 def show_incidents(run: Run) -> Table:
-    """Show what came between while the last step ran: waits, pauses, leftovers, other people's DDL."""
+    """Show what came between while the last step ran: waits, pauses, leftovers, others' DDL."""
     step = _last_step(run)
-    events = [x for x in run.journal.events(step) if x["event"] not in _QUIET | {"phase"}]
+    events = [x for x in run.journal.events(step) if x["event"] not in _QUIET]
     rows = [
         {
             "at": str(item["at"])[11:19],

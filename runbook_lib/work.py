@@ -1,9 +1,9 @@
 """What the notebooks' acts have in common: carry a step out, record checks, decide."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from typing import Any
 
-from runbook_lib.apply import Applier
+from runbook_lib.apply import Applier, OwnRows
 from runbook_lib.display import Chart, Progress, Table, bars, worst_first
 from runbook_lib.errors import GateError
 from runbook_lib.evidence import Journal
@@ -52,10 +52,10 @@ def count_statements(run: Run, step: Step) -> int:
     return len(as_planned(run.release.migration(step.name), step.split))
 
 
-def carry_out(run: Run, applier: Applier, step: Step, own_rows: Set[str]) -> Outcome:
+def carry_out(run: Run, applier: Applier, step: Step, own_rows: OwnRows) -> Outcome:
     """Carry out one step of the plan; raises StatementError with SQLSTATE, file and line.
 
-    ``own_rows`` are the unfinished ledger rows from which it may go on.
+    ``own_rows`` returns the unfinished ledger rows from which it may go on.
     """
     if step.kind is StepKind.DEMO_ROWS:
         return applier.demo_rows(step.name, run.release.demo_files, run.environment.scale)

@@ -3,4 +3,4 @@ SELECT set_config(name, value, false)
 FROM (VALUES ('lock_timeout', %(lock_timeout)s),
              ('statement_timeout', %(statement_timeout)s),
              ('client_connection_check_interval', '1000')) AS wanted (name, value)
-JOIN pg_settings USING (name)
+WHERE current_setting(name, true) IS NOT NULL

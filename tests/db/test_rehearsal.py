@@ -48,7 +48,7 @@ class Stage:
 
         def carry_out(copy: Database, step: str, watcher: Recording, go_on: bool) -> None:
             applier = Applier(copy, POLICY, watcher, probe, go_on=go_on)
-            applier.migrate(by_name[step], watcher.rows)
+            applier.migrate(by_name[step], lambda: watcher.rows)
 
         statements = [item for migration in migrations for item in migration.statements]
         rehearser = replace(self.rehearser, **changed)  # type: ignore[arg-type]

@@ -175,7 +175,7 @@ def test_what_is_written_behind_a_cut_line_is_read(directory: RunDirectory) -> N
     journal.started("0001_a", STATEMENT)
     with journal.path.open("a") as file:
         file.write('{"at": "2026-01-31", "eve')
-    journal.ended(run_of(Outcome.DONE))
+    Journal(journal.path).ended(run_of(Outcome.DONE))  # of the next process
     assert [line["event"] for line in journal.lines()] == ["started", "ended"]
 
 
