@@ -114,7 +114,7 @@ class Applier:
                 return Outcome.ALREADY_DONE
             with connection.transaction():
                 set_scale(connection, scale)
-                self._sender.send_all(connection, step, demo_statements(files))
+                self._sender.send_all(connection, step, list(demo_statements(files)))
             return Outcome.DONE
 
     @contextmanager
@@ -207,10 +207,7 @@ class Applier:
 
     def _send(self, connection: Connection, step: str, unit: Unit, number: int) -> None:
         budget = LockBudget(connection, self.policy)
-        for statement in unit.statements:
-            budget.before(statement)
-            self._sender.send_all(connection, step, [statement], number)
-            budget.after(statement)
+        self._sender.send_all(connection, step, unit.statements, number, budget)
 
     @contextmanager
     def _own_transaction(

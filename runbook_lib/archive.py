@@ -1,18 +1,22 @@
 """Restore a pg_dump archive into a database of its own, and put databases in place."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from runbook_lib import programs
-from runbook_lib.database import Database, quote
+from runbook_lib.database import Connection, Database, quote
 from runbook_lib.errors import StatementError
 from runbook_lib.queries import load
 from runbook_lib.shell import Runner, restore_argv
 
 _SWAP_TRIES = 10
 _IN_USE = "55006"
+_SESSIONS = """SELECT count(*) FROM pg_stat_activity
+WHERE datname = %(dbname)s AND pid <> pg_backend_pid() AND backend_type <> 'autovacuum worker'"""
+_LEAVING, _LOOK = 3.0, 0.005  # seconds that sessions get to end, and between two looks
 
 
 def restore(
@@ -49,6 +53,13 @@ def scratch_database(maintenance: Database, name: str) -> Iterator[Database]:
         maintenance.drop(name)
 
 
+def _wait_until_left(connection: Connection, dbname: str) -> None:
+    """Wait for sessions that are ending; the server itself would look only every 0.1 s."""
+    until = time.monotonic() + _LEAVING
+    while connection.value(_SESSIONS, {"dbname": dbname}) and time.monotonic() < until:
+        time.sleep(_LOOK)
+
+
 def swap(database: Database, fresh: str, kept: str) -> None:
     """Put ``fresh`` in the place of ``database``, which is kept under another name.
 
@@ -59,6 +70,7 @@ def swap(database: Database, fresh: str, kept: str) -> None:
     with database.maintenance().connect() as connection:
         for attempt in range(1, _SWAP_TRIES + 1):
             connection.rows(load("end_sessions"), {"dbname": database.dbname})
+            _wait_until_left(connection, database.dbname)
             try:
                 with connection.transaction():
                     old, new = quote(database.dbname), quote(fresh)

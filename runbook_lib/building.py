@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from runbook_lib.retries import retrying
 from runbook_lib.sending import Sender
 
 _LOOK = 0.5  # seconds between two looks
+_LONGEST_REST = 60.0  # seconds
 _EXISTS, _DUPLICATES, _LOCKED = "42P07", "23505", "55P03"
 
 
@@ -32,6 +34,7 @@ class Work:
     unit: int
     settings: Sequence[str]
     unsure: bool
+    waiting: deque[list[Statement]]  # by table; a lane takes the next
     stopped: threading.Event = field(default_factory=threading.Event)
     running: dict[int, str] = field(default_factory=dict)  # by pid: the index that is built
     connections: dict[int, Connection] = field(default_factory=dict)
@@ -42,17 +45,33 @@ class Work:
         for connection in list(self.connections.values()):
             connection.cancel()
 
-    def on_table(self, statements: Sequence[Statement]) -> None:
-        """Build the indexes of one table, one after the other."""
-        with self._session() as connection:
-            for statement in statements:
-                if self.stopped.is_set():
-                    return
-                try:
-                    self._build(connection, statement)
-                except StatementError:
-                    if not self.sender.go_on:
-                        raise
+    def lane(self) -> None:
+        """Build the indexes of one table after the other, until no table is left."""
+        while not self.stopped.is_set():
+            try:
+                mine = self.waiting.popleft()
+            except IndexError:
+                return
+            with self._session() as connection:
+                self._on_table(connection, mine)
+
+    def _on_table(self, connection: Connection, statements: Sequence[Statement]) -> None:
+        for place, statement in enumerate(statements, 1):
+            if self.stopped.is_set():
+                return
+            begin = time.monotonic()
+            try:
+                self._build(connection, statement)
+            except StatementError:
+                if not self.sender.go_on:
+                    raise
+            if place < len(statements) or self.waiting:
+                self._rest(time.monotonic() - begin)
+
+    def _rest(self, built: float) -> None:
+        """Leave the server to the application and the replicas; nobody else is in a rehearsal."""
+        if self.sender.probe is None:
+            self.stopped.wait(min(built * self.policy.build_rest, _LONGEST_REST))
 
     @contextmanager
     def _session(self) -> Iterator[Connection]:

@@ -1,6 +1,7 @@
 """Build indexes while the application writes: side by side, watched, and read back."""
 
 import os
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -47,9 +48,10 @@ class Builder:
         tables: dict[DbObject, list[Statement]] = {}
         for statement in statements:
             tables.setdefault(statement.locks[0].relation, []).append(statement)
-        work = Work(self.database, self.policy, self.sender, step, unit, settings, unsure)
-        with ThreadPoolExecutor(self._lanes(), thread_name_prefix="build") as pool:
-            lanes = [pool.submit(work.on_table, mine) for mine in tables.values()]
+        waiting = deque(tables.values())
+        work = Work(self.database, self.policy, self.sender, step, unit, settings, unsure, waiting)
+        with ThreadPoolExecutor(thread_name_prefix="build") as pool:
+            lanes = [pool.submit(work.lane) for _ in range(min(self._lanes(), len(tables)))]
             try:
                 self._watch(work, lanes)
             except BaseException:  # an interrupt, or a watch that lost the server

@@ -160,16 +160,10 @@ def approval_form(
 
     ``names`` holds what each role gave before. ``save`` returns what stands then.
     """
-    confirm = widgets.Text(value=confirmed, description="database", placeholder=f"type {dbname}")
-    fields = {
-        role: widgets.Text(value=name, description=role, placeholder="name")
-        for role, name in names.items()
-    }
+    confirm = _text_field("database", confirmed, f"type {dbname}")
+    fields = {role: _text_field(role, name, "name") for role, name in names.items()}
     button = widgets.Button(description="Record approvals", button_style="primary")
     said = widgets.HTML()
-    for field in (confirm, *fields.values()):
-        field.style.description_width = "16em"
-        field.layout.width = "40em"
 
     def record(_: object) -> None:
         state = save(confirm.value, {role: field.value for role, field in fields.items()})
@@ -177,6 +171,20 @@ def approval_form(
 
     button.on_click(record)
     show(widgets.VBox([confirm, *fields.values(), button, said]))
+
+
+def _text_field(label: str, value: str, placeholder: str) -> widgets.Text:
+    """Make a field that sends its text when it is left, once, before the click on a button.
+
+    Sent letter by letter, the last ones wait for the kernel's answer to the first: a click that
+    comes before it would record half a name.
+    """
+    field = widgets.Text(
+        value=value, description=label, placeholder=placeholder, continuous_update=False
+    )
+    field.style.description_width = "16em"
+    field.layout.width = "40em"
+    return field
 
 
 def executed_cells() -> list[str]:

@@ -15,7 +15,8 @@ class Policy:
     *Indexes.* ``concurrent_indexes`` builds those on older tables with rows CONCURRENTLY,
     ``index_lanes`` tables at a time (0: as many as the server's cores that can be seen), each with
     ``index_memory`` (as maintenance_work_mem, empty: the server's) and ``index_workers`` parallel
-    workers: none leaves the processors to the traffic, -1 takes the server's setting. A build that
+    workers: none leaves the processors to the traffic, -1 takes the server's setting. After a build
+    its lane rests ``build_rest`` times as long, a minute at most, before the next. A build that
     waits longer than ``build_wait`` for other sessions is given up.
 
     *Health.* Between transactions the runbook pauses, ``health_wait`` at most, while a replica lags
@@ -39,6 +40,7 @@ class Policy:
     index_lanes: int = 0
     index_memory: str = ""
     index_workers: int = 0
+    build_rest: float = 0.25
     build_wait: float = 600.0
     health_wait: float = 60.0
     replica_lag: float = 30.0

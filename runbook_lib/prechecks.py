@@ -20,7 +20,7 @@ from runbook_lib.observed import CheckResult, LedgerRow, Status
 from runbook_lib.policy import Policy
 from runbook_lib.queries import PROJECT, load, read_checks
 
-_OLDEST_SERVER = 13  # DROP DATABASE WITH (FORCE)
+_OLDEST_SERVER = 14  # hash_record_extended, which the checksums of contents need
 _MEGABYTE = 1024 * 1024
 _STATISTICS_AGE = 7 * 86400.0  # seconds
 _TRANSACTION_IDS = 1_000_000_000  # of the 2 billion after which the server refuses writes

@@ -12,6 +12,8 @@ from runbook_lib.observed import Observation
 from runbook_lib.queries import load
 
 _MAY_NOT = "42501"
+_WAL = "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
+_PLAIN = {"create", "create enum", "index", "alter table"}
 _RENAMES = {"rename", "alter object schema", "drop"}
 _STRONG = set(list(LockMode)[3:])  # weaker ones stop nobody but DDL
 _RANK = {mode.value: rank for rank, mode in enumerate(LockMode)}
@@ -23,7 +25,10 @@ class Probe:
     """Look at one session before and after each statement, inside its transaction.
 
     Only tables that were there when the transaction began are looked at: nobody can wait for the
-    others. Sizes and files are read of the tables the statement names; locks are read of all.
+    others. Sizes and files are read of the tables the statement names; locks are read of all. A
+    transaction that makes many tables holds many locks, and each reading lists them all: they are
+    not read after a statement that only changes what its own transaction made, but after the next
+    that does more, or the last.
     Superusers also see temporary files (PostgreSQL manual, log_temp_files).
     """
 
@@ -38,6 +43,8 @@ class Probe:
     _told: Connection | None = None
     _wal: Decimal | None = None
     _counted: int = 0
+    _skipped: bool = False
+    _since: int = 0  # the line of the first statement whose locks the next reading shows
 
     def begin(self, connection: Connection) -> None:
         """Take note of the tables that are there; call it before each transaction."""
@@ -50,11 +57,14 @@ class Probe:
         self._names |= {str(row["oid"]): row["name"] for row in rows}
         self._ids = {name: oid for oid, name in self._names.items()}
         self._newest = max((row["oid"] for row in rows), default=self._newest)
-        self._held, self._last, self._wal = {}, {}, None
+        self._held, self._last, self._wal, self._skipped = {}, {}, None, False
 
-    def before(self, connection: Connection, statement: Statement) -> None:
+    def before(self, connection: Connection, statement: Statement, *, last: bool) -> None:
         """Measure the tables that the statement names, unless the statement before did."""
         self._statement = statement
+        if not self._skipped:
+            self._since = statement.line
+        self._skipped = not last and self._inside(statement)
         # Only what makes a table keeps the names that are known.
         self._renamed |= statement.opaque or bool(statement.removes) or statement.kind in _RENAMES
         named = self._named(statement)
@@ -68,6 +78,10 @@ class Probe:
         """Read what the statement did since ``before``."""
         temporary = connection.temporary_bytes - self._counted
         complete = connection.in_transaction()
+        if self._skipped:
+            written, self._wal = self._wal, connection.value(_WAL)
+            wal = int(self._wal - (written or 0))
+            return Observation({}, (), 0, wal, 0, temporary, (), complete)
         wanted = {"newest": self._newest, "touched": list(self._before)}
         (row,) = connection.rows(load("probe_after"), wanted)
         now = _measures(row["tables"])
@@ -108,7 +122,8 @@ class Probe:
             for mode in modes:
                 # A weaker one beside the strongest, for an index that is built anew, is no news.
                 if mode in _STRONG and _RANK[mode] > _RANK.get(predicted.get(table, ""), -1):
-                    yield f"{mode} on {table} was taken and not predicted"
+                    since = f", since line {self._since}" if self._since < statement.line else ""
+                    yield f"{mode} on {table} was taken and not predicted{since}"
         expected = {_qualified(item) for item in statement.rewrites}
         yield from (f"{name} was rewritten, not predicted" for name in sorted(rewrites - expected))
         for name in sorted(expected & self._ids.keys() - rewrites):
@@ -123,6 +138,13 @@ class Probe:
             if error.sqlstate != _MAY_NOT:
                 raise
         connection.execute("SET client_min_messages = log")
+
+    def _inside(self, statement: Statement) -> bool:
+        """Tell whether, from reading, it touches only what its transaction made."""
+        items = [lock.relation for lock in statement.locks]
+        items += [item.object for item in statement.references]
+        plain = statement.kind in _PLAIN and not statement.opaque and not statement.calls
+        return plain and not any(_qualified(item) in self._ids for item in items)
 
     def _named(self, statement: Statement) -> list[str]:
         wanted = {_qualified(item.relation) for item in statement.locks}

@@ -107,13 +107,12 @@ class Rehearser:
     roles: Sequence[str]
     run: Runner
 
-    def _restore(self, database: Database, **options: Any) -> None:
-        restore(database, self.major, self.backup.path, self.run, with_owners=False, **options)
-
-    def _make(self, dbname: str) -> Database:
+    def _restored(self, dbname: str, **options: Any) -> Database:
         self.server.drop(dbname)
         self.server.create(dbname)
-        return self.server.on(dbname)
+        made, archive = self.server.on(dbname), self.backup.path
+        restore(made, self.major, archive, self.run, with_owners=False, **options)
+        return made
 
     def rehearse(
         self,
@@ -139,15 +138,13 @@ class Rehearser:
             helpers = stack.enter_context(ThreadPoolExecutor(_READERS))
             stack.callback(lambda: list(helpers.map(self.server.drop, (self.name, kept, beside))))
             self.server.drop(kept)
-            empty = helpers.submit(self._make, beside)
-            copy = self._make(self.name)
             begin = time.perf_counter()
             with_rows = self.data == FULL
-            self._restore(copy, with_rows=with_rows)
+            copy = self._restored(self.name, with_rows=with_rows)
             restore_seconds = time.perf_counter() - begin
             schema = _fingerprint(copy)
             contents = _contents(copy, helpers) if with_rows else None
-            restoring = helpers.submit(self._restore, empty.result(), with_rows=False, jobs=1)
+            restoring = helpers.submit(self._restored, beside, with_rows=False, jobs=1)
             with copy.connect() as connection:
                 before = connection.value(_SIZE)
                 ledger.resolve_failed(connection)

@@ -1,13 +1,14 @@
 """Send statements to the server one by one: journalled, observed, and errors with their place."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
 from runbook_lib.database import Connection
 from runbook_lib.errors import StatementError, TargetError
+from runbook_lib.locking import LockBudget
 from runbook_lib.model import Statement
 from runbook_lib.observed import Observation, Outcome, StatementRun
 
@@ -20,8 +21,8 @@ class Prober(Protocol):
     def begin(self, connection: Connection) -> None:
         """Take note of what is there before a transaction."""
 
-    def before(self, connection: Connection, statement: Statement) -> None:
-        """Measure what the statement is about to change."""
+    def before(self, connection: Connection, statement: Statement, *, last: bool) -> None:
+        """Measure what the statement is about to change; ``last`` of its transaction or not."""
 
     def after(self, connection: Connection) -> Observation:
         """Read what it did."""
@@ -64,17 +65,26 @@ class Sender:
             self.probe.begin(connection)
 
     def send_all(
-        self, connection: Connection, step: str, statements: Iterable[Statement], unit: int = 1
+        self,
+        connection: Connection,
+        step: str,
+        statements: Sequence[Statement],
+        unit: int = 1,
+        budget: LockBudget | None = None,
     ) -> None:
         """Send statements one after the other; raises StatementError with SQLSTATE and place."""
-        for statement in statements:
+        for place, statement in enumerate(statements, 1):
+            if budget is not None:
+                budget.before(statement)
             # Outside a transaction there is nothing to take back.
             plain = bool(statement.control) or _sets_transaction(statement)
             saved = self.go_on and not plain and connection.in_transaction()
             if saved:
                 connection.execute(f"SAVEPOINT {_SAVEPOINT}")
             try:
-                self.send(connection, step, statement, unit)
+                # One that fails later would keep the probe from seeing what came before it.
+                last = self.go_on or place == len(statements)
+                self.send(connection, step, statement, unit, last=last)
             except StatementError:
                 if not self.go_on or (plain and connection.in_transaction()):
                     raise
@@ -82,14 +92,24 @@ class Sender:
                     connection.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
             if saved:
                 connection.execute(f"RELEASE SAVEPOINT {_SAVEPOINT}")
+            if budget is not None:
+                budget.after(statement)
 
-    def send(self, connection: Connection, step: str, statement: Statement, unit: int = 1) -> None:
+    def send(
+        self,
+        connection: Connection,
+        step: str,
+        statement: Statement,
+        unit: int = 1,
+        *,
+        last: bool = True,
+    ) -> None:
         """Send one statement, with a line in the journal before and after it."""
         self.watcher.started(step, statement)
         # SET TRANSACTION has to come before any query.
         probed = not statement.control and not _sets_transaction(statement)
         if self.probe is not None and probed:
-            self.probe.before(connection, statement)
+            self.probe.before(connection, statement, last=last)
         started_at, begin = datetime.now(UTC), time.perf_counter()
         outcome, line, error_text, sqlstate = Outcome.UNKNOWN, statement.line, "", ""
         observed: Observation | None = None

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,23 @@ def test_tables_are_built_side_by_side_as_the_policy_says_and_a_table_never_twic
     assert not overlap(a1, a2)
     assert (overlap(a1, b1) or overlap(a2, b1)) is (lanes == 2)
     assert all(valid(connection, name) for name in ("a1", "a2", "b1"))
+
+
+def test_a_lane_rests_between_two_builds_in_proportion_and_not_after_the_last(
+    applier: Applier, connection: Connection, journal: Journal, tmp_path: Path
+) -> None:
+    connection.execute(f"{SLOW} CREATE TABLE a AS SELECT 1 AS c; CREATE TABLE b AS SELECT 1 AS c")
+    rested = with_policy(applier, index_lanes=1, build_rest=3)
+    begin = datetime.now(UTC)
+    rested.migrate(migration_of(tmp_path, LANES))
+    lasted = (datetime.now(UTC) - begin).total_seconds()
+    ordered = sorted(spans(journal).values())
+    assert len(ordered) == 3
+    for one, next_one in pairwise(ordered):  # of one table, then of two
+        assert (next_one[0] - one[1]) > 2.5 * (one[1] - one[0])
+    rests = sum((after[0] - one[1]).total_seconds() for one, after in pairwise(ordered))
+    builds = sum((end - start).total_seconds() for start, end in ordered)
+    assert lasted - rests - builds < 2.5 * (ordered[-1][1] - ordered[-1][0]).total_seconds()
 
 
 def test_after_the_first_error_no_further_build_begins(
