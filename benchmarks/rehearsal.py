@@ -1,6 +1,7 @@
 """Compare a rehearsal with pg_restore and psql of the same files: python -m benchmarks.rehearsal.
 
-The target is today's production as the shipped release describes it, at the volumes of its brief.
+The target is today's production as the shipped release describes it, at four times the volumes of its
+brief: a million rows.
 """
 
 import contextlib
@@ -23,6 +24,7 @@ SETTINGS = """
 embedded = true
 dbname = "citadelbuy_bench"
 starts_as = "production today"
+scale = 4.0
 """
 
 

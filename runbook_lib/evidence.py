@@ -175,12 +175,13 @@ class Journal:
 
     What a crash of the machine must not take away is flushed to disk at once: every line but those
     of statements inside a transaction, of which COMMIT alone decides, and whose ``committing`` line
-    takes them along. Threads may share a journal. Raises EvidenceError where a line cannot be
-    written.
+    takes them along. With ``repeatable``, for what can simply be done again, nothing is flushed.
+    Threads may share a journal. Raises EvidenceError where a line cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, repeatable: bool = False) -> None:
         self.path = path
+        self._repeatable = repeatable
         self._lock = Lock()
         self._file = -1  # opened with the first line
 
@@ -197,7 +198,7 @@ class Journal:
                     text = self._open() + text
                 if os.write(self._file, text) < len(text):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                if durable:
+                if durable and not self._repeatable:
                     os.fsync(self._file)
         except OSError as error:
             message = f"The journal cannot be written: {error.strerror}."

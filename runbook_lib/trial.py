@@ -42,7 +42,8 @@ def rehearse(run: Run) -> Table:
     with Progress("Rehearsal", total) as progress, ExitStack() as stack:
         progress.at("restoring the backup")
         probe = Probe()
-        recorder = Recorder(Journal(run.directory.path / "rehearsal.jsonl"), progress)
+        journal = Journal(run.directory.path / "rehearsal.jsonl", repeatable=True)
+        recorder = Recorder(journal, progress)
 
         kept: list[CleanSession] = []  # of the one copy, from the first step on
 
