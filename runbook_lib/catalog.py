@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runbook_lib.database import Connection, names, quote
-from runbook_lib.errors import StatementError, TargetError
+from runbook_lib.errors import TargetError
 from runbook_lib.model import Target
 from runbook_lib.observed import Facts, IndexBuild, TableFacts
 from runbook_lib.policy import Environment
@@ -14,7 +14,6 @@ from runbook_lib.queries import load
 
 _PARTS = ("tables", "columns", "constraints", "indexes", "types", "routines", "others")
 LEDGER = "_prisma_migrations"
-_NO_HASH = "42883"  # undefined_function
 _SMALL = 8 * 1024 * 1024  # bytes; counting is quick
 
 
@@ -152,10 +151,8 @@ def tables_by_size(connection: Connection) -> list[tuple[str, str]]:
 def read_contents(connection: Connection, tables: Iterable[tuple[str, str]]) -> dict[str, Contents]:
     """Count and checksum the rows of these tables, at one moment.
 
-    The checksum sums a 64-bit hash of each row, by the types' own hash functions, for which 1.0 and
-    1.00 are equal (PostgreSQL manual, 38.16.3, "Hash Support Functions"); of a table with a column
-    whose type has none, such as json, by each row's text. A row that the role may not see (row
-    level security) makes it fail rather than be left out.
+    The checksum sums a 64-bit hash of each row, which is the same in every database. A row that the
+    role may not see (row level security) makes it fail rather than be left out.
     """
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -165,27 +162,17 @@ def read_contents(connection: Connection, tables: Iterable[tuple[str, str]]) -> 
 def contents_here(connection: Connection, tables: Iterable[tuple[str, str]]) -> dict[str, Contents]:
     """Count and checksum the rows inside the transaction that is open."""
     connection.rows(load("content_settings"))
-    return {f"{schema}.{name}": _contents(connection, schema, name) for schema, name in tables}
+    found = connection.rows(load("content_columns"))
+    columns = {(row["schema"], row["table"]): row["columns"] for row in found}
+    return {".".join(table): _contents(connection, table, columns.get(table)) for table in tables}
 
 
-def _contents(connection: Connection, schema: str, table: str) -> Contents:
-    # The alias is none that a column would have: a column of that name would be taken instead.
-    row = '"the whole row"'
-
-    def read(hashed: str) -> Contents:
-        (found,) = connection.rows(
-            f"SELECT count(*) AS rows, sum({hashed}) AS total "  # noqa: S608
-            f"FROM {quote(schema)}.{quote(table)} AS {row}"
-        )
-        return Contents(found["rows"], str(found["total"] or 0))
-
-    try:
-        with connection.transaction():  # a savepoint: the snapshot outlives the failure
-            return read(f"hash_record_extended({row}, 0)")
-    except StatementError as error:
-        if error.sqlstate != _NO_HASH:
-            raise
-        return read(f'hashtextextended({row}::text COLLATE "C", 0)')
+def _contents(connection: Connection, table: tuple[str, str], columns: str | None) -> Contents:
+    # A table without any column has rows, too.
+    hashed = f"sum(hash_record_extended(ROW({columns}), 0))" if columns else "0"
+    name = f"{quote(table[0])}.{quote(table[1])}"
+    (row,) = connection.rows(f"SELECT count(*) AS rows, {hashed} AS total FROM {name}")  # noqa: S608
+    return Contents(row["rows"], str(row["total"] or 0))
 
 
 def _count(connection: Connection, tables: Sequence[tuple[str, str]]) -> dict[str, int]:

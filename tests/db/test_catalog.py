@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from runbook_lib import catalog, ledger
+from runbook_lib.archive import scratch_database
 from runbook_lib.database import Connection, Database
 from runbook_lib.errors import TargetError
 from runbook_lib.policy import Environment, Policy
@@ -212,6 +213,61 @@ def test_rows_are_counted_exactly_whatever_the_tables_are_called(connection: Con
 
 
 # --- who answers --------------------------------------------------------------------------------
+
+
+CONTENTS = """
+CREATE TYPE mood AS ENUM ('calm', 'cross');
+CREATE DOMAIN moods AS mood[];
+CREATE TABLE t ("the whole row" mood, b moods, c json, d numeric, e jsonb, f text,
+                g regclass, h xml);
+INSERT INTO t VALUES ('calm', '{cross}', '{"a": 1}', 1.0, '{"b": 2}', 'ü', 'pg_class', '<x/>');
+INSERT INTO t SELECT FROM generate_series(1, 2);
+CREATE TABLE bare ();
+INSERT INTO bare DEFAULT VALUES;
+"""
+
+
+def checksums(connection: Connection) -> dict[str, tuple[int, str]]:
+    tables = catalog.tables_by_size(connection)
+    found = catalog.read_contents(connection, tables)
+    return {name: (item.rows, item.checksum) for name, item in found.items()}
+
+
+def test_equal_rows_of_two_databases_have_one_checksum(
+    connection: Connection, shared: Database
+) -> None:
+    """An enum hashes by its number in the catalog, which no two databases share."""
+    connection.execute(CONTENTS)
+    name = "contents_elsewhere"
+    with scratch_database(shared, name) as other, other.connect() as elsewhere:
+        elsewhere.execute("CREATE TYPE other AS ENUM ('so that numbers differ')")
+        elsewhere.execute(CONTENTS)
+        assert checksums(elsewhere) == checksums(connection)
+    assert checksums(connection)["public.t"][0] == 3
+    assert checksums(connection)["public.bare"] == (1, "0")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        """SET "the whole row" = 'cross'""",
+        "SET b = '{calm}'",
+        """SET c = '{"a": 2}'""",
+        "SET d = 1.00",
+        "SET e = '{}'",
+        "SET f = 'u'",
+        "SET f = NULL, h = NULL",
+        "SET d = d WHERE d IS NULL; DELETE FROM t WHERE d IS NULL",
+        "SET d = d; INSERT INTO t SELECT",
+    ],
+)
+def test_a_change_of_a_row_changes_the_checksum(connection: Connection, change: str) -> None:
+    connection.execute(CONTENTS)
+    before = checksums(connection)
+    connection.execute(f"UPDATE t {change}")
+    after = checksums(connection)
+    assert after["public.t"] != before["public.t"]
+    assert after["public.bare"] == before["public.bare"]
 
 
 def test_the_server_says_who_it_is(connection: Connection, target: Database) -> None:
