@@ -35,8 +35,10 @@ _HOME = {
     "answer_criteria": "conclusion",
     "show_approvals": "conclusion",
     "seal_evidence": "conclusion",
-    "show_losses": "conclusion",
-    "roll_back": "conclusion",
+    "diagnose_target": "undoing",
+    "show_losses": "undoing",
+    "show_ways": "undoing",
+    "roll_back": "undoing",
     "decide": "work",
     "run_phases": "launch",
 }

@@ -1,11 +1,10 @@
-"""The acts after the migration: verification, monitoring, sign-off, rollback."""
+"""The acts after the migration: verification, monitoring, sign-off."""
 
 from dataclasses import asdict
 
-from runbook_lib import catalog, checks, monitor, rollback, shell, signoff, verify
+from runbook_lib import catalog, checks, monitor, signoff, verify
 from runbook_lib.display import Progress, Table, worst_first
-from runbook_lib.errors import GateError
-from runbook_lib.observed import Backup, CheckResult, Status
+from runbook_lib.observed import CheckResult, Status
 from runbook_lib.run import Run
 from runbook_lib.work import checked
 
@@ -112,63 +111,3 @@ def seal_evidence(run: Run) -> Table:
     lines = path.read_text(encoding="utf-8").splitlines()
     rows = [{"file": line[66:], "SHA-256": line[:12]} for line in lines]
     return Table(f"{len(rows)} files sealed in {path.relative_to(run.root)}", rows)
-
-
-def show_losses(run: Run) -> Table:
-    """Show what going back to the backup would change: rows written since, tables made since."""
-    backup = _backup(run)
-    with run.database.connect() as connection:
-        found = rollback.losses(connection, backup)
-    rows = [
-        {
-            "table": item.table,
-            "rows at backup": item.at_backup,
-            "rows now": item.now,
-            "what happens": "the table goes" if item.at_backup is None else "back to the backup",
-        }
-        for item in found
-    ]
-    made = sum(item.now for item in found if item.at_backup is None)
-    written = sum(max(item.now - item.at_backup, 0) for item in found if item.at_backup is not None)
-    caption = (
-        f"Going back to {backup.path.name} changes {len(rows)} tables: {made:,} rows go with "
-        f"tables made since, {written:,} more were added to older tables"
-    )
-    return Table(caption, rows)
-
-
-def roll_back(run: Run, confirm: str) -> Table:
-    """Restore the backup beside the target, compare, and swap the names; the old one is kept.
-
-    ``confirm`` is the name of the database, typed by whoever decides; empty changes nothing.
-    Raises GateError for another name.
-    """
-    backup = _backup(run)
-    if not confirm:
-        return Table("Nothing was rolled back: the parameter confirm is empty", [])
-    if confirm != run.target.dbname:
-        message = f"The rollback was confirmed for '{confirm}', another database."
-        remedy = f"Set the parameter confirm to the database's name, {run.target.dbname}."
-        raise GateError(message, remedy=remedy)
-    with Progress("Rollback", 1):
-        done = rollback.restore_beside(
-            run.database, run.target.major, backup, run.policy, shell.run
-        )
-    run.record(True, {"rollback": asdict(done)})
-    rows = [
-        ("in place", done.dbname),
-        ("kept as", done.kept_as),
-        ("schema fingerprint", f"{done.schema_fingerprint[:12]}, equal to the backup's"),
-        ("rows", f"{sum(done.rows.values()):,} in {len(done.rows)} tables, equal to the backup's"),
-    ]
-    return Table(
-        "Rolled back, and compared with the backup",
-        [{"what": name, "value": value} for name, value in rows],
-    )
-
-
-def _backup(run: Run) -> Backup:
-    backup = run.backup()
-    if backup is None:
-        raise GateError("This run took no backup.", remedy="Open the run that changed the target.")
-    return backup

@@ -4,7 +4,7 @@ import hashlib
 import time
 import uuid
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 
 from runbook_lib.database import RUNNER_LOCK, Connection
@@ -90,6 +90,12 @@ def resolve_failed(connection: Connection) -> None:
     """
     if connection.value(_EXISTS):
         connection.execute(load("ledger_resolve"))
+
+
+def take_back(connection: Connection, names: Sequence[str]) -> None:
+    """Mark the rows of these migrations as rolled back: they are pending again."""
+    if names:
+        connection.execute(load("ledger_take_back"), {"names": list(names)})
 
 
 def record_progress(

@@ -4,15 +4,16 @@ import time
 
 from runbook_lib import catalog, indexes, ledger
 from runbook_lib.apply import Applier
+from runbook_lib.catalog import Snapshot
 from runbook_lib.database import Connection
 from runbook_lib.display import Chart, Progress, Table, estimate_chart, index_chart
-from runbook_lib.errors import GateError, RunbookError
+from runbook_lib.errors import GateError, RunbookError, TargetError
 from runbook_lib.evidence import Journal
 from runbook_lib.guard import Guard
 from runbook_lib.model import LockMode, Step, StepKind
 from runbook_lib.observed import IndexBuild, Outcome
 from runbook_lib.report import duration, minutes, size
-from runbook_lib.run import TRAFFIC, Run
+from runbook_lib.run import SCHEMA_BEFORE, TRAFFIC, Run
 from runbook_lib.statements import fingerprint
 from runbook_lib.units import as_planned
 from runbook_lib.work import Recorder, carry_out, chart_steps, count_statements
@@ -31,17 +32,21 @@ def migrate(run: Run, step: str = "") -> Table:
     if chosen is None:
         return Table("Every step of the plan is done; nothing is left to apply", [])
     record = run.step_record(chosen.name)
+    before = _schema_before(run, record)
     begin = time.perf_counter()
     with Progress(chosen.kind.value, count_statements(run, chosen)) as progress:
         recorder = Recorder(run.journal, progress)
         try:
             outcome = _guarded(run, chosen, recorder)
         except RunbookError as error:
-            run.record(False, {"step": chosen.name, "error": str(error)}, record)
+            failed = {"step": chosen.name, "error": str(error), **_made_since(run, before)}
+            run.record(False, failed, record)
             raise
     seconds = time.perf_counter() - begin
     lines = [line for line in run.journal.runs() if line["step"] == chosen.name]
-    content = {"step": chosen.name, "outcome": outcome.value, "statements": len(lines)}
+    content: dict[str, object] = {"step": chosen.name, "outcome": outcome.value}
+    content |= {"statements": len(lines)}
+    content |= _made_since(run, before)
     if chosen.kind is StepKind.APPLY:
         text = run.release.migration(chosen.name).path.read_text(encoding="utf-8-sig")
         content |= {"checksum": chosen.checksum, "fingerprint": fingerprint(text)}
@@ -49,6 +54,27 @@ def migrate(run: Run, step: str = "") -> Table:
     if not run.pending():
         run.record(True, {"steps": [item.name for item in run.plan.steps]})
     return _statements(chosen, outcome, seconds, lines)
+
+
+def _schema_before(run: Run, record: str) -> Snapshot:
+    """Return the schema before the first try of a step, kept so that a rollback knows it."""
+    name = f"{SCHEMA_BEFORE}{record}"
+    saved = run.directory.read(name)
+    if saved is None:
+        with run.database.connect() as connection:
+            saved = {"objects": catalog.take_snapshot(connection).objects}
+        run.directory.write(name, saved)
+    return Snapshot(saved["objects"])
+
+
+def _made_since(run: Run, before: Snapshot) -> dict[str, object]:
+    """Return what came since, as keys of a snapshot; empty where the server does not answer."""
+    try:
+        with run.database.connect() as connection:
+            now = catalog.take_snapshot(connection)
+    except TargetError:
+        return {}
+    return {"made": sorted(now.objects.keys() - before.objects.keys())}
 
 
 def _guarded(run: Run, step: Step, recorder: Recorder) -> Outcome:

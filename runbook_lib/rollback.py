@@ -10,6 +10,7 @@ from runbook_lib.database import Connection, Database
 from runbook_lib.errors import GateError
 from runbook_lib.observed import Backup
 from runbook_lib.policy import Policy
+from runbook_lib.queries import load
 from runbook_lib.shell import Runner
 
 _NAME_BYTES = 63
@@ -69,6 +70,7 @@ def restore_beside(
         if found.fingerprint != backup.schema_fingerprint or rows != dict(backup.rows):
             message = f"The restored database {fresh} is not what the backup recorded."
             raise GateError(message, remedy="The target is untouched; take another backup file.")
+        _carry_settings(database, fresh)
         with database.connect() as connection:
             ledger.take_runner_lock(connection, policy.runner_lock_wait)
         swap(database, fresh, kept)
@@ -76,6 +78,14 @@ def restore_beside(
         database.drop(fresh)
         raise
     return Rollback(database.dbname, kept, found.fingerprint, rows)
+
+
+def _carry_settings(database: Database, fresh: str) -> None:
+    """Give a new database what is set on the old one itself: a dump does not hold it."""
+    with database.maintenance().connect() as connection:
+        both = {"dbname": database.dbname, "into": fresh}
+        for row in connection.rows(load("database_settings"), both):
+            connection.execute(row["statement"])
 
 
 def _short(name: str) -> str:

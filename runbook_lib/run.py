@@ -20,6 +20,7 @@ from runbook_lib.position import read_position
 _BY_NAME = {phase.name: phase for phase in (*PHASES, ROLLBACK)}
 REVIEW, REHEARSAL = "10_review", "rehearsal"  # records besides those of the phases
 TRAFFIC = "traffic.jsonl"  # what the write probe measured
+SCHEMA_BEFORE = "schema_before_"  # and the step's record: the schema before its first try
 
 
 @dataclass(frozen=True)

@@ -92,11 +92,12 @@ def test_the_owner_the_encoding_and_the_locale_are_kept(target: Database, backup
         assert connection.rows(options) == before
 
 
-@pytest.mark.xfail(strict=True, reason="what is set on the database itself is not carried over yet")
 @pytest.mark.parametrize(
     "setting",
     [
         "SET statement_timeout = '7s'",
+        'SET search_path = "$user", public, "o\'dd, one"',
+        "SET application_name = 'a = b, ''c'''",
         "CONNECTION LIMIT 7",
     ],
 )
@@ -115,12 +116,29 @@ def test_what_is_set_on_the_database_is_kept(
         assert connection.rows(shown) == before
 
 
-@pytest.mark.xfail(strict=True, reason="what is set on the database itself is not carried over yet")
-def test_a_role_that_may_connect_may_connect_afterwards(target: Database, backup: Backup) -> None:
-    shown = "SELECT datacl::text FROM pg_database WHERE datname = current_database()"
+@pytest.mark.parametrize(
+    "act",
+    [
+        "REVOKE CONNECT ON DATABASE {} FROM PUBLIC",
+        "REVOKE ALL ON DATABASE {} FROM PUBLIC; GRANT CONNECT ON DATABASE {} TO pg_monitor",
+        "GRANT CREATE ON DATABASE {} TO pg_monitor WITH GRANT OPTION",
+        "COMMENT ON DATABASE {} IS 'the shop''s 100 %'",
+        "ALTER ROLE CURRENT_USER IN DATABASE {} SET work_mem = '7MB'",
+    ],
+)
+def test_grants_comment_and_roles_settings_of_the_database_are_kept(
+    target: Database, backup: Backup, act: str
+) -> None:
+    shown = (
+        "SELECT datacl::text, shobj_description(d.oid, 'pg_database') AS comment, array(SELECT"
+        " (setrole::regrole, setconfig)::text FROM pg_db_role_setting WHERE setdatabase = d.oid)"
+        " FROM pg_database d WHERE datname = current_database()"
+    )
     with target.connect() as connection:
-        connection.execute(f'REVOKE CONNECT ON DATABASE "{target.dbname}" FROM PUBLIC')
+        plain = connection.rows(shown)
+        connection.execute(act.replace("{}", f'"{target.dbname}"'))
         before = connection.rows(shown)
+    assert before != plain
     rolled_back(target, backup)
     with target.connect() as connection:
         assert connection.rows(shown) == before

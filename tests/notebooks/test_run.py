@@ -114,7 +114,14 @@ class TestAFinishedRun:
         wrong = papermill("notebooks/90_rollback.ipynb", "confirm=other", project=finished)
         assert wrong.returncode != 0
         assert fingerprint(finished) != backup["schema_fingerprint"]
-        done = papermill("notebooks/90_rollback.ipynb", "confirm=citadelbuy_dev", project=finished)
+        confirmed = "notebooks/90_rollback.ipynb", "confirm=citadelbuy_dev"
+        torn = papermill(*confirmed, project=finished)
+        assert torn.returncode != 0
+        assert "Every way back loses something" in torn.stderr  # the demo rows
+        refused = papermill(*confirmed, "way=revert", project=finished)
+        assert "would lose what was written since: public." in refused.stderr
+        assert fingerprint(finished) != backup["schema_fingerprint"]
+        done = papermill(*confirmed, "way=restore", project=finished)
         assert done.returncode == 0, done.stderr[-3000:]
         assert fingerprint(finished) == backup["schema_fingerprint"]
         kept = record(first, "90_rollback")["rollback"]["kept_as"]
@@ -138,7 +145,13 @@ def test_staging_records_what_production_has_as_baseline(tmp_path: Path) -> None
                 "AND applied_steps_count = 0 AND started_at = finished_at"
             )
         assert adopted == 3
-        assert record(run, "20_backup")["backup"]["rows"]["public.orders"] > 1000
+        backup = record(run, "20_backup")["backup"]
+        assert backup["rows"]["public.orders"] > 1000
+        confirm = "confirm=citadelbuy_staging"
+        back = papermill("notebooks/90_rollback.ipynb", "env=staging", confirm, project=project)
+        assert back.returncode == 0, back.stderr[-3000:]
+        assert record(run, "90_rollback")["rollback"]["way"] == "revert"
+        assert fingerprint(project, "citadelbuy_staging") == backup["schema_fingerprint"]
     finally:
         stop(project)
 

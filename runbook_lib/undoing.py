@@ -1,0 +1,217 @@
+"""The acts of the rollback: what the run left, what each way would lose, and the way back."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from runbook_lib import catalog, ledger, rollback, shell
+from runbook_lib.catalog import Snapshot
+from runbook_lib.database import Connection
+from runbook_lib.display import Progress, Table
+from runbook_lib.errors import GateError
+from runbook_lib.model import StepKind
+from runbook_lib.observed import Backup
+from runbook_lib.revert import Diagnosis, diagnose, revert
+from runbook_lib.run import SCHEMA_BEFORE, Run
+
+REVERT, RESTORE = "revert", "restore"
+_ACCEPTED = re.compile(r"\s*(.+?)\s*=\s*(\d+)\s*(?:,|$)")
+_SHOWN = 30
+
+
+def diagnose_target(run: Run) -> Table:
+    """Show what this run left on the target: migrations, objects, and what was changed."""
+    with run.database.connect() as connection:
+        seen = _diagnosis(run, connection)
+    if seen is None or seen.nothing:
+        return Table("This run left nothing on the target: there is nothing to roll back", [])
+    rows = [{"what": "applied migration", "name": name} for name in seen.migrations]
+    rows += [{"what": "changed or gone", "name": key} for key in seen.changed]
+    rows += [{"what": "made by somebody else, stays", "name": key} for key in seen.strangers]
+    rows += [{"what": "created", "name": key} for key in sorted(seen.made)]
+    more = f" (the first {_SHOWN} are shown)" if len(rows) > _SHOWN else ""
+    caption = (
+        f"This run applied {len(seen.migrations)} migrations, created {len(seen.made)} objects and "
+        f"changed {len(seen.changed)}; {len(seen.strangers)} came from others{more}"
+    )
+    return Table(caption, rows[:_SHOWN])
+
+
+def show_losses(run: Run) -> Table:
+    """Show what going back to the backup would change: rows written since, tables made since."""
+    backup = _backup(run)
+    with run.database.connect() as connection:
+        found = rollback.losses(connection, backup)
+    rows = [
+        {
+            "table": item.table,
+            "rows at backup": item.at_backup,
+            "rows now": item.now,
+            "what happens": "the table goes" if item.at_backup is None else "back to the backup",
+        }
+        for item in found
+    ]
+    made = sum(item.now for item in found if item.at_backup is None)
+    written = sum(max(item.now - item.at_backup, 0) for item in found if item.at_backup is not None)
+    caption = (
+        f"Going back to {backup.path.name} changes {len(rows)} tables: {made:,} rows go with "
+        f"tables made since, {written:,} more were added to older tables"
+    )
+    return Table(caption, rows)
+
+
+def show_ways(run: Run) -> Table:
+    """Show the ways back, what each would lose, and which is taken where nobody chooses."""
+    backup = _backup(run)
+    with run.database.connect() as connection:
+        seen = _diagnosis(run, connection)
+        written = rollback.losses(connection, backup)
+    chosen = _cheapest(seen)
+    changed = [item.table for item in written]
+    rows = [
+        {
+            "way": REVERT,
+            "possible": "no" if seen is None or not seen.revertible else "yes",
+            "would lose": _words(seen) if seen else "nothing",
+            "what it does": "drops what this run created, in one transaction; the rows of older "
+            "tables stay as they are now",
+            "point of no return": "its COMMIT",
+        },
+        {
+            "way": RESTORE,
+            "possible": "yes",
+            "would lose": f"what was written into {', '.join(changed)}" if changed else "nothing",
+            "what it does": f"restores {backup.path.name} beside, compares, swaps the names",
+            "point of no return": "the swap; the old database is kept under a dated name",
+        },
+    ]
+    caption = {
+        "": "Both ways lose something: choose with the parameter way",
+        REVERT: "Revert: it is the cheapest that loses nothing",
+        RESTORE: "Restore: older objects were changed, which no drop takes back",
+    }[chosen]
+    if seen is None or seen.nothing:
+        caption = "There is nothing to roll back"
+    return Table(caption, rows)
+
+
+def roll_back(run: Run, confirm: str, way: str = "", accept: str = "") -> Table:
+    """Go back by ``way``, empty for the cheapest that loses nothing; compared with what was.
+
+    ``confirm`` is the name of the database, typed by whoever decides; empty changes nothing.
+    ``accept`` names what a revert may lose, each with its count, as ``schema.table=3``. Raises
+    GateError for another name, an unknown way, or where every way loses something.
+    """
+    backup = _backup(run)
+    if not confirm:
+        return Table("Nothing was rolled back: the parameter confirm is empty", [])
+    if confirm != run.target.dbname:
+        message = f"The rollback was confirmed for '{confirm}', another database."
+        remedy = f"Set the parameter confirm to the database's name, {run.target.dbname}."
+        raise GateError(message, remedy=remedy)
+    accepted = dict(_accepted(accept))
+    with run.database.connect() as connection:
+        seen = _diagnosis(run, connection)
+    chosen = way or (REVERT if accepted else _cheapest(seen))
+    if chosen not in {REVERT, RESTORE}:
+        message = f"'{way}' is no way back." if way else "Every way back loses something."
+        raise GateError(message, remedy=f"Set the parameter way to {REVERT} or {RESTORE}.")
+    if chosen == RESTORE:
+        return _restore(run, backup)
+    if seen is None or seen.nothing:
+        return Table("There is nothing to roll back: this run left nothing on the target", [])
+    if not seen.revertible:
+        message = f"No drop takes back what was changed: {', '.join(seen.changed[:5])}."
+        raise GateError(message, remedy=f"Set the parameter way to {RESTORE}.")
+    return _revert(run, seen, accepted)
+
+
+def _revert(run: Run, seen: Diagnosis, accepted: dict[str, int]) -> Table:
+    with Progress("Revert", len(seen.made)) as progress:
+        drops = revert(run.database, run.policy, seen, accepted, progress.at)
+    done = {"way": REVERT, "drops": [item.sql for item in drops], "accepted": accepted}
+    run.record(True, {"rollback": {**done, "migrations": seen.migrations}})
+    rows = [
+        ("dropped", f"{len(drops)} objects, and what belonged to them"),
+        ("ledger", f"{len(seen.migrations)} migrations marked as rolled back"),
+        ("schema", "equal to the one before the run" + _aside(seen)),
+        ("rows of older tables", "as they were written, none was touched"),
+    ]
+    caption = "Reverted, and compared with the schema before the run"
+    return Table(caption, [{"what": name, "value": value} for name, value in rows])
+
+
+def _aside(seen: Diagnosis) -> str:
+    return f", {len(seen.strangers)} objects of others aside" if seen.strangers else ""
+
+
+def _restore(run: Run, backup: Backup) -> Table:
+    with Progress("Rollback", 1):
+        done = rollback.restore_beside(
+            run.database, run.target.major, backup, run.policy, shell.run
+        )
+    run.record(True, {"rollback": {"way": RESTORE, **asdict(done)}})
+    rows = [
+        ("in place", done.dbname),
+        ("kept as", done.kept_as),
+        ("schema fingerprint", f"{done.schema_fingerprint[:12]}, equal to the backup's"),
+        ("rows", f"{sum(done.rows.values()):,} in {len(done.rows)} tables, equal to the backup's"),
+    ]
+    return Table(
+        "Rolled back, and compared with the backup",
+        [{"what": name, "value": value} for name, value in rows],
+    )
+
+
+def _cheapest(seen: Diagnosis | None) -> str:
+    """Return the way to take where nobody chooses, empty where each loses something."""
+    if seen is not None and seen.changed:
+        return RESTORE
+    return "" if seen is not None and seen.data else REVERT
+
+
+def _words(seen: Diagnosis) -> str:
+    return ", ".join(f"{name}={count}" for name, count in seen.data.items()) or "nothing"
+
+
+def _accepted(text: str) -> Iterator[tuple[str, int]]:
+    """Yield name and count of each thing that may be lost; raises GateError for anything else."""
+    if _ACCEPTED.sub("", text).strip():
+        message = f"accept = '{text}' does not name what may be lost with its count."
+        raise GateError(message, remedy="Write it as the ways show it: public.table=3.")
+    for found in _ACCEPTED.finditer(text):
+        yield found[1], int(found[2])
+
+
+def _diagnosis(run: Run, connection: Connection) -> Diagnosis | None:
+    """Compare the target with what it was before the first step; None before any step."""
+    own, mine, first = set[str](), list[str](), None
+    applied = ledger.applied(ledger.read(connection))
+    for step in run.plan.steps:
+        record = run.step_record(step.name)
+        before = run.directory.read(f"{SCHEMA_BEFORE}{record}")
+        if before is None:
+            continue
+        first = first or Snapshot(before["objects"])
+        recorded = run.directory.read(record) or {}
+        # A step that was killed left no record: what came since is taken for its own.
+        since = (
+            recorded["made"]
+            if "made" in recorded
+            else _came_since(connection, Snapshot(before["objects"]))
+        )
+        own |= set(since)
+        if step.kind is StepKind.APPLY and step.name in applied:
+            mine.append(step.name)
+    return diagnose(connection, first, own, mine) if first else None
+
+
+def _came_since(connection: Connection, before: Snapshot) -> set[str]:
+    return catalog.take_snapshot(connection).objects.keys() - before.objects.keys()
+
+
+def _backup(run: Run) -> Backup:
+    backup = run.backup()
+    if backup is None:
+        raise GateError("This run took no backup.", remedy="Open the run that changed the target.")
+    return backup

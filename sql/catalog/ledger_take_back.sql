@@ -1,0 +1,3 @@
+-- Mark migrations as rolled back, as prisma migrate resolve --rolled-back does with a failed one.
+UPDATE _prisma_migrations SET rolled_back_at = clock_timestamp()
+WHERE migration_name = ANY(%(names)s) AND rolled_back_at IS NULL
