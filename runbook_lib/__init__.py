@@ -39,6 +39,8 @@ _HOME = {
     "show_losses": "undoing",
     "show_ways": "undoing",
     "roll_back": "undoing",
+    "show_carry": "undoing",
+    "carry_forward": "undoing",
     "decide": "work",
     "run_phases": "launch",
 }

@@ -161,10 +161,21 @@ def read_contents(connection: Connection, tables: Iterable[tuple[str, str]]) -> 
 
 def contents_here(connection: Connection, tables: Iterable[tuple[str, str]]) -> dict[str, Contents]:
     """Count and checksum the rows inside the transaction that is open."""
+    columns = columns_by_table(connection)
     connection.rows(load("content_settings"))
-    found = connection.rows(load("content_columns"))
-    columns = {(row["schema"], row["table"]): row["columns"] for row in found}
     return {".".join(table): _contents(connection, table, columns.get(table)) for table in tables}
+
+
+def columns_by_table(connection: Connection) -> dict[tuple[str, str], str]:
+    """Return for each ordinary table its columns, as they go into the checksum of a row."""
+    found = connection.rows(load("content_columns"))
+    return {(row["schema"], row["table"]): row["columns"] for row in found}
+
+
+def checksum_by(connection: Connection, table: tuple[str, str], columns: str | None) -> str:
+    """Return the checksum of a table by columns that another database has, inside a transaction."""
+    connection.rows(load("content_settings"))
+    return _contents(connection, table, columns).checksum
 
 
 def _contents(connection: Connection, table: tuple[str, str], columns: str | None) -> Contents:

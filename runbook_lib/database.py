@@ -92,6 +92,17 @@ class Connection:
         with _translated(self._raw):
             return self._raw.execute(sql, parameters).rowcount
 
+    def copy(self, read: str, into: "Connection", write: str) -> None:
+        """Stream the rows of one session's COPY TO STDOUT into another's COPY FROM STDIN."""
+        with (
+            _translated(self._raw),
+            _translated(into._raw),
+            self._raw.cursor().copy(read) as rows,
+            into._raw.cursor().copy(write) as written,
+        ):
+            for data in rows:
+                written.write(data)
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Run the block in one transaction; an exception rolls it back."""

@@ -115,7 +115,9 @@ def _continued(opening: _Opening, connection: Connection) -> Run | None:
     ]
     here = [run for run in earlier if _same_server(run.plan.target, opening.target)]
     if opening.phase == "rollback":
-        here = [run for run in here if run.backup() and not run.passed("rollback")]
+        here = [run for run in here if run.backup()]
+        # One that was rolled back already is opened for the rows that a restore put aside.
+        here = [run for run in here if not run.passed("rollback")] or here
         if not here:
             message = f"No run on {opening.environment.name} took a backup to roll back to."
             raise GateError(message, remedy="Restore another backup by hand.")

@@ -1,16 +1,17 @@
 """The acts of the rollback: what the run left, what each way would lose, and the way back."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 from runbook_lib import catalog, ledger, rollback, shell
+from runbook_lib.carry import Carried, carry, compare
 from runbook_lib.catalog import Snapshot
-from runbook_lib.database import Connection
+from runbook_lib.database import Connection, Database
 from runbook_lib.display import Progress, Table
 from runbook_lib.errors import GateError
 from runbook_lib.model import StepKind
-from runbook_lib.observed import Backup
+from runbook_lib.observed import Backup, Status
 from runbook_lib.revert import Diagnosis, diagnose, revert
 from runbook_lib.run import SCHEMA_BEFORE, Run
 
@@ -161,6 +162,41 @@ def _restore(run: Run, backup: Backup) -> Table:
         "Rolled back, and compared with the backup",
         [{"what": name, "value": value} for name, value in rows],
     )
+
+
+def show_carry(run: Run) -> Table:
+    """Show how the rows of the database that a restore kept differ from the restored ones."""
+    return _carried(run, compare, "Written after the backup")
+
+
+def carry_forward(run: Run, carry_rows: bool) -> Table:
+    """Insert what was written after the backup and is missing now, if ``carry_rows`` says so."""
+    if not carry_rows:
+        return Table("Nothing was carried: the parameter carry_rows is false", [])
+    return _carried(run, carry, "Carried from the database that was kept")
+
+
+def _carried(
+    run: Run, act: Callable[[Database, str, Backup], tuple[Carried, ...]], caption: str
+) -> Table:
+    done = (run.recorded("rollback") or {}).get("rollback", {})
+    if done.get("way") != RESTORE:
+        return Table("No restore put a database aside: there is nothing to carry", [])
+    found = act(run.database, done["kept_as"], _backup(run))
+    run.directory.write(f"90_{act.__name__}", {"kept_as": done["kept_as"], "tables": found})
+    rows = [
+        {
+            "table": item.table,
+            "missing": item.missing,
+            "other values": item.differ,
+            "deleted since": item.gone,
+            "status": (Status.WARN if item.why or item.differ or item.gone else Status.PASS).value,
+            "not carried because": item.why,
+        }
+        for item in found
+    ]
+    total = sum(item.missing for item in found if not item.why)
+    return Table(f"{caption}: {total:,} rows of {len(found)} tables, by key", rows)
 
 
 def _cheapest(seen: Diagnosis | None) -> str:

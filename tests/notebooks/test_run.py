@@ -124,6 +124,9 @@ class TestAFinishedRun:
         done = papermill(*confirmed, "way=restore", project=finished)
         assert done.returncode == 0, done.stderr[-3000:]
         assert fingerprint(finished) == backup["schema_fingerprint"]
+        carried = papermill("notebooks/90_rollback.ipynb", "carry_rows=true", project=finished)
+        assert carried.returncode == 0, carried.stderr[-3000:]
+        assert record(first, "90_carry")["tables"] == []  # nobody wrote into the tables of before
         kept = record(first, "90_rollback")["rollback"]["kept_as"]
         assert fingerprint(finished, kept) != backup["schema_fingerprint"]
 

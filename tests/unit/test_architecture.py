@@ -14,7 +14,7 @@ LAYERS = {  # top to bottom
     "face": "__init__ launch kernels preparation trial approvals migration window conclusion "
     "undoing work opening gates run targets display",
     "steps": "review prechecks backup rehearsal apply indexes verify monitor rollback signoff "
-    "baseline revert",
+    "baseline revert carry",
     "means": "archive build catalog checks ledger database probe sandbox accounts locks programs "
     "shell evidence queries config release guard builds building buildwatch duplicates waits "
     "traffic health drift sending retries locking position",
