@@ -10,7 +10,7 @@ from runbook_lib import programs
 from runbook_lib.database import Connection, Database, quote
 from runbook_lib.errors import StatementError
 from runbook_lib.queries import load
-from runbook_lib.shell import Runner, restore_argv
+from runbook_lib.shell import Runner, replace_argv, restore_argv
 
 _SWAP_TRIES = 10
 _IN_USE = "55006"
@@ -40,6 +40,12 @@ def restore(
     if not with_rows:
         argv[1:1] = ["--schema-only"]
     run(argv, env=database.tool_environment())
+
+
+def replace(database: Database, server_major: int, path: Path, run: Runner) -> None:
+    """Put an archive in the place of what it holds of a database, in one transaction."""
+    pg_restore = programs.find_program("pg_restore", server_major=server_major)
+    run(replace_argv(pg_restore, database.conninfo(), path), env=database.tool_environment())
 
 
 @contextmanager

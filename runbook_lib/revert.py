@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from runbook_lib import catalog, inverse, ledger
 from runbook_lib.catalog import Snapshot
 from runbook_lib.database import Connection, Database
+from runbook_lib.dropping import DEPENDED_ON, drop_all, refuse_losses
 from runbook_lib.errors import GateError, StatementError
 from runbook_lib.inverse import Drop
 from runbook_lib.policy import Policy
 from runbook_lib.queries import load
 from runbook_lib.retries import retrying
-
-_SAVEPOINT = "runbook_drop"
-# dependent_objects_still_exist, and what a partition has from its parent: tried after the others.
-_LATER = {"2BP01", "42P16"}
 
 
 @dataclass(frozen=True)
@@ -102,15 +99,15 @@ def revert(
         }
         connection.rows(load("session_settings"), milliseconds)
         ledger.take_runner_lock(connection, policy.runner_lock_wait)
-        _refuse_losses(count_data(connection, seen.made, seen.now), accepted)
+        refuse_losses(count_data(connection, seen.made, seen.now), accepted)
         if policy.concurrent_indexes:
             _drop_apart(connection, seen, drops, tell)
 
         def act() -> None:
             with connection.transaction():
                 _lock(connection, seen)
-                _refuse_losses(count_data(connection, seen.made, seen.now), accepted)
-                _drop_all(connection, drops, tell)
+                refuse_losses(count_data(connection, seen.made, seen.now), accepted)
+                drop_all(connection, drops, tell)
                 ledger.take_back(connection, seen.migrations)
                 _refuse_differences(seen, catalog.snapshot_here(connection))
 
@@ -119,14 +116,6 @@ def revert(
 
         retrying(policy, again)(act)
     return drops
-
-
-def _refuse_losses(data: Mapping[str, int], accepted: Mapping[str, int]) -> None:
-    lost = {name: count for name, count in data.items() if accepted.get(name) != count}
-    if lost:
-        words = ", ".join(f"{name}={count}" for name, count in lost.items())
-        message = f"A revert would lose what was written since: {words}."
-        raise GateError(message, remedy=f'Keep it elsewhere, or accept it: accept = "{words}".')
 
 
 def _lock(connection: Connection, seen: Diagnosis) -> None:
@@ -148,33 +137,11 @@ def _drop_apart(
             try:
                 connection.execute(drop.apart)
             except StatementError as error:
-                if error.sqlstate not in _LATER:  # else of a partition: it goes with its parent
+                if (
+                    error.sqlstate not in DEPENDED_ON
+                ):  # else of a partition: it goes with its parent
                     raise
     connection.execute(f"SET lock_timeout = '{bound}'")
-
-
-def _drop_all(connection: Connection, drops: Sequence[Drop], tell: Callable[[str], object]) -> None:
-    """Execute the drops; one that others still depend on is tried again after them."""
-    left = list(drops)
-    while left:
-        later: list[tuple[Drop, StatementError]] = []
-        for drop in left:
-            connection.execute(f"SAVEPOINT {_SAVEPOINT}")
-            try:
-                connection.execute(drop.sql)
-                tell(drop.sql)
-            except StatementError as error:
-                if error.sqlstate not in _LATER:
-                    raise
-                connection.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
-                later.append((drop, error))
-            connection.execute(f"RELEASE SAVEPOINT {_SAVEPOINT}")
-        if len(later) == len(left):
-            drop, stays = later[0]
-            stays.message = f"{drop.sql}: {stays.message} The transaction was taken back."
-            stays.remedy = "Drop what depends on it, or roll back by restoring."
-            raise stays
-        left = [drop for drop, _ in later]
 
 
 def _refuse_differences(seen: Diagnosis, found: Snapshot) -> None:

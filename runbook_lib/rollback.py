@@ -1,12 +1,14 @@
-"""Roll back by restoring beside: a new database, compared, then the names are swapped."""
+"""Roll back by restoring: beside, names swapped; or in place, where none can be created."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from runbook_lib import catalog, ledger
-from runbook_lib.archive import restore, swap
+from runbook_lib import catalog, inverse, ledger
+from runbook_lib.archive import replace, restore, swap
+from runbook_lib.catalog import Snapshot
 from runbook_lib.database import Connection, Database
+from runbook_lib.dropping import drop_all, refuse_losses
 from runbook_lib.errors import GateError
 from runbook_lib.observed import Backup
 from runbook_lib.policy import Policy
@@ -14,6 +16,7 @@ from runbook_lib.queries import load
 from runbook_lib.shell import Runner
 
 _NAME_BYTES = 63
+_MAY_CREATE = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
 _TAIL = len("_before_rollback_20260101_000000_000")
 
 
@@ -78,6 +81,45 @@ def restore_beside(
         database.drop(fresh)
         raise
     return Rollback(database.dbname, kept, found.fingerprint, rows)
+
+
+def restore_in_place(
+    database: Database,
+    server_major: int,
+    backup: Backup,
+    before: Snapshot,
+    accepted: Mapping[str, int],
+    policy: Policy,
+    run: Runner,
+    tell: Callable[[str], object],
+) -> None:
+    """Drop what the archive does not know, then replace what it does; no old database is kept.
+
+    ``before`` is the schema of the backup; ``accepted`` names each table that differs from it with
+    the rows that it has now. Both halves are a transaction each, and a second call goes on between
+    them. Raises GateError where a loss is not accepted, or the result is not what was recorded.
+    """
+    with database.connect() as connection:
+        ledger.take_runner_lock(connection, policy.runner_lock_wait)
+        now = catalog.take_snapshot(connection)
+        lost = {item.table: item.now for item in losses(connection, backup)}
+        refuse_losses(lost, accepted)
+        added = now.objects.keys() - before.objects.keys()
+        with connection.transaction():
+            drop_all(connection, inverse.drops(added, now.objects), tell)
+            if f"public.{catalog.LEDGER}" not in backup.rows:
+                connection.execute(f"DROP TABLE IF EXISTS public.{catalog.LEDGER}")
+        tell("replaces what the archive holds")
+        replace(database, server_major, backup.path, run)
+        found, rows = catalog.take_snapshot(connection), catalog.count_rows(connection)
+    if found.fingerprint != backup.schema_fingerprint or rows != dict(backup.rows):
+        message = "The database is not what the backup recorded, though the archive was restored."
+        raise GateError(message, remedy="Look for who writes to it, stop that, and run again.")
+
+
+def can_create(connection: Connection) -> bool:
+    """Tell whether the role may create the database that a restore beside needs."""
+    return bool(connection.value(_MAY_CREATE))
 
 
 def _carry_settings(database: Database, fresh: str) -> None:

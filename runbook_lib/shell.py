@@ -292,6 +292,18 @@ def restore_argv(program: Path, dbname: str, path: Path, jobs: int | None = None
     ]
 
 
+def replace_argv(program: Path, dbname: str, path: Path) -> list[str]:
+    """Build the pg_restore command that replaces what an archive holds, in one transaction.
+
+    What the archive does not know has to be dropped before it. Raises ConfigError where `dbname`
+    holds a password.
+    """
+    return [
+        *(str(program), "--clean", "--if-exists", "--single-transaction", "--exit-on-error"),
+        *("--no-password", f"--dbname={_public(dbname)}", str(path)),
+    ]
+
+
 def list_argv(program: Path, path: Path) -> list[str]:
     """Build the pg_restore command that prints an archive's table of contents."""
     return [str(program), "--list", str(path)]

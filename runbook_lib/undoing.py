@@ -15,7 +15,7 @@ from runbook_lib.observed import Backup, Status
 from runbook_lib.revert import Diagnosis, diagnose, revert
 from runbook_lib.run import SCHEMA_BEFORE, Run
 
-REVERT, RESTORE = "revert", "restore"
+REVERT, RESTORE, IN_PLACE = "revert", "restore", "in place"
 _ACCEPTED = re.compile(r"\s*(.+?)\s*=\s*(\d+)\s*(?:,|$)")
 _SHOWN = 30
 
@@ -67,6 +67,7 @@ def show_ways(run: Run) -> Table:
     with run.database.connect() as connection:
         seen = _diagnosis(run, connection)
         written = rollback.losses(connection, backup)
+        creates = rollback.can_create(connection)
     chosen = _cheapest(seen)
     changed = [item.table for item in written]
     rows = [
@@ -80,10 +81,18 @@ def show_ways(run: Run) -> Table:
         },
         {
             "way": RESTORE,
-            "possible": "yes",
+            "possible": "yes" if creates else "no: the role may not create a database",
             "would lose": f"what was written into {', '.join(changed)}" if changed else "nothing",
             "what it does": f"restores {backup.path.name} beside, compares, swaps the names",
             "point of no return": "the swap; the old database is kept under a dated name",
+        },
+        {
+            "way": IN_PLACE,
+            "possible": "yes",
+            "would lose": ", ".join(f"{item.table}={item.now}" for item in written) or "nothing",
+            "what it does": "drops what the archive does not know, then replaces what it does; "
+            "nothing is kept",
+            "point of no return": "its first COMMIT; run again to go on behind it",
         },
     ]
     caption = {
@@ -114,11 +123,14 @@ def roll_back(run: Run, confirm: str, way: str = "", accept: str = "") -> Table:
     with run.database.connect() as connection:
         seen = _diagnosis(run, connection)
     chosen = way or (REVERT if accepted else _cheapest(seen))
-    if chosen not in {REVERT, RESTORE}:
+    if chosen not in {REVERT, RESTORE, IN_PLACE}:
         message = f"'{way}' is no way back." if way else "Every way back loses something."
-        raise GateError(message, remedy=f"Set the parameter way to {REVERT} or {RESTORE}.")
+        remedy = f"Set the parameter way to '{REVERT}', '{RESTORE}' or '{IN_PLACE}'."
+        raise GateError(message, remedy=remedy)
     if chosen == RESTORE:
         return _restore(run, backup)
+    if chosen == IN_PLACE and seen is not None:
+        return _in_place(run, backup, seen, accepted)
     if seen is None or seen.nothing:
         return Table("There is nothing to roll back: this run left nothing on the target", [])
     if not seen.revertible:
@@ -160,6 +172,24 @@ def _restore(run: Run, backup: Backup) -> Table:
     ]
     return Table(
         "Rolled back, and compared with the backup",
+        [{"what": name, "value": value} for name, value in rows],
+    )
+
+
+def _in_place(run: Run, backup: Backup, seen: Diagnosis, accepted: dict[str, int]) -> Table:
+    with Progress("Rollback in place", 1) as progress:
+        places = run.policy, shell.run, progress.at
+        rollback.restore_in_place(
+            run.database, run.target.major, backup, seen.before, accepted, *places
+        )
+    run.record(True, {"rollback": {"way": IN_PLACE, "accepted": accepted}})
+    rows = [
+        ("in place", run.target.dbname),
+        ("schema fingerprint", f"{backup.schema_fingerprint[:12]}, equal to the backup's"),
+        ("rows", f"{sum(backup.rows.values()):,}, equal to the backup's"),
+    ]
+    return Table(
+        "Restored in place, and compared with the backup",
         [{"what": name, "value": value} for name, value in rows],
     )
 

@@ -144,8 +144,8 @@ def _fill(connection: Connection, release: Release) -> None:
         for item in demo_statements(release.demo_files)
         if all(f"{x.object.schema}.{x.object.name}" in there for x in item.references)
     ]
-    fill_tables(connection, statements, 0.05)
-    assert sum(catalog.count_rows(connection).values()) > 100
+    fill_tables(connection, statements, 0.01)
+    assert sum(catalog.count_rows(connection).values()) > 20
 
 
 # --- kinds of objects ---------------------------------------------------------------------------

@@ -1,17 +1,19 @@
 """A rollback restores beside and swaps the names; the brief's own procedure does not roll back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from runbook_lib import programs, rollback, shell
+from runbook_lib import catalog, programs, rollback, shell
+from runbook_lib.catalog import Snapshot
 from runbook_lib.database import Connection, Database
 from runbook_lib.errors import GateError, RunbookError, ToolError
 from runbook_lib.ledger import take_runner_lock
 from runbook_lib.observed import Backup
-from runbook_lib.rollback import Rollback, restore_beside
+from runbook_lib.rollback import Rollback, restore_beside, restore_in_place
+from runbook_lib.shell import Completed, Runner
 from tests.db.snapshots import MIGRATION, POLICY, SHOP, back_up, contents, identified, state
 
 
@@ -231,3 +233,82 @@ def test_a_database_with_an_odd_name_is_rolled_back(
     rolled_back(odd, backup)
     with odd.connect() as session:
         assert state(session)[0] == backup.schema_fingerprint
+
+
+# --- in place -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def before(target: Database) -> Snapshot:
+    """Return the schema of the shop as it was at the backup."""
+    other = target.on(f"{target.dbname}_before")
+    target.create(other.dbname)
+    with other.connect() as connection:
+        connection.execute(SHOP)
+        found = catalog.take_snapshot(connection)
+    target.drop(other.dbname)
+    return found
+
+
+def replaced(
+    target: Database, backup: Backup, before: Snapshot, accepted: Mapping[str, int], run: Runner
+) -> None:
+    major = identified(target).major
+    restore_in_place(target, major, backup, before, accepted, POLICY, run, lambda _: None)
+
+
+LOST = {"public.users": 21, "public.organizations": 1}
+
+
+def test_a_restore_in_place_returns_to_the_backup_and_keeps_the_database(
+    target: Database, backup: Backup, before: Snapshot
+) -> None:
+    with target.connect() as connection:
+        connection.execute("INSERT INTO users VALUES (21, 'new')")
+        connection.execute("ALTER TABLE users ALTER name DROP NOT NULL; DROP INDEX orders_user")
+        oid = connection.value("SELECT oid FROM pg_database WHERE datname = current_database()")
+    replaced(target, backup, before, LOST, shell.run)
+    with target.connect() as connection:
+        assert state(connection) == (backup.schema_fingerprint, dict(backup.rows))
+        assert len(contents(connection)) == 50
+        now = connection.value("SELECT oid FROM pg_database WHERE datname = current_database()")
+    assert now == oid
+
+
+@pytest.mark.parametrize("accepted", [{}, {"public.users": 21}, {**LOST, "public.users": 20}])
+def test_a_restore_in_place_loses_nothing_that_was_not_accepted(
+    target: Database, backup: Backup, before: Snapshot, accepted: dict[str, int]
+) -> None:
+    with target.connect() as connection:
+        connection.execute("INSERT INTO users VALUES (21, 'new')")
+        was = state(connection)
+        with pytest.raises(GateError, match="would lose what was written since"):
+            replaced(target, backup, before, accepted, shell.run)
+        assert state(connection) == was
+
+
+def test_a_restore_in_place_that_stopped_between_its_halves_goes_on(
+    target: Database, backup: Backup, before: Snapshot
+) -> None:
+    def killed(*_: object, **__: object) -> Completed:
+        raise ToolError("pg_restore was ended by SIGKILL.")
+
+    with pytest.raises(ToolError):
+        replaced(target, backup, before, {"public.organizations": 1}, killed)
+    with target.connect() as connection:
+        assert state(connection) == (backup.schema_fingerprint, dict(backup.rows))
+        connection.execute("DELETE FROM orders WHERE id = 1")
+    replaced(target, backup, before, {"public.orders": 49}, shell.run)
+    with target.connect() as connection:
+        assert state(connection) == (backup.schema_fingerprint, dict(backup.rows))
+
+
+def test_a_restore_in_place_drops_whatever_the_archive_does_not_know(
+    target: Database, backup: Backup, before: Snapshot
+) -> None:
+    with target.connect() as connection:
+        connection.execute("CREATE SCHEMA theirs; CREATE TABLE theirs.t (id int)")
+        connection.execute("CREATE DOMAIN d AS int; CREATE VIEW v AS SELECT id FROM users")
+    replaced(target, backup, before, {"public.organizations": 1, "theirs.t": 0}, shell.run)
+    with target.connect() as connection:
+        assert state(connection) == (backup.schema_fingerprint, dict(backup.rows))
