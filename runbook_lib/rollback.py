@@ -17,6 +17,8 @@ from runbook_lib.shell import Runner
 
 _NAME_BYTES = 63
 _MAY_CREATE = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
+_RESTORED = "_restored_"
+_STAMP = r"\d{8}_\d{6}_\d{3}"
 _TAIL = len("_before_rollback_20260101_000000_000")
 
 
@@ -60,27 +62,38 @@ def restore_beside(
     """
     now = datetime.now(UTC)
     stamp = f"{now:%Y%m%d_%H%M%S}_{now.microsecond // 1000:03d}"
-    fresh = _short(f"{database.dbname}_restored_{stamp}")
+    fresh = _short(f"{database.dbname}{_RESTORED}{stamp}")
     kept = _short(f"{database.dbname}_before_rollback_{stamp}")
-    database.create(fresh, like=database.dbname)
-    beside = database.on(fresh)
-    try:
-        restore(beside, server_major, backup.path, run, with_owners=True)
-        with beside.connect() as connection:
-            found = catalog.take_snapshot(connection)
-            rows = catalog.count_rows(connection)
-            connection.execute("ANALYZE")
-        if found.fingerprint != backup.schema_fingerprint or rows != dict(backup.rows):
-            message = f"The restored database {fresh} is not what the backup recorded."
-            raise GateError(message, remedy="The target is untouched; take another backup file.")
-        _carry_settings(database, fresh)
-        with database.connect() as connection:
-            ledger.take_runner_lock(connection, policy.runner_lock_wait)
-        swap(database, fresh, kept)
-    except BaseException:
-        database.drop(fresh)
-        raise
-    return Rollback(database.dbname, kept, found.fingerprint, rows)
+    with database.connect() as holder:  # until the swap ends this session with all others
+        ledger.take_runner_lock(holder, policy.runner_lock_wait)
+        for leftover in _leftovers(holder, fresh.removesuffix(stamp)):
+            database.drop(leftover)
+        database.create(fresh, like=database.dbname)
+        beside = database.on(fresh)
+        try:
+            restore(beside, server_major, backup.path, run, with_owners=True)
+            with beside.connect() as connection:
+                if not _as_recorded(connection, backup):
+                    message = f"The restored database {fresh} is not what the backup recorded."
+                    remedy = "The target is untouched; take another backup file."
+                    raise GateError(message, remedy=remedy)
+                connection.execute("ANALYZE")
+            _carry_settings(database, fresh)
+            swap(database, fresh, kept)
+        except BaseException:
+            database.drop(fresh)
+            raise
+    return Rollback(database.dbname, kept, backup.schema_fingerprint, backup.rows)
+
+
+def _as_recorded(connection: Connection, backup: Backup) -> bool:
+    """Tell whether schema, row counts and checksums are those of the backup's moment."""
+    if catalog.take_snapshot(connection).fingerprint != backup.schema_fingerprint:
+        return False
+    found = catalog.read_contents(connection, catalog.tables_by_size(connection))
+    rows = {name: item.rows for name, item in found.items()}
+    checksums = {name: item.checksum for name, item in found.items()}
+    return (rows, checksums) == (backup.rows, backup.checksums)
 
 
 def restore_in_place(
@@ -111,8 +124,8 @@ def restore_in_place(
                 connection.execute(f"DROP TABLE IF EXISTS public.{catalog.LEDGER}")
         tell("replaces what the archive holds")
         replace(database, server_major, backup.path, run)
-        found, rows = catalog.take_snapshot(connection), catalog.count_rows(connection)
-    if found.fingerprint != backup.schema_fingerprint or rows != dict(backup.rows):
+        same = _as_recorded(connection, backup)
+    if not same:
         message = "The database is not what the backup recorded, though the archive was restored."
         raise GateError(message, remedy="Look for who writes to it, stop that, and run again.")
 
@@ -128,6 +141,12 @@ def _carry_settings(database: Database, fresh: str) -> None:
         both = {"dbname": database.dbname, "into": fresh}
         for row in connection.rows(load("database_settings"), both):
             connection.execute(row["statement"])
+
+
+def _leftovers(connection: Connection, begin: str) -> list[str]:
+    """Return the databases that killed restores left: ours, for we hold the runner's lock."""
+    rows = connection.rows(load("databases_left"), {"begin": begin, "stamp": _STAMP})
+    return [row["datname"] for row in rows]
 
 
 def _short(name: str) -> str:

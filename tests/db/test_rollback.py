@@ -158,6 +158,12 @@ def test_what_is_not_what_the_backup_recorded_is_not_put_in_place(
         assert state(connection) == before
 
 
+def test_other_contents_are_not_put_in_place(target: Database, backup: Backup) -> None:
+    with pytest.raises(GateError, match="not what the backup recorded"):
+        rolled_back(target, replace(backup, checksums={**backup.checksums, "public.users": "1"}))
+    assert databases(target) == [target.dbname]
+
+
 def test_a_backup_that_was_cut_leaves_the_target_alone(target: Database, backup: Backup) -> None:
     data = backup.path.read_bytes()
     backup.path.write_bytes(data[: len(data) * 3 // 4])
@@ -173,6 +179,16 @@ def test_a_runner_at_work_stops_a_rollback(target: Database, backup: Backup) -> 
             rolled_back(target, backup)
         assert runner.value("SELECT 1") == 1
     assert databases(target) == [target.dbname]
+
+
+def test_what_a_killed_restore_left_is_dropped_by_the_next(
+    target: Database, backup: Backup
+) -> None:
+    left, others = f"{target.dbname}_restored_20260101_000000_000", f"{target.dbname}_restored_mine"
+    target.create(left)
+    target.create(others)
+    done = rolled_back(target, backup)
+    assert databases(target) == sorted([target.dbname, others, done.kept_as])
 
 
 def test_a_second_rollback_finds_no_name_taken(target: Database, backup: Backup) -> None:
