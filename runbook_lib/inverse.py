@@ -10,13 +10,26 @@ _WHOLE = {*_TABLES, "view", "materialized view", "domain", "type"}
 _OF_A_RELATION = ("trigger", "policy", "rule", "constraint", "index", "column")
 # Keys of foreign tables come first: two tables may refer to each other.
 _ORDER = (
-    *("trigger", "policy", "rule", "foreign key", "materialized view", "view", "constraint"),
+    *(
+        "event trigger",
+        "publication",
+        "trigger",
+        "policy",
+        "rule",
+        "foreign key",
+        "materialized view",
+        "view",
+        "constraint",
+    ),
     *("index", "statistics", "column", *_TABLES, "function", "sequence"),
-    *("domain", "enum", "range", "type", "extension", "schema"),
+    *("operator class", "operator family", "operator", "cast", "domain", "enum", "range", "type"),
+    *("text search configuration", "text search dictionary", "conversion", "collation"),
+    *("server", "foreign-data wrapper", "extension", "schema"),
 )
 _PLAIN = {  # kinds that are dropped by their name alone
     **{kind: kind.upper() for kind in _ORDER},
     **{"partitioned table": "TABLE", "function": "ROUTINE"},
+    "foreign-data wrapper": "FOREIGN DATA WRAPPER",
     **dict.fromkeys(("enum", "range"), "TYPE"),
 }
 

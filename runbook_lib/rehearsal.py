@@ -63,7 +63,8 @@ class Rehearsal:
     """Hold what a rehearsal saw; times in seconds, ``growth`` of the database in bytes.
 
     ``same_rows`` and ``same_contents`` are None where the rows were not restored. ``taken_back``
-    says that after the rollback the schema was that of the backup.
+    says that after the rollback by restoring the schema was that of the backup; ``reverted`` is
+    what kept a revert from leading there, empty where it did, None where it was not tried.
     """
 
     data: str
@@ -74,6 +75,7 @@ class Rehearsal:
     same_rows: bool | None
     same_contents: bool | None
     taken_back: bool
+    reverted: str | None
     fingerprint_after: str
     growth: int
     step_seconds: Mapping[str, float]
@@ -122,12 +124,14 @@ class Rehearser:
         watcher: Watcher,
         carry_out: CarryOut,
         check: Callable[[Connection], Iterable[Finding]],
+        revert: Callable[[Database, catalog.Snapshot], str],
     ) -> Rehearsal:
         """Restore, compare, carry the steps out there, and put a restored database in its place.
 
         A statement that fails is a finding, and the next one is tried: one rehearsal lists all.
         ``statements`` are the plan's; ``unreadable`` are parts of its files that did not parse.
-        ``check`` looks at the result where every statement ran. What takes the release back is the
+        ``check`` looks at the result where every statement ran, and ``revert`` takes it back there,
+        or says why it cannot. What takes the release back is the
         same archive, restored once more beside the work: its schema alone, for its rows were
         compared before.
         """
@@ -142,7 +146,7 @@ class Rehearser:
             with_rows = self.data == FULL
             copy = self._restored(self.name, with_rows=with_rows)
             restore_seconds = time.perf_counter() - begin
-            schema = _fingerprint(copy)
+            schema = _snapshot(copy)
             contents = _contents(copy, helpers) if with_rows else None
             restoring = helpers.submit(self._restored, beside, with_rows=False, jobs=1)
             with copy.connect() as connection:
@@ -156,16 +160,17 @@ class Rehearser:
                 found += refused
                 lost += [Unreadable(item.place, _texts(recording, step, files)) for item in refused]
                 took[step] = time.perf_counter() - begin
-            fingerprint = helpers.submit(_fingerprint, copy)
+            fingerprint = helpers.submit(_snapshot, copy)
             with copy.connect() as connection:
-                if not any(run.outcome is Outcome.FAILED for run in recording.runs.values()):
-                    found += check(connection)
-                after = fingerprint.result()
+                whole = not any(run.outcome is Outcome.FAILED for run in recording.runs.values())
+                found += check(connection) if whole else ()
+                after = fingerprint.result().fingerprint
                 growth = connection.value(_SIZE) - before
+            reverted = revert(copy, schema) if whole else None
             restoring.result()
             begin = time.perf_counter()
             swap(copy, beside, kept)
-            back = _fingerprint(copy)
+            back = _snapshot(copy).fingerprint
             rollback_seconds = time.perf_counter() - begin
         same_rows = same_contents = None
         if contents is not None:
@@ -179,10 +184,11 @@ class Rehearser:
             restore_seconds=restore_seconds,
             apply_seconds=sum(took.values()),
             rollback_seconds=rollback_seconds,
-            same_schema=schema == self.backup.schema_fingerprint,
+            same_schema=schema.fingerprint == self.backup.schema_fingerprint,
             same_rows=same_rows,
             same_contents=same_contents,
             taken_back=back == self.backup.schema_fingerprint,
+            reverted=reverted,
             fingerprint_after=after,
             growth=growth,
             step_seconds=took,
@@ -191,9 +197,9 @@ class Rehearser:
         )
 
 
-def _fingerprint(database: Database) -> str:
+def _snapshot(database: Database) -> catalog.Snapshot:
     with database.connect() as connection:
-        return catalog.take_snapshot(connection).fingerprint
+        return catalog.take_snapshot(connection)
 
 
 def _contents(restored: Database, helpers: ThreadPoolExecutor) -> dict[str, catalog.Contents]:

@@ -5,20 +5,22 @@ from contextlib import ExitStack
 from dataclasses import asdict, replace
 from typing import Any
 
-from runbook_lib import rehearsal, shell, units
+from runbook_lib import catalog, rehearsal, shell, units
 from runbook_lib.apply import Applier
+from runbook_lib.catalog import Snapshot
 from runbook_lib.checks import run_checks
 from runbook_lib.database import CleanSession, Connection, Database, names
 from runbook_lib.display import Chart, Progress, Table
-from runbook_lib.errors import GateError, ReleaseError
+from runbook_lib.errors import GateError, ReleaseError, RunbookError
 from runbook_lib.evidence import Journal
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.holds import held_long, holds
-from runbook_lib.model import Migration, Split, Statement
+from runbook_lib.model import Migration, Split, Statement, StepKind
 from runbook_lib.observed import Backup, Outcome, StatementRun, Status
 from runbook_lib.probe import Probe
 from runbook_lib.rehearsal import Recording, Rehearsal
 from runbook_lib.report import duration, minutes, size
+from runbook_lib.revert import diagnose, revert
 from runbook_lib.review import worst_first
 from runbook_lib.run import REHEARSAL, Run
 from runbook_lib.targets import rehearsal_server
@@ -26,6 +28,7 @@ from runbook_lib.trace import Unreadable
 from runbook_lib.work import Recorder, carry_out, chart_steps, count_statements, findings_table
 
 _ROLES = "SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_'"
+_REVERT = "a revert returns there, too"
 _SHOWN = 30
 _NAME_BYTES = 40  # of the 63 a name may have; the rest says what the database is for
 
@@ -67,13 +70,33 @@ def rehearse(run: Run) -> Table:
         def check(connection: Connection) -> Iterator[Finding]:
             yield from _checks_failed(run, connection)
 
+        def back(copy: Database, before: Snapshot) -> str:
+            progress.at("reverting the release")
+            return _reverted(run, copy, before)
+
         files = _statements(run), _unreadable(run)
-        seen = rehearser.rehearse(list(steps), *files, recorder, carry, check)
+        seen = rehearser.rehearse(list(steps), *files, recorder, carry, check, back)
     seen = replace(seen, runs=tuple(_on_target(item, run.plan.splits) for item in seen.runs))
     found = _all_findings(run, seen, made)
     passed = seen.proven and not any(item.blocks for item in found)
     _record(run, seen, made, found, passed=passed)
     return _outcomes(run, seen, made, found)
+
+
+def _reverted(run: Run, copy: Database, before: Snapshot) -> str:
+    """Take the release back by a revert; return why that is not possible, empty where it is."""
+    names = [step.name for step in run.plan.steps if step.kind is StepKind.APPLY]
+    with copy.connect() as connection:
+        now = catalog.take_snapshot(connection)
+        seen = diagnose(connection, before, now.objects.keys() - before.objects.keys(), names)
+    if not seen.revertible:
+        return f"no drop takes back what it changes: {', '.join(seen.changed[:3])}"
+    alone = replace(run.policy, concurrent_indexes=False)  # nobody else is there
+    try:
+        revert(copy, alone, seen, seen.data, lambda _: None)
+    except RunbookError as error:
+        return error.message
+    return ""
 
 
 def _on_target(seen: StatementRun, splits: Mapping[str, Split]) -> StatementRun:
@@ -224,12 +247,19 @@ def _outcomes(run: Run, seen: Rehearsal, backup: Backup, found: Sequence[Finding
         _outcome(
             "the rollback returns to the start", seen.taken_back, duration(seen.rollback_seconds)
         ),
+        _outcome(_REVERT, *_revert_words(seen)),
     ]
     for row in rows:
-        if row["status"] == Status.NOT_MEASURED.value:
+        if row["status"] == Status.NOT_MEASURED.value and row["what"] != _REVERT:
             row["observed"] = without
     passed = seen.proven and not blocking
     return Table("Rehearsed on the restored backup" if passed else "The rehearsal failed", rows)
+
+
+def _revert_words(seen: Rehearsal) -> tuple[bool | None, str]:
+    if seen.reverted is None:
+        return None, "not tried, for statements failed"
+    return (None if seen.reverted else True), seen.reverted or "in one transaction"
 
 
 def _outcome(name: str, good: bool | None, observed: str) -> dict[str, str]:

@@ -149,6 +149,7 @@ def _revert(run: Run, seen: Diagnosis, accepted: dict[str, int]) -> Table:
         ("ledger", f"{len(seen.migrations)} migrations marked as rolled back"),
         ("schema", "equal to the one before the run" + _aside(seen)),
         ("rows of older tables", "as they were written, none was touched"),
+        ("grants and owners of older objects", "not compared: what the release set stays"),
     ]
     caption = "Reverted, and compared with the schema before the run"
     return Table(caption, [{"what": name, "value": value} for name, value in rows])

@@ -1,5 +1,6 @@
--- What a column holds where nobody wrote anything; a generated one holds nothing of its own.
-SELECT a.attgenerated <> '' AS generated, pg_get_expr(d.adbin, d.adrelid) AS expression
+-- What a column that was added holds where nobody wrote anything; a generated one holds nothing of its own. The server
+-- keeps the default of the rows that were there (PostgreSQL manual, pg_attribute, attmissingval); evaluating it would
+-- take numbers from a sequence.
+SELECT a.attgenerated <> '' AS generated, (a.attmissingval::text::text[])[1] AS missing
 FROM pg_attribute a
-LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid = %(table)s::regclass AND quote_ident(a.attname) = %(column)s AND NOT a.attisdropped

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib import shell
+from runbook_lib import catalog, shell
 from runbook_lib.apply import Applier
 from runbook_lib.database import Connection, Database
 from runbook_lib.errors import ToolError
@@ -52,13 +52,19 @@ class Stage:
 
         statements = [item for migration in migrations for item in migration.statements]
         rehearser = replace(self.rehearser, **changed)  # type: ignore[arg-type]
-        watched = self.journal, carry_out, _nothing
+        watched = self.journal, carry_out, _nothing, _no_revert
         return rehearser.rehearse(list(by_name), statements, [], *watched)
 
     def names(self) -> set[str]:
         with self.target.connect() as connection:
             found = {row["datname"] for row in connection.rows("SELECT datname FROM pg_database")}
         return {name for name in found if self.target.dbname in name}
+
+
+def _no_revert(copy: Database, before: catalog.Snapshot) -> str:
+    with copy.connect() as connection:
+        added = catalog.take_snapshot(connection).objects.keys() - before.objects.keys()
+    return f"{len(added)} objects stay"
 
 
 def _nothing(_: Connection) -> Iterator[Finding]:
@@ -76,6 +82,7 @@ def test_a_plan_that_applies_passes_and_is_taken_back(
     seen = stage.rehearse(migration_of(tmp_path, MIGRATION))
     assert (seen.passed, seen.same_schema, seen.same_rows, seen.same_contents) == (True,) * 4
     assert seen.taken_back
+    assert seen.reverted == "8 objects stay"
     assert seen.fingerprint_after != backup.schema_fingerprint
 
 

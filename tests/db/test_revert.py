@@ -181,6 +181,13 @@ def _fill(connection: Connection, release: Release) -> None:
         "CREATE EXTENSION pgcrypto; CREATE TABLE t (h bytea DEFAULT digest('x', 'md5'))",
         "CREATE TABLE p (id int REFERENCES users, d int) PARTITION BY RANGE (d);"
         "CREATE INDEX pi ON p (d); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (1) TO (2)",
+        """CREATE COLLATION c FROM "C"; CREATE CAST (text AS date) WITH INOUT;
+        CREATE FUNCTION add(int, int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+        CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = add);
+        CREATE TEXT SEARCH CONFIGURATION k (COPY = simple); CREATE PUBLICATION p FOR TABLE users""",
+        "ALTER TABLE users ADD j json DEFAULT '{}', ADD a text[] DEFAULT '{x,\"y z\"}',"
+        " ADD p point DEFAULT '(1,2)', ADD at timestamptz DEFAULT now(),"
+        " ADD n numeric(9,2) DEFAULT 0",
         "CREATE TABLE t (LIKE users INCLUDING ALL); ALTER TABLE users ADD EXCLUDE USING btree"
         " (id WITH =)",
     ],
@@ -198,6 +205,14 @@ def test_each_kind_of_object_is_taken_back(
     assert diagnosis.revertible
     undo(target, diagnosis)
     assert everything(connection) == old
+
+
+def test_diagnosing_takes_no_number_from_a_sequence(
+    connection: Connection, made: Callable[[str], Diagnosis]
+) -> None:
+    diagnosis = made("ALTER TABLE users ADD n int DEFAULT nextval('users_id_seq')")
+    assert connection.value("SELECT last_value FROM users_id_seq") == 40
+    assert diagnosis.data == {"public.users.n": 20}  # a volatile default counts as data
 
 
 # --- what is in the way -------------------------------------------------------------------------

@@ -150,6 +150,7 @@ def test_staging_records_what_production_has_as_baseline(tmp_path: Path) -> None
         assert adopted == 3
         backup = record(run, "20_backup")["backup"]
         assert backup["rows"]["public.orders"] > 1000
+        assert record(run, "rehearsal")["reverted"] == ""
         confirm = "confirm=citadelbuy_staging"
         back = papermill("notebooks/90_rollback.ipynb", "env=staging", confirm, project=project)
         assert back.returncode == 0, back.stderr[-3000:]
