@@ -1,7 +1,7 @@
 """Compare a rehearsal with pg_restore and psql of the same files: python -m benchmarks.rehearsal.
 
-The target is today's production as the shipped release describes it, at four times the volumes of its
-brief: a million rows.
+The target is today's production as the shipped release describes it, at four times the volumes of
+its brief: a million rows.
 """
 
 import contextlib
