@@ -61,7 +61,7 @@ def restore_beside(
     database.create(fresh, like=database.dbname)
     beside = database.on(fresh)
     try:
-        restore(beside, server_major, backup.path, run, with_owners=True)
+        restore(beside, server_major, backup.archive, run, with_owners=True)
         with beside.connect() as connection:
             found = catalog.take_snapshot(connection)
             rows = catalog.count_rows(connection)
