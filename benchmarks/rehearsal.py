@@ -57,7 +57,7 @@ def _by_hand(run: Run) -> None:
         sys.exit("The backup failed.")
     server: Database = embedded_server(run.root)
     with scratch_database(server, "by_hand") as scratch:
-        restore(scratch, run.target.major, backup.path, shell.run, with_owners=False)
+        restore(scratch, run.target.major, backup.archive, shell.run, with_owners=False)
         for step in run.plan.steps:
             if step.kind is StepKind.APPLY:
                 path = run.release.migration(step.name).path

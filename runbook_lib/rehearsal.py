@@ -112,7 +112,7 @@ class Rehearser:
     def _restored(self, dbname: str, **options: Any) -> Database:
         self.server.drop(dbname)
         self.server.create(dbname)
-        made, archive = self.server.on(dbname), self.backup.path
+        made, archive = self.server.on(dbname), self.backup.archive
         restore(made, self.major, archive, self.run, with_owners=False, **options)
         return made
 

@@ -71,7 +71,7 @@ def restore_beside(
         database.create(fresh, like=database.dbname)
         beside = database.on(fresh)
         try:
-            restore(beside, server_major, backup.path, run, with_owners=True)
+            restore(beside, server_major, backup.archive, run, with_owners=True)
             with beside.connect() as connection:
                 if not _as_recorded(connection, backup):
                     message = f"The restored database {fresh} is not what the backup recorded."
@@ -123,7 +123,7 @@ def restore_in_place(
             if f"public.{catalog.LEDGER}" not in backup.rows:
                 connection.execute(f"DROP TABLE IF EXISTS public.{catalog.LEDGER}")
         tell("replaces what the archive holds")
-        replace(database, server_major, backup.path, run)
+        replace(database, server_major, backup.archive, run)
         same = _as_recorded(connection, backup)
     if not same:
         message = "The database is not what the backup recorded, though the archive was restored."

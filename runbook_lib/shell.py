@@ -5,6 +5,7 @@ replaces the second. Nothing passes through a shell. A secret travels in the env
 an argv, and never comes back in an error.
 """
 
+import math
 import os
 import re
 import shlex
@@ -12,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +27,7 @@ Environment = Mapping[str, str | None]
 
 _TAIL_LINES = 5
 _PATIENCE = 5.0  # seconds between asking a program to end and killing it
+_LOOK = 1.0  # seconds between two calls of who watches a program
 _SECRET_IN_ARGV = re.compile(r"\b(ssl)?password\s*=|://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
 
 
@@ -63,6 +65,7 @@ class Runner(Protocol):
         check: bool = True,
         timeout: float | None = None,
         as_account: Account | None = None,
+        watch: Callable[[], object] | None = None,
     ) -> Completed:
         """Run `argv` to its end."""
         ...
@@ -80,11 +83,13 @@ def run(
     as_account: Account | None = None,
     pass_fds: Sequence[int] = (),
     capture: bool = True,
+    watch: Callable[[], object] | None = None,
 ) -> Completed:
     """Run a program to its end and return what it said; `timeout` is in seconds.
 
-    Without `capture` its output goes to /dev/null: needed where it leaves a server behind, which
-    would keep a pipe open. Raises ToolError when it cannot be started, does not finish in time, or
+    `watch` is called about each second meanwhile; what it raises ends the program. Without
+    `capture` its output goes to /dev/null: needed where it leaves a server behind, which would
+    keep a pipe open. Raises ToolError when it cannot be started, does not finish in time, or
     (with `check`) ends with another status than 0.
     """
     words = tuple(os.fspath(word) for word in argv)
@@ -110,7 +115,7 @@ def run(
         raise ToolError(f"{words[0]} could not be started: {error.strerror}.") from error
     with process:
         try:
-            out, err = process.communicate(timeout=timeout)
+            out, err = _said(process, timeout, watch)
         except subprocess.TimeoutExpired as error:
             _end(process)
             message = f"{Path(words[0]).name} did not finish within {timeout:g} s and was ended."
@@ -179,6 +184,21 @@ def _masked(text: str, env: Environment | None) -> str:
         if value and "PASSWORD" in name.upper():
             text = text.replace(value, "***")
     return text
+
+
+def _said(
+    process: subprocess.Popen[str], timeout: float | None, watch: Callable[[], object] | None
+) -> tuple[str, str]:
+    """Wait for the end of a program and return its output; nothing of it is lost between looks."""
+    until = math.inf if timeout is None else time.monotonic() + timeout
+    while True:
+        look = timeout if watch is None else min(_LOOK, max(until - time.monotonic(), 0))
+        try:
+            return process.communicate(timeout=look)
+        except subprocess.TimeoutExpired:
+            if watch is None or time.monotonic() >= until:
+                raise
+            watch()
 
 
 def _end(process: subprocess.Popen[str]) -> None:
@@ -267,15 +287,37 @@ def query_argv(program: Path, dbname: str, sql: str) -> list[str]:
     ]
 
 
-def dump_argv(program: Path, dbname: str, path: Path, snapshot: str | None = None) -> list[str]:
-    """Build the pg_dump command for a custom-format archive; `dbname` may be a conninfo.
+def dump_argv(
+    program: Path,
+    dbname: str,
+    path: Path,
+    *,
+    form: str,
+    compress: str,
+    jobs: int = 1,
+    snapshot: str | None = None,
+) -> list[str]:
+    """Build the pg_dump command for an archive; `form` is its format, `dbname` may be a conninfo.
 
     Raises ConfigError where `dbname` holds a password: those belong in the environment.
     """
     return [
-        *(str(program), "--format=custom", "--compress=9", "--no-password", f"--file={path}"),
+        *(str(program), f"--format={form}", f"--compress={compress}"),
+        *([f"--jobs={jobs}"] if jobs > 1 else []),
+        *("--no-password", f"--file={path}"),
         *([f"--snapshot={snapshot}"] if snapshot is not None else []),
         f"--dbname={_public(dbname)}",
+    ]
+
+
+def globals_argv(program: Path, conninfo: str, dbname: str, path: Path) -> list[str]:
+    """Build the pg_dumpall command for roles and tablespaces; it looks at them from `dbname`.
+
+    Passwords, even hashed, are left out. Raises ConfigError where `conninfo` holds one.
+    """
+    return [
+        *(str(program), "--globals-only", "--no-role-passwords", "--no-password"),
+        *(f"--file={path}", f"--database={dbname}", f"--dbname={_public(conninfo)}"),
     ]
 
 

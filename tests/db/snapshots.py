@@ -1,5 +1,6 @@
 """Make a small shop on a database, back it up and compare it with what it was."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from runbook_lib import catalog, shell
@@ -8,6 +9,7 @@ from runbook_lib.database import Connection, Database
 from runbook_lib.model import Target
 from runbook_lib.observed import Backup
 from runbook_lib.policy import Environment, Policy
+from runbook_lib.shell import Runner
 
 SHOP = """
 CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL);
@@ -31,9 +33,23 @@ def identified(database: Database) -> Target:
         return catalog.identify(connection, environment)
 
 
-def back_up(database: Database, directory: Path) -> Backup:
+def back_up(
+    database: Database,
+    directory: Path,
+    policy: Policy = POLICY,
+    run: Runner = shell.run,
+    say: Callable[[str], object] = str,
+) -> Backup:
     """Take a backup with the real pg_dump."""
-    return take_backup(database, identified(database), directory, shell.run)
+    return take_backup(database, identified(database), directory, run, policy, say)
+
+
+def cut(backup: Backup) -> None:
+    """Cut the largest file of a backup's archive to three quarters."""
+    files = [path for path in backup.archive.rglob("*") if path.is_file()] or [backup.archive]
+    largest = max(files, key=lambda path: path.stat().st_size)
+    data = largest.read_bytes()
+    largest.write_bytes(data[: len(data) * 3 // 4])
 
 
 def state(connection: Connection) -> tuple[str, dict[str, int]]:

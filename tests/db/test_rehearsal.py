@@ -17,7 +17,7 @@ from runbook_lib.model import Migration
 from runbook_lib.observed import Backup, Outcome
 from runbook_lib.probe import Probe
 from runbook_lib.rehearsal import Recording, Rehearsal, Rehearser
-from tests.db.snapshots import MIGRATION, POLICY, SHOP, back_up, identified, state
+from tests.db.snapshots import MIGRATION, POLICY, SHOP, back_up, cut, identified, state
 from tests.releases import migration_of
 
 
@@ -177,8 +177,7 @@ def test_a_backup_that_was_cut_does_not_restore(
     stage: Stage, backup: Backup, tmp_path: Path
 ) -> None:
     before = stage.names()
-    data = backup.path.read_bytes()
-    backup.path.write_bytes(data[: len(data) * 3 // 4])
+    cut(backup)
     with pytest.raises(ToolError, match="pg_restore"):
         stage.rehearse(migration_of(tmp_path, MIGRATION))
     assert stage.names() == before

@@ -14,7 +14,7 @@ from runbook_lib.ledger import take_runner_lock
 from runbook_lib.observed import Backup
 from runbook_lib.rollback import Rollback, restore_beside, restore_in_place
 from runbook_lib.shell import Completed, Runner
-from tests.db.snapshots import MIGRATION, POLICY, SHOP, back_up, contents, identified, state
+from tests.db.snapshots import MIGRATION, POLICY, SHOP, back_up, contents, cut, identified, state
 
 
 @pytest.fixture
@@ -165,8 +165,7 @@ def test_other_contents_are_not_put_in_place(target: Database, backup: Backup) -
 
 
 def test_a_backup_that_was_cut_leaves_the_target_alone(target: Database, backup: Backup) -> None:
-    data = backup.path.read_bytes()
-    backup.path.write_bytes(data[: len(data) * 3 // 4])
+    cut(backup)
     with pytest.raises(ToolError):
         rolled_back(target, backup)
     assert databases(target) == [target.dbname]
@@ -229,7 +228,7 @@ def test_the_procedure_of_the_brief_fails_where_ours_succeeds(
 ) -> None:
     pg_restore = programs.find_program("pg_restore", server_major=identified(target).major)
     argv = [str(pg_restore), "--clean", "--if-exists", f"--dbname={target.conninfo()}"]
-    done = shell.run([*argv, str(backup.path)], check=False)
+    done = shell.run([*argv, str(backup.archive)], check=False)
     assert done.returncode != 0
     assert "cannot drop" in done.stderr
     with target.connect() as connection:

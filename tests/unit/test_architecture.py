@@ -17,7 +17,8 @@ LAYERS = {  # top to bottom
     "baseline revert carry",
     "means": "archive dropping build catalog checks ledger database probe sandbox accounts locks "
     "programs shell evidence queries config release guard builds building buildwatch duplicates "
-    "waits traffic health drift sending retries locking position",
+    "waits traffic health drift sending retries locking position "
+    "backup_files dumping offsite",
     "pure": "plan inverse partitions trace holds hazards lock_rules habit_rules losses units "
     "statements recovery bodies effects rewrites objects parameters remedies report",
     "words": "observed model policy findings manifest errors",
@@ -41,6 +42,7 @@ OWNERS = {  # who may import it
         "partitions",
     },
     "psutil": {"monitor"},
+    "fsspec": {"offsite"},
     "tenacity": {"retries"},
     "IPython": {"display"},
     "ipywidgets": {"display"},

@@ -144,3 +144,27 @@ def test_the_shipped_prod_is_strict() -> None:
     assert policy.rehearsal_required
     assert policy.confirm
     assert policy.approvals
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('rehearsal_data = "half"', "rehearsal_data = 'half' is unknown"),
+        ('backup_format = "tar"', "backup_format = 'tar' is unknown"),
+        ('backup_compression = "bzip2"', "backup_compression = 'bzip2' is unknown"),
+        ('backup_compression = "9"', "backup_compression = '9' is unknown"),
+        ("backups_kept = -1", "backups_kept = -1 is negative"),
+        ("backup_jobs = -1", "backup_jobs = -1 is negative"),
+    ],
+)
+def test_a_word_that_is_none_of_a_policys_is_refused(root: Path, line: str, said: str) -> None:
+    (root / config.FILE).write_text(f"{TEXT}{line}\n")
+    with pytest.raises(ConfigError, match=said) as caught:
+        config.read_environment(root, "prod")
+    assert caught.value.path == str(root / config.FILE)
+
+
+@pytest.mark.parametrize("word", ["", "zstd", "lz4:9", "gzip:9"])
+def test_a_compression_is_a_method_with_or_without_a_level(root: Path, word: str) -> None:
+    (root / config.FILE).write_text(f'{TEXT}backup_compression = "{word}"\n')
+    assert config.read_environment(root, "prod").policy.backup_compression == word

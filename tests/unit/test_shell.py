@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,16 +83,42 @@ def test_query_argv() -> None:
 
 
 @pytest.mark.parametrize(
-    ("snapshot", "extra"), [(None, []), ("0003-1B-1", ["--snapshot=0003-1B-1"])]
+    ("options", "middle", "extra"),
+    [
+        ({"form": "custom", "compress": "9"}, ["--format=custom", "--compress=9"], []),
+        (
+            {"form": "custom", "compress": "lz4", "jobs": 1, "snapshot": "0003-1B-1"},
+            ["--format=custom", "--compress=lz4"],
+            ["--snapshot=0003-1B-1"],
+        ),
+        (
+            {"form": "directory", "compress": "zstd:1", "jobs": 4},
+            ["--format=directory", "--compress=zstd:1", "--jobs=4"],
+            [],
+        ),
+    ],
 )
-def test_dump_argv(snapshot: str | None, extra: list[str]) -> None:
-    assert shell.dump_argv(BIN / "pg_dump", "host=/s dbname=shop", Path("/b/x.dump"), snapshot) == [
+def test_dump_argv(options: dict[str, Any], middle: list[str], extra: list[str]) -> None:
+    conninfo = "host=/s dbname=shop"
+    assert shell.dump_argv(BIN / "pg_dump", conninfo, Path("/b/x"), **options) == [
         "/opt/pg/bin/pg_dump",
-        "--format=custom",
-        "--compress=9",
+        *middle,
         "--no-password",
-        "--file=/b/x.dump",
+        "--file=/b/x",
         *extra,
+        "--dbname=host=/s dbname=shop",
+    ]
+
+
+def test_globals_argv_leaves_passwords_out() -> None:
+    argv = shell.globals_argv(BIN / "pg_dumpall", "host=/s dbname=shop", "shop", Path("/b/g.sql"))
+    assert argv == [
+        "/opt/pg/bin/pg_dumpall",
+        "--globals-only",
+        "--no-role-passwords",
+        "--no-password",
+        "--file=/b/g.sql",
+        "--database=shop",
         "--dbname=host=/s dbname=shop",
     ]
 
@@ -126,11 +153,12 @@ def test_list_argv() -> None:
 @pytest.mark.parametrize(
     "build",
     [
-        lambda c: shell.dump_argv(BIN / "pg_dump", c, Path("/x")),
+        lambda c: shell.dump_argv(BIN / "pg_dump", c, Path("/x"), form="custom", compress="9"),
+        lambda c: shell.globals_argv(BIN / "pg_dumpall", c, "shop", Path("/x")),
         lambda c: shell.restore_argv(BIN / "pg_restore", c, Path("/x")),
         lambda c: shell.query_argv(BIN / "psql", c, "SELECT 1"),
     ],
-    ids=["dump", "restore", "query"],
+    ids=["dump", "globals", "restore", "query"],
 )
 def test_a_password_does_not_become_an_argument(
     build: Callable[[str], list[str]], conninfo: str
@@ -150,7 +178,7 @@ def test_a_password_does_not_become_an_argument(
     ],
 )
 def test_a_connection_without_a_password_does(conninfo: str) -> None:
-    assert f"--dbname={conninfo}" in shell.dump_argv(BIN / "pg_dump", conninfo, Path("/x"))
+    assert f"--dbname={conninfo}" in shell.restore_argv(BIN / "pg_restore", conninfo, Path("/x"))
 
 
 # --- running ------------------------------------------------------------------------------------
@@ -216,6 +244,34 @@ def test_a_program_that_takes_too_long_is_asked_to_end() -> None:
     with pytest.raises(ToolError, match=r"did not finish within 0\.5 s"):
         shell.run(python(code), timeout=0.5)
     assert time.monotonic() - started < 5
+
+
+def test_a_program_is_watched_and_nothing_it_says_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shell, "_LOOK", 0.05)
+    looks = list[float]()
+    code = "import time; print('first', flush=True); time.sleep(0.5); print('last')"
+    done = shell.run(python(code), watch=lambda: looks.append(time.monotonic()))
+    assert done.stdout == "first\nlast\n"
+    assert len(looks) >= 3
+
+
+def test_a_watched_program_that_takes_too_long_is_ended() -> None:
+    with pytest.raises(ToolError, match=r"did not finish within 1\.2 s"):
+        shell.run(python("import time; time.sleep(60)"), timeout=1.2, watch=lambda: None)
+
+
+def test_what_the_watch_raises_ends_the_program(tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    code = f"import os, time; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+
+    def watch() -> None:
+        if mark.exists() and mark.read_text():
+            raise ToolError("Enough was seen.")
+
+    with pytest.raises(ToolError, match="Enough"):
+        shell.run(python(code), watch=watch)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(mark.read_text()), 0)
 
 
 def test_an_interrupt_ends_the_program(tmp_path: Path) -> None:
@@ -291,6 +347,7 @@ def test_a_fake_runner_fits_the_protocol() -> None:
         check: bool = True,
         timeout: float | None = None,
         as_account: Account | None = None,
+        watch: Callable[[], object] | None = None,
     ) -> Completed:
         assert argv == shell.list_argv(BIN / "pg_restore", Path("/x"))
         return Completed((), 0, "; Archive", "", 0.0)
