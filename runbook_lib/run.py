@@ -10,6 +10,7 @@ from runbook_lib import ledger
 from runbook_lib.build import has_rows
 from runbook_lib.database import Connection, Database
 from runbook_lib.display import Table
+from runbook_lib.errors import GateError
 from runbook_lib.evidence import Journal, RunDirectory, file_name
 from runbook_lib.findings import Finding
 from runbook_lib.model import PHASES, ROLLBACK, Plan, Release, Step, StepKind, Target
@@ -132,7 +133,12 @@ class Run:
         fields = dict(found["backup"])
         fields["path"] = self.root / fields["path"]
         fields["taken_at"] = datetime.fromisoformat(fields["taken_at"])
-        return Backup(**fields)
+        try:
+            return Backup(**fields)
+        except TypeError:
+            message = "Another version of the runbook took this run's backup."
+            remedy = "Restore it with pg_restore by hand, or begin a new run."
+            raise GateError(message, path=fields["path"], remedy=remedy) from None
 
     def step_record(self, step: str) -> str:
         """Return the name of a step's record and of its notebook, in the order of the plan."""
