@@ -1,7 +1,7 @@
 """Write what takes created objects back: one drop for each, dependents first, never CASCADE."""
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
 _PART = re.compile(r'"(?:[^"]|"")*"|[^."]+')  # of a name as format's %I writes it
@@ -98,6 +98,15 @@ def columns(made: Set[str], objects: Mapping[str, str]) -> tuple[tuple[str, str]
         for kind, name in [_split(key)]
         if kind == "column" and _table(name) not in whole
     )
+
+
+def by_kind(keys: Iterable[str]) -> dict[str, list[str]]:
+    """Return the names of the objects with these keys, by kind."""
+    found: dict[str, list[str]] = {}
+    for key in sorted(keys):
+        kind, name = _split(key)
+        found.setdefault(kind, []).append(name)
+    return found
 
 
 def _split(key: str) -> tuple[str, str]:

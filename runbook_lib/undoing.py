@@ -1,15 +1,16 @@
 """The acts of the rollback: what the run left, what each way would lose, and the way back."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
-from runbook_lib import catalog, ledger, rollback, shell
+from runbook_lib import catalog, inverse, ledger, rollback, shell
 from runbook_lib.carry import Carried, carry, compare
 from runbook_lib.catalog import Snapshot
 from runbook_lib.database import Connection, Database
 from runbook_lib.display import Progress, Table
 from runbook_lib.errors import GateError
+from runbook_lib.inverse import by_kind
 from runbook_lib.model import StepKind
 from runbook_lib.observed import Backup, Status
 from runbook_lib.revert import Diagnosis, diagnose, revert
@@ -17,7 +18,7 @@ from runbook_lib.run import SCHEMA_BEFORE, Run
 
 REVERT, RESTORE, IN_PLACE = "revert", "restore", "in place"
 _ACCEPTED = re.compile(r"\s*(.+?)\s*=\s*(\d+)\s*(?:,|$)")
-_SHOWN = 30
+_SHOWN = 5
 
 
 def diagnose_target(run: Run) -> Table:
@@ -26,16 +27,25 @@ def diagnose_target(run: Run) -> Table:
         seen = _diagnosis(run, connection)
     if seen is None or seen.nothing:
         return Table("This run left nothing on the target: there is nothing to roll back", [])
-    rows = [{"what": "applied migration", "name": name} for name in seen.migrations]
-    rows += [{"what": "changed or gone", "name": key} for key in seen.changed]
-    rows += [{"what": "made by somebody else, stays", "name": key} for key in seen.strangers]
-    rows += [{"what": "created", "name": key} for key in sorted(seen.made)]
-    more = f" (the first {_SHOWN} are shown)" if len(rows) > _SHOWN else ""
+    drops = [drop.key for drop in inverse.drops(seen.made, seen.now.objects)]
+    rows = [_named("applied migrations", seen.migrations)]
+    rows += [_named(f"changed or gone: {kind}", x) for kind, x in by_kind(seen.changed).items()]
+    rows += [_named(f"created: {kind}", names) for kind, names in by_kind(drops).items()]
+    rows += [_named(f"others', stays: {kind}", x) for kind, x in by_kind(seen.strangers).items()]
     caption = (
-        f"This run applied {len(seen.migrations)} migrations, created {len(seen.made)} objects and "
-        f"changed {len(seen.changed)}; {len(seen.strangers)} came from others{more}"
+        f"This run applied {len(seen.migrations)} migrations, created {len(drops)} objects and what "
+        f"belongs to them, and changed {len(seen.changed)}; {len(seen.strangers)} came from others"
     )
-    return Table(caption, rows[:_SHOWN])
+    return Table(caption, rows)
+
+
+def _named(what: str, names: Sequence[str]) -> dict[str, object]:
+    return {"what": what, "count": len(names), "names": _some(names)}
+
+
+def _some(words: Sequence[str]) -> str:
+    more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
+    return f"{', '.join(words[:_SHOWN])}{more}"
 
 
 def show_losses(run: Run) -> Table:
@@ -69,12 +79,12 @@ def show_ways(run: Run) -> Table:
         written = rollback.losses(connection, backup)
         creates = rollback.can_create(connection)
     chosen = _cheapest(seen)
-    changed = [item.table for item in written]
+    older = [item.table for item in written if item.at_backup is not None]
     rows = [
         {
             "way": REVERT,
             "possible": "no" if seen is None or not seen.revertible else "yes",
-            "would lose": _words(seen) if seen else "nothing",
+            "would lose": _some(_words(seen.data)) if seen and seen.data else "nothing",
             "what it does": "drops what this run created, in one transaction; the rows of older "
             "tables stay as they are now",
             "point of no return": "its COMMIT",
@@ -82,16 +92,19 @@ def show_ways(run: Run) -> Table:
         {
             "way": RESTORE,
             "possible": "yes" if creates else "no: the role may not create a database",
-            "would lose": f"what was written into {', '.join(changed)}" if changed else "nothing",
+            "would lose": f"the same, and what was written into {_some(older)}"
+            if older
+            else "the same",
             "what it does": f"restores {backup.path.name} beside, compares, swaps the names",
             "point of no return": "the swap; the old database is kept under a dated name",
         },
         {
             "way": IN_PLACE,
             "possible": "yes",
-            "would lose": ", ".join(f"{item.table}={item.now}" for item in written) or "nothing",
+            "would lose": _some(_words({item.table: item.now for item in written}))
+            or "values that were changed",
             "what it does": "drops what the archive does not know, then replaces what it does; "
-            "nothing is kept",
+            "nothing is kept, and values changed since are lost",
             "point of no return": "its first COMMIT; run again to go on behind it",
         },
     ]
@@ -237,8 +250,8 @@ def _cheapest(seen: Diagnosis | None) -> str:
     return "" if seen is not None and seen.data else REVERT
 
 
-def _words(seen: Diagnosis) -> str:
-    return ", ".join(f"{name}={count}" for name, count in seen.data.items()) or "nothing"
+def _words(counts: Mapping[str, int]) -> list[str]:
+    return [f"{name}={count}" for name, count in counts.items()]
 
 
 def _accepted(text: str) -> Iterator[tuple[str, int]]:
