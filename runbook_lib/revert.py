@@ -13,6 +13,8 @@ from runbook_lib.policy import Policy
 from runbook_lib.queries import load
 from runbook_lib.retries import retrying
 
+_TOO_MANY_LOCKS = "53200"  # out_of_memory: each dropped table holds a lock until the COMMIT
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -94,6 +96,9 @@ def revert(
     commits only if the schema then is what it was before the run, strangers aside. Raises GateError
     where data is in the way, StatementError where something else uses what was made.
     """
+    if not seen.revertible:
+        message = f"No drop takes back what was changed: {', '.join(seen.changed[:5])}."
+        raise GateError(message, remedy="Roll back by restoring.")
     drops = inverse.drops(seen.made, seen.now.objects)
     with database.connect() as connection:
         milliseconds = {
@@ -117,7 +122,15 @@ def revert(
         def again(attempt: int, pause: float, error: StatementError) -> None:
             tell(f"try {attempt} met a lock ({error.sqlstate}); pauses {pause:.1f} s")
 
-        retrying(policy, again)(act)
+        try:
+            retrying(policy, again)(act)
+        except StatementError as error:
+            if error.sqlstate == _TOO_MANY_LOCKS:
+                error.remedy = (
+                    "Raise max_locks_per_transaction and restart the server, or roll back by "
+                    "restoring. Nothing was dropped."
+                )
+            raise
     return drops
 
 

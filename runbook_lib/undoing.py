@@ -33,8 +33,8 @@ def diagnose_target(run: Run) -> Table:
     rows += [_named(f"created: {kind}", names) for kind, names in by_kind(drops).items()]
     rows += [_named(f"others', stays: {kind}", x) for kind, x in by_kind(seen.strangers).items()]
     caption = (
-        f"This run applied {len(seen.migrations)} migrations, created {len(drops)} objects and what "
-        f"belongs to them, and changed {len(seen.changed)}; {len(seen.strangers)} came from others"
+        f"This run applied {len(seen.migrations)} migrations, created {len(drops)} objects and "
+        f"what is theirs, and changed {len(seen.changed)}; {len(seen.strangers)} came from others"
     )
     return Table(caption, rows)
 
@@ -146,9 +146,6 @@ def roll_back(run: Run, confirm: str, way: str = "", accept: str = "") -> Table:
         return _in_place(run, backup, seen, accepted)
     if seen is None or seen.nothing:
         return Table("There is nothing to roll back: this run left nothing on the target", [])
-    if not seen.revertible:
-        message = f"No drop takes back what was changed: {', '.join(seen.changed[:5])}."
-        raise GateError(message, remedy=f"Set the parameter way to {RESTORE}.")
     return _revert(run, seen, accepted)
 
 
