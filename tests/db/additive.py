@@ -316,6 +316,7 @@ class Author:
         found = [x for x in self.tables if x.own and not x.partitioned and not x.heir]
         if found:
             table = self.one(found)
+            self._number += 1
             self.say(f"INSERT INTO {table.name} ({table.key}) VALUES ({self._number + 1000})")
 
 
