@@ -14,7 +14,8 @@ from runbook_lib.sandbox import Sandbox
 from tests.db.additive import OLDER, releases
 from tests.db.test_revert import everything, seen, undo
 
-set_hypothesis_home_dir(tempfile.gettempdir())  # what it notes of the sources is not the project's
+# What it notes of the sources is not the project's.
+set_hypothesis_home_dir(f"{tempfile.gettempdir()}/hypothesis")
 # The server's own catalogs, not the snapshot's queries: what a revert forgets shows here.
 CATALOGS = """
 SELECT c.oid::regclass::text AS name,
