@@ -25,11 +25,11 @@ def test_a_history_rehearses_to_the_schema_that_psql_gives(
     failed = [item for item in verdict["findings"] if item["severity"] == "error"]
     assert failed == []
     assert catalog.relations(connection) == frozenset()
-    _psql(target, files)
+    run_files(target, files)
     assert verdict["fingerprint_after"] == catalog.take_snapshot(connection).fingerprint
 
 
-def _psql(target: Database, files: dict[Path, bool]) -> None:
+def run_files(target: Database, files: dict[Path, bool]) -> None:
     """Run each file in a session of its own, as a person does with psql."""
     psql = programs.find_program("psql")
     for path, single in files.items():
