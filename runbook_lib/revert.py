@@ -75,10 +75,10 @@ def count_data(connection: Connection, made: Set[str], now: Snapshot) -> dict[st
         wanted = {"table": table, "column": column}
         (known,) = connection.rows(load("column_default"), wanted)
         if not known["generated"]:
-            found[f"{table}.{column}"] = connection.value(
-                f"SELECT count(*) FROM {table} WHERE {column}::text IS DISTINCT FROM %(missing)s",  # noqa: S608
-                {"missing": known["missing"]},
-            )
+            sql = f"SELECT count(*) FROM {table} WHERE {column}::text IS DISTINCT FROM "  # noqa: S608
+            # A name may hold a per cent sign, which is doubled beside a parameter.
+            sql = f"{sql.replace('%', '%%')}%(missing)s"
+            found[f"{table}.{column}"] = connection.value(sql, {"missing": known["missing"]})
     return {name: count for name, count in found.items() if count}
 
 

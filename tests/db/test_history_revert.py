@@ -1,9 +1,8 @@
 """A long history is taken back, file by file and in long stretches, but for what it changed."""
 
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -48,9 +47,9 @@ class History:
 
 
 def take_back(database: Database, connection: Connection, before: Snapshot) -> Taken:
-    """Revert what came since, and tell what differs then."""
+    """Drop what came since, what was changed aside, and tell what differs then."""
     diagnosis = seen(connection, before, catalog.take_snapshot(connection))
-    undo(database, diagnosis, **diagnosis.data)
+    undo(database, replace(diagnosis, changed=()), **diagnosis.data)
     left = catalog.difference(before, catalog.take_snapshot(connection))
     stays = tuple(item.key for item in left)
     return Taken(0, "", len(diagnosis.made), diagnosis.changed, stays, rights=True)
@@ -69,10 +68,18 @@ def copied(database: Database) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="module")
-def history(server: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
-    """Apply all files; of some take each back before it is applied for good."""
-    database = Database(server.conninfo(f"history_{uuid.uuid4().hex[:12]}"))
-    database.create(database.dbname)
+def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
+    """Apply all files; of some take each back before it is applied for good.
+
+    The server is its own: a long revert uses up the locks of all.
+    """
+    with Sandbox(tmp_path_factory.mktemp("server")) as server:
+        database = Database(server.conninfo("history"))
+        database.create(database.dbname)
+        yield _history(database, tmp_path_factory)
+
+
+def _history(database: Database, tmp_path_factory: pytest.TempPathFactory) -> History:
     before, alone = dict[int, Snapshot](), list[Taken]()
     files = write_history(tmp_path_factory.mktemp("history"))
     for number, (path, single) in enumerate(files.items(), start=1):
@@ -83,8 +90,7 @@ def history(server: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             with copied(database) as copy:
                 alone.append(_alone(copy, number, path, single))
         run_files(database, {path: single})
-    yield History(database, before, alone)
-    database.drop(database.dbname)
+    return History(database, before, alone)
 
 
 def _alone(database: Database, number: int, path: Path, single: bool) -> Taken:

@@ -235,6 +235,7 @@ def test_rows_written_since_into_older_tables_stay(
         ("UPDATE users SET note = 'x' WHERE id < 4", {"public.users.note": 3}),
         ('UPDATE users SET "Has Default" = 8 WHERE id = 1', {'public.users."Has Default"': 1}),
         ("INSERT INTO part1 VALUES (1)", {"public.part1": 1}),
+        ('UPDATE users SET "100 %s" = 1 WHERE id = 1', {'public.users."100 %s"': 1}),
     ],
 )
 def test_data_that_would_be_lost_is_refused_until_accepted_with_its_count(
@@ -246,7 +247,8 @@ def test_data_that_would_be_lost_is_refused_until_accepted_with_its_count(
     lost: dict[str, int],
 ) -> None:
     made(
-        'CREATE TABLE t (id int); ALTER TABLE users ADD note text, ADD "Has Default" int DEFAULT 7;'
+        "CREATE TABLE t (id int); ALTER TABLE users ADD note text,"
+        ' ADD "Has Default" int DEFAULT 7, ADD "100 %s" int;'
         "CREATE TABLE part (d int) PARTITION BY LIST (d);"
         "CREATE TABLE part1 PARTITION OF part FOR VALUES IN (1)"
     )
