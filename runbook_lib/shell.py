@@ -24,7 +24,6 @@ StrPath = str | os.PathLike[str]
 Environment = Mapping[str, str | None]
 """Variables merged over the caller's own; None removes one."""
 
-
 _TAIL_LINES = 5
 _PATIENCE = 5.0  # seconds between asking a program to end and killing it
 _LOOK = 1.0  # seconds between two calls of who watches a program
@@ -180,9 +179,8 @@ def _merged(env: Environment | None) -> dict[str, str]:
 
 
 def _masked(text: str, env: Environment | None) -> str:
-    for name, value in (env or {}).items():
-        if value and "PASSWORD" in name.upper():
-            text = text.replace(value, "***")
+    for value in (value for name, value in (env or {}).items() if "PASSWORD" in name.upper()):
+        text = text.replace(value, "***") if value else text
     return text
 
 
@@ -279,14 +277,6 @@ def ready_argv(program: Path, socket_dir: Path) -> list[str]:
     ]
 
 
-def query_argv(program: Path, dbname: str, sql: str) -> list[str]:
-    """Build the psql command that prints the bare result of one statement."""
-    return [
-        *(str(program), "--no-psqlrc", "--tuples-only", "--no-align", "--quiet", "--no-password"),
-        *("--set=ON_ERROR_STOP=1", f"--dbname={_public(dbname)}", f"--command={sql}"),
-    ]
-
-
 def dump_argv(
     program: Path,
     dbname: str,
@@ -337,8 +327,7 @@ def restore_argv(program: Path, dbname: str, path: Path, jobs: int | None = None
 def replace_argv(program: Path, dbname: str, path: Path) -> list[str]:
     """Build the pg_restore command that replaces what an archive holds, in one transaction.
 
-    What the archive does not know has to be dropped before it. Raises ConfigError where `dbname`
-    holds a password.
+    Raises ConfigError where `dbname` holds a password.
     """
     return [
         *(str(program), "--clean", "--if-exists", "--single-transaction", "--exit-on-error"),

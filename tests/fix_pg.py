@@ -23,7 +23,8 @@ def pytest_report_header() -> str:
 def psql(conninfo: dict[str, str], sql: str) -> str:
     """Return what one statement prints; raises ToolError with the server's message."""
     env = {"PGHOST": conninfo["host"], "PGPORT": conninfo["port"], "PGUSER": conninfo["user"]}
-    argv = shell.query_argv(programs.find_program("psql"), conninfo["dbname"], sql)
+    argv = [str(programs.find_program("psql")), "-XtAqw", "-v", "ON_ERROR_STOP=1"]
+    argv += ["-d", conninfo["dbname"], "-c", sql]
     return shell.run(argv, env=env, timeout=60).stdout.strip()
 
 

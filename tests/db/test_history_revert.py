@@ -17,8 +17,9 @@ from tests.db.test_revert import seen, undo
 from tests.db.test_revert_properties import RIGHTS
 from tests.history import FILES, write_history
 
-pytestmark = pytest.mark.slow
-EVERY = 24  # of the files one is taken back alone; 20 of 25 kinds come up
+# One worker: the history is applied once.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("history")]
+EVERY = 36  # of the files one is taken back alone; 13 of 25 kinds come up
 STRETCHES = (FILES, 50, 10)  # files, counted from the last
 GRANTS, CHANGES = 16, {12, 21}  # kinds of files: a grant on an older table; an enum, a move
 # Statements of ordinary files that change what is older.

@@ -68,20 +68,6 @@ def test_ready_argv() -> None:
     ]
 
 
-def test_query_argv() -> None:
-    assert shell.query_argv(BIN / "psql", "shop", "SELECT 1") == [
-        "/opt/pg/bin/psql",
-        "--no-psqlrc",
-        "--tuples-only",
-        "--no-align",
-        "--quiet",
-        "--no-password",
-        "--set=ON_ERROR_STOP=1",
-        "--dbname=shop",
-        "--command=SELECT 1",
-    ]
-
-
 @pytest.mark.parametrize(
     ("options", "middle", "extra"),
     [
@@ -156,9 +142,9 @@ def test_list_argv() -> None:
         lambda c: shell.dump_argv(BIN / "pg_dump", c, Path("/x"), form="custom", compress="9"),
         lambda c: shell.globals_argv(BIN / "pg_dumpall", c, "shop", Path("/x")),
         lambda c: shell.restore_argv(BIN / "pg_restore", c, Path("/x")),
-        lambda c: shell.query_argv(BIN / "psql", c, "SELECT 1"),
+        lambda c: shell.replace_argv(BIN / "pg_restore", c, Path("/x")),
     ],
-    ids=["dump", "globals", "restore", "query"],
+    ids=["dump", "globals", "restore", "replace"],
 )
 def test_a_password_does_not_become_an_argument(
     build: Callable[[str], list[str]], conninfo: str
