@@ -21,8 +21,11 @@ def refuse_losses(data: Mapping[str, int], accepted: Mapping[str, int]) -> None:
 
 
 def drop_all(connection: Connection, drops: Sequence[Drop], tell: Callable[[str], object]) -> None:
-    """Execute the drops; one that others still depend on is tried again after them."""
-    left = list(drops)
+    """Execute the drops, all at once where none depends on a later one.
+
+    Else each alone; one that others still depend on is tried again after them.
+    """
+    left = [] if _at_once(connection, drops) else list(drops)
     while left:
         later: list[tuple[Drop, StatementError]] = []
         for drop in left:
@@ -42,3 +45,16 @@ def drop_all(connection: Connection, drops: Sequence[Drop], tell: Callable[[str]
             stays.remedy = "Drop what depends on it, or roll back by restoring."
             raise stays
         left = [drop for drop, _ in later]
+
+
+def _at_once(connection: Connection, drops: Sequence[Drop]) -> bool:
+    connection.execute(f"SAVEPOINT {_SAVEPOINT}")
+    try:
+        connection.execute("; ".join(drop.sql for drop in drops))
+    except StatementError as error:
+        if error.sqlstate not in DEPENDED_ON:
+            raise
+        connection.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+        return False
+    connection.execute(f"RELEASE SAVEPOINT {_SAVEPOINT}")
+    return True

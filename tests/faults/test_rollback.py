@@ -145,8 +145,8 @@ REVERT = {
     "before the concurrent drop": (Strike("DROP INDEX CONCURRENTLY"), NEW),
     "after the concurrent drop": (Strike("DROP INDEX CONCURRENTLY", after=True), NO_INDEX),
     "inside, locks taken": (Strike("LOCK TABLE", after=True), NO_INDEX),
-    "inside, after some drops": (Strike("DROP TABLE"), NO_INDEX),
-    "inside, after all drops": (Strike("DROP TABLE", after=True), NO_INDEX),
+    "inside, before the drops": (Strike("SAVEPOINT runbook_drop"), NO_INDEX),
+    "inside, after all drops": (Strike("RELEASE SAVEPOINT runbook_drop", after=True), NO_INDEX),
     "before COMMIT": (Strike(COMMIT), NO_INDEX),
     "after COMMIT, not recorded": (Strike(COMMIT, after=True), OLD),
 }
