@@ -6,6 +6,7 @@ on a target.
 
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 from benchmarks.servers import psql, ratios, server, shown, timed
@@ -52,7 +53,7 @@ def _by_runbook(database: Database, files: list[Migration]) -> None:
         notes = Journal(Path(directory) / "traffic.jsonl")
         with (
             Guard(database, policy, journal, notes, (), (Path(directory),)) as guard,
-            CleanSession(database) as sessions,
+            closing(CleanSession(database)) as sessions,
         ):
             applier = Applier(database, policy, journal, guard=guard, sessions=sessions)
             for item in files:

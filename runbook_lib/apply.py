@@ -18,11 +18,10 @@ from runbook_lib.errors import (
     TargetError,
 )
 from runbook_lib.guard import Unguarded
-from runbook_lib.locking import LockBudget
+from runbook_lib.locking import LockBudget, bound_waits
 from runbook_lib.model import Migration, Split, Unit
 from runbook_lib.observed import LedgerRow, Outcome
 from runbook_lib.policy import Policy
-from runbook_lib.queries import load
 from runbook_lib.retries import retrying
 from runbook_lib.sending import Prober, Sender, Watcher
 from runbook_lib.units import names_in, rehearsed, settings_of, units
@@ -114,7 +113,7 @@ class Applier:
                 return Outcome.ALREADY_DONE
             with connection.transaction():
                 set_scale(connection, scale)
-                self._sender.send_all(connection, step, list(demo_statements(files)))
+                self._sender.send_all(connection, step, demo_statements(files))
             return Outcome.DONE
 
     @contextmanager
@@ -122,11 +121,7 @@ class Applier:
         """Hold a clean session with the runner's lock: no SET leaks from file to file."""
         opened = self.sessions.session() if self.sessions else self.database.connect()
         with opened as connection:
-            milliseconds = {
-                "lock_timeout": str(round(self.policy.lock_timeout * 1000)),
-                "statement_timeout": str(round(self.policy.statement_timeout * 1000)),
-            }
-            connection.rows(load("session_settings"), milliseconds)
+            bound_waits(connection, self.policy)
             ledger.take_runner_lock(connection, self.policy.runner_lock_wait)
             yield connection
 

@@ -84,11 +84,12 @@ def _dump(
         size = connection.value("SELECT pg_database_size(current_database())")
         snapshot = catalog.snapshot_here(connection)
     files.write_json(partial / catalog.SCHEMA_FILE, snapshot.objects)
+    rows, checksums = catalog.rows_and_checksums(contents)
     return {
         "lsn": moment["lsn"],
         "schema_fingerprint": snapshot.fingerprint,
-        "rows": {table: item.rows for table, item in contents.items()},
-        "checksums": {table: item.checksum for table, item in contents.items()},
+        "rows": rows,
+        "checksums": checksums,
         "database_size": size,
         "tool": f"pg_dump {programs.version(pg_dump)}",
         **vars(form),

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeGuard
@@ -56,12 +56,13 @@ class Work:
                 self._on_table(connection, mine)
 
     def _on_table(self, connection: Connection, statements: Sequence[Statement]) -> None:
+        parents = catalog.partitioned(connection)
         for place, statement in enumerate(statements, 1):
             if self.stopped.is_set():
                 return
             begin = time.monotonic()
             try:
-                self._build(connection, statement)
+                self._build(connection, statement, parents)
             except StatementError:
                 if not self.sender.go_on:
                     raise
@@ -92,11 +93,11 @@ class Work:
             finally:
                 del self.connections[connection.pid]
 
-    def _build(self, connection: Connection, statement: Statement) -> None:
+    def _build(self, connection: Connection, statement: Statement, parents: Set[str]) -> None:
         table = statement.locks[0].relation
-        if f"{table.schema}.{table.name}" in catalog.partitioned(connection):
+        if f"{table.schema}.{table.name}" in parents:
             with _placed(statement):
-                self._partitioned(connection, statement)
+                self._partitioned(connection, statement, parents)
         else:
             self._one(connection, statement)
 
@@ -203,7 +204,7 @@ class Work:
         self.sender.watcher.said(words[event])
         self.sender.watcher.event(event, self.step, index=name, **content)
 
-    def _partitioned(self, connection: Connection, statement: Statement) -> None:
+    def _partitioned(self, connection: Connection, statement: Statement, parents: Set[str]) -> None:
         """Build on each partition, then attach: the parent cannot be built concurrently."""
         table = statement.locks[0].relation
         index = next(item.name for item in statement.creates if item.kind == "index")
@@ -221,7 +222,7 @@ class Work:
             if not part["attached"]:
                 name = index_name(part["name"], index)
                 child = on_partition(statement, part["schema"], part["name"], name)
-                self._build(connection, child)
+                self._build(connection, child, parents)
                 self._attach(connection, parent, child)
         state = _state(connection, parent)
         if state is None or not state["valid"]:

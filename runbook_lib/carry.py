@@ -10,7 +10,6 @@ from runbook_lib.errors import StatementError
 from runbook_lib.observed import Backup
 from runbook_lib.queries import load
 
-_SAVEPOINT = "runbook_carry"
 _SEQUENCES = "SELECT schemaname, sequencename, last_value FROM pg_sequences"
 _PARENT_MISSING = "23503"  # foreign_key_violation: tried again after the other tables
 
@@ -69,15 +68,13 @@ def _both(database: Database, kept_as: str) -> Iterator[tuple[Connection, Connec
 
 def _inserted(restored: Connection, found: Carried, sql: str) -> bool:
     """Insert the missing rows of one table, unless rows of another have to be there first."""
-    restored.execute(f"SAVEPOINT {_SAVEPOINT}")
     try:
-        _insert(restored, found, sql)
+        with restored.transaction():  # a savepoint
+            _insert(restored, found, sql)
     except StatementError as error:
         if error.sqlstate != _PARENT_MISSING:
             raise
-        restored.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
         return False
-    restored.execute(f"RELEASE SAVEPOINT {_SAVEPOINT}")
     return True
 
 

@@ -30,6 +30,10 @@ class Snapshot:
         text = json.dumps(dict(sorted(self.objects.items())), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def since(self, before: "Snapshot") -> frozenset[str]:
+        """Return the keys of what is here and was not there before."""
+        return frozenset(self.objects.keys() - before.objects.keys())
+
     def restricted(self, wanted: Callable[[str], bool]) -> "Snapshot":
         """Return the part whose keys are wanted."""
         return Snapshot({key: text for key, text in self.objects.items() if wanted(key)})
@@ -152,6 +156,12 @@ class Contents:
 
     rows: int
     checksum: str
+
+
+def rows_and_checksums(contents: Mapping[str, Contents]) -> tuple[dict[str, int], dict[str, str]]:
+    """Return both by table, as a backup keeps them."""
+    rows = {table: item.rows for table, item in contents.items()}
+    return rows, {table: item.checksum for table, item in contents.items()}
 
 
 def tables_by_size(connection: Connection) -> list[tuple[str, str]]:

@@ -236,17 +236,6 @@ class CleanSession:
         self._database = database
         self._connection: Connection | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._end()
-
     @contextmanager
     def session(self) -> Iterator[Connection]:
         """Hold the session for the block; locks are let go of with its end."""
@@ -256,10 +245,11 @@ class CleanSession:
             yield self._connection
             self._connection = self._connection.renew()
         except BaseException:
-            self._end()
+            self.close()
             raise
 
-    def _end(self) -> None:
+    def close(self) -> None:
+        """End the session, if it is open."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -12,6 +12,15 @@ _SLACK = 0.05  # of lock_timeout: the bound is set anew when so much more is use
 _LEAST = 0.05  # seconds that a statement may wait for a lock in any case
 
 
+def bound_waits(connection: Connection, policy: Policy) -> None:
+    """Bound what a session waits for, and how long its statements run, as the policy says."""
+    milliseconds = {
+        "lock_timeout": str(round(policy.lock_timeout * 1000)),
+        "statement_timeout": str(round(policy.statement_timeout * 1000)),
+    }
+    connection.rows(load("session_settings"), milliseconds)
+
+
 class LockBudget:
     """Shorten lock_timeout by the time since the first lock on an older table was asked for.
 

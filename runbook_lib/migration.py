@@ -74,7 +74,7 @@ def _made_since(run: Run, before: Snapshot) -> dict[str, object]:
             now = catalog.take_snapshot(connection)
     except TargetError:
         return {}
-    return {"made": sorted(now.objects.keys() - before.objects.keys())}
+    return {"made": sorted(now.since(before))}
 
 
 def _guarded(run: Run, step: Step, recorder: Recorder) -> Outcome:

@@ -174,9 +174,8 @@ class Rehearser:
             rollback_seconds = time.perf_counter() - begin
         same_rows = same_contents = None
         if contents is not None:
-            same_rows = {key: item.rows for key, item in contents.items()} == self.backup.rows
-            checksums = {key: item.checksum for key, item in contents.items()}
-            same_contents = checksums == self.backup.checksums
+            rows, checksums = catalog.rows_and_checksums(contents)
+            same_rows, same_contents = rows == self.backup.rows, checksums == self.backup.checksums
         runs = tuple(recording.runs.values())
         failures = _failures(runs, files)
         return Rehearsal(

@@ -9,6 +9,7 @@ from runbook_lib.database import Connection, Database
 from runbook_lib.dropping import DEPENDED_ON, drop_all, refuse_losses
 from runbook_lib.errors import GateError, StatementError
 from runbook_lib.inverse import Drop
+from runbook_lib.locking import bound_waits
 from runbook_lib.policy import Policy
 from runbook_lib.queries import load
 from runbook_lib.retries import retrying
@@ -102,11 +103,7 @@ def revert(
         raise GateError(message, remedy="Roll back by restoring.")
     drops = inverse.drops(seen.made, seen.now.objects)
     with database.connect() as connection:
-        milliseconds = {
-            "lock_timeout": str(round(policy.lock_timeout * 1000)),
-            "statement_timeout": str(round(policy.statement_timeout * 1000)),
-        }
-        connection.rows(load("session_settings"), milliseconds)
+        bound_waits(connection, policy)
         ledger.take_runner_lock(connection, policy.runner_lock_wait)
         if policy.concurrent_indexes:
             refuse_losses(count_data(connection, seen.made, seen.now), accepted)

@@ -91,9 +91,7 @@ def _as_recorded(connection: Connection, backup: Backup) -> bool:
     if catalog.take_snapshot(connection).fingerprint != backup.schema_fingerprint:
         return False
     found = catalog.read_contents(connection, catalog.tables_by_size(connection))
-    rows = {name: item.rows for name, item in found.items()}
-    checksums = {name: item.checksum for name, item in found.items()}
-    return (rows, checksums) == (backup.rows, backup.checksums)
+    return catalog.rows_and_checksums(found) == (backup.rows, backup.checksums)
 
 
 def restore_in_place(
@@ -117,7 +115,7 @@ def restore_in_place(
         now = catalog.take_snapshot(connection)
         lost = {item.table: item.now for item in losses(connection, backup)}
         refuse_losses(lost, accepted)
-        added = now.objects.keys() - before.objects.keys()
+        added = now.since(before)
         with connection.transaction():
             drop_all(connection, inverse.drops(added, now.objects), tell)
             if f"public.{catalog.LEDGER}" not in backup.rows:

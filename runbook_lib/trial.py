@@ -1,7 +1,7 @@
 """The acts of the rehearsal: try the plan, list what was found, forecast the target."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -52,7 +52,7 @@ def rehearse(run: Run) -> Table:
 
         def carry(copy: Database, name: str, watcher: Recording, go_on: bool) -> None:
             if not kept:
-                kept.append(stack.enter_context(CleanSession(copy)))
+                kept.append(stack.enter_context(closing(CleanSession(copy))))
             applier = Applier(copy, run.policy, watcher, probe, go_on=go_on, sessions=kept[0])
             mended = replace(run, release=_mended(run)) if go_on else run
             carry_out(mended, applier, steps[name], lambda: watcher.rows)
@@ -88,7 +88,7 @@ def _reverted(run: Run, copy: Database, before: Snapshot) -> str:
     names = [step.name for step in run.plan.steps if step.kind is StepKind.APPLY]
     with copy.connect() as connection:
         now = catalog.take_snapshot(connection)
-        seen = diagnose(connection, before, now.objects.keys() - before.objects.keys(), names)
+        seen = diagnose(connection, before, now.since(before), names)
     if not seen.revertible:
         return f"no drop takes back what it changes: {', '.join(seen.changed[:3])}"
     alone = replace(run.policy, concurrent_indexes=False)  # nobody else is there

@@ -264,27 +264,21 @@ def _diagnosis(run: Run, connection: Connection) -> Diagnosis | None:
     """Compare the target with what it was before the first step; None before any step."""
     own, mine, first = set[str](), list[str](), None
     applied = ledger.applied(ledger.read(connection))
+    now = catalog.take_snapshot(connection)
     for step in run.plan.steps:
         record = run.step_record(step.name)
-        before = run.directory.read(f"{SCHEMA_BEFORE}{record}")
-        if before is None:
+        saved = run.directory.read(f"{SCHEMA_BEFORE}{record}")
+        if saved is None:
             continue
-        first = first or Snapshot(before["objects"])
+        before = Snapshot(saved["objects"])
+        first = first or before
         recorded = run.directory.read(record) or {}
         # A step that was killed left no record: what came since is taken for its own.
-        since = (
-            recorded["made"]
-            if "made" in recorded
-            else _came_since(connection, Snapshot(before["objects"]))
-        )
+        since = recorded["made"] if "made" in recorded else now.since(before)
         own |= set(since)
         if step.kind is StepKind.APPLY and step.name in applied:
             mine.append(step.name)
     return diagnose(connection, first, own, mine) if first else None
-
-
-def _came_since(connection: Connection, before: Snapshot) -> set[str]:
-    return catalog.take_snapshot(connection).objects.keys() - before.objects.keys()
 
 
 def _backup(run: Run) -> Backup:
