@@ -206,7 +206,18 @@ class Bench:
             sql = "SELECT max(pid) FROM pg_stat_progress_create_index WHERE phase LIKE %(phase)s"
             wanted = {"phase": phase}
             sql += " AND datname = current_database()"
-            return int(wait_for(lambda: connection.value(sql, wanted), phase))
+            try:
+                return int(wait_for(lambda: connection.value(sql, wanted), phase))
+            except AssertionError as error:
+                here = "datname = current_database() AND pid <> pg_backend_pid()"
+                stands = "SELECT * FROM pg_stat_activity LEFT JOIN pg_stat_progress_create_index"
+                rows = connection.rows(f"{stands} USING (pid, datid, datname) WHERE {here}")
+                raise AssertionError(f"{error}; {rows}; {list(self.journal.lines())[-5:]}") from None
+
+    def wait_gate(self) -> None:
+        """Return when a build waits at its gate: its scan has begun, with the rows of now."""
+        gates = f"locktype = 'advisory' AND objid IN (1001, 1002) AND database = ({_HERE})"
+        self.wait(f"SELECT bool_or(NOT granted) FROM pg_locks WHERE {gates}")
 
     def wait_blocked(self) -> int:
         """Return the pid of the runner's session that waits for a lock."""

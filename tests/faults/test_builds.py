@@ -41,11 +41,11 @@ def held_in(bench: Bench, phase: str) -> Iterator[tuple[Runner, int]]:
         first = stack.enter_context(bench.open_transaction(*before.get(phase, [scan])))
         runner = bench.start()
         if phase == "waiting for writers before validation":
-            bench.wait_phase("building index%")
+            bench.wait_gate()
             stack.enter_context(bench.open_transaction(WRITER))
             first.execute("ROLLBACK")
         elif phase == "index validation%":
-            bench.wait_phase("building index%")
+            bench.wait_gate()  # the phase is named before the scan takes its snapshot
             stack.enter_context(bench.open_transaction(late))
             bench.execute("INSERT INTO orders VALUES (0, -1, 0)")  # the validation adds it
             first.execute("ROLLBACK")
