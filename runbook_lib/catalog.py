@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from runbook_lib.database import Connection, names, quote
 from runbook_lib.errors import TargetError, ToolError
@@ -18,11 +19,31 @@ SCHEMA_FILE = "schema.json"
 _SMALL = 8 * 1024 * 1024  # bytes; counting is quick
 
 
+class Setting(NamedTuple):
+    """Hold the statement that sets something as it is, and one that takes it away, if any does."""
+
+    back: str
+    away: str
+
+
 @dataclass(frozen=True)
 class Snapshot:
-    """Hold a schema: one definition per object, keyed by kind and qualified name."""
+    """Hold a schema: one definition per object, keyed by kind and qualified name.
+
+    ``addresses`` lead from catalog, oid and column (``pg_class/16384/0``), which stay when a name
+    changes, to keys; ``settings`` from an address and what is set to the statements. Two schemas
+    are equal without them.
+    """
 
     objects: Mapping[str, str]
+    addresses: Mapping[str, str] = field(default_factory=dict, compare=False)
+    settings: Mapping[str, Setting] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def of(cls, saved: Mapping[str, Any]) -> "Snapshot":
+        """Return what was saved field by field."""
+        settings = {mark: Setting(*pair) for mark, pair in saved["settings"].items()}
+        return cls(saved["objects"], saved["addresses"], settings)
 
     @property
     def fingerprint(self) -> str:
@@ -55,22 +76,28 @@ class Difference:
         return f"{self.key} is '{self.found}' instead of '{self.expected}'"
 
 
-def take_snapshot(connection: Connection) -> Snapshot:
-    """Read the schema of every user object; the ledger and extensions' members are left out."""
+def take_snapshot(connection: Connection, *, settings: bool = False) -> Snapshot:
+    """Read the schema of every user object; the ledger and extensions' members are left out.
+
+    With ``settings`` what a way back needs is read, too.
+    """
     with connection.transaction():
         # One moment for all parts, and names qualified whatever the session's path is.
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        return snapshot_here(connection)
+        return snapshot_here(connection, settings=settings)
 
 
-def snapshot_here(connection: Connection) -> Snapshot:
+def snapshot_here(connection: Connection, *, settings: bool = False) -> Snapshot:
     """Read the schema inside the transaction that is open, as that transaction sees it."""
     connection.execute("SET LOCAL search_path = pg_catalog")
-    objects: dict[str, str] = {}
+    objects, addresses = dict[str, str](), dict[str, str]()
     for part in _PARTS:
         for row in connection.rows(load(f"schema_{part}")):
             objects[row["key"]] = row["definition"] or ""
-    return Snapshot(objects)
+            addresses[row["address"]] = row["key"]
+    rows = connection.rows(load("settings")) if settings else ()
+    marks = {f"{row['address']} {row['what']}": Setting(row["back"], row["away"]) for row in rows}
+    return Snapshot(objects, addresses, marks)
 
 
 def read_snapshot(backup: Backup) -> Snapshot:

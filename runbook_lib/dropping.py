@@ -1,13 +1,16 @@
-"""Drop objects inside a transaction, each only when nothing else uses it any more."""
+"""Send what takes things back inside a transaction, each once nothing else is in its way."""
 
 from collections.abc import Callable, Mapping, Sequence
 
 from runbook_lib.database import Connection
 from runbook_lib.errors import GateError, StatementError
-from runbook_lib.inverse import Drop
+from runbook_lib.inverse import Undo
 
 # dependent_objects_still_exist, and what a partition has from its parent: tried after the others.
 DEPENDED_ON = {"2BP01", "42P16"}
+# What a later statement may mend: a name that is still taken, or is not back yet.
+_NOT_YET = {*DEPENDED_ON, "42P07", "42710", "42723", "42P01", "42883", "42704", "42703", "42P17"}
+_LOCKED = {"55P03", "40P01", "53200"}  # once more would not help
 _SAVEPOINT = "runbook_drop"
 
 
@@ -20,39 +23,42 @@ def refuse_losses(data: Mapping[str, int], accepted: Mapping[str, int]) -> None:
         raise GateError(message, remedy=f'Keep it elsewhere, or accept it: accept = "{words}".')
 
 
-def drop_all(connection: Connection, drops: Sequence[Drop], tell: Callable[[str], object]) -> None:
-    """Execute the drops, all at once where none depends on a later one.
+def undo_all(connection: Connection, undone: Sequence[Undo], tell: Callable[[str], object]) -> None:
+    """Execute the statements, all at once where none depends on a later one.
 
-    Else each alone; one that others still depend on is tried again after them.
+    Else each alone; one that is not possible yet is tried again after the others.
     """
-    left = [] if _at_once(connection, drops) else list(drops)
+    left = [] if not undone or _at_once(connection, undone) else list(undone)
     while left:
-        later: list[tuple[Drop, StatementError]] = []
-        for drop in left:
+        later: list[tuple[Undo, StatementError]] = []
+        for item in left:
             connection.execute(f"SAVEPOINT {_SAVEPOINT}")
             try:
-                connection.execute(drop.sql)
-                tell(drop.sql)
+                connection.execute(item.sql)
+                tell(item.sql)
             except StatementError as error:
-                if error.sqlstate not in DEPENDED_ON:
-                    raise
+                if error.sqlstate not in _NOT_YET:
+                    raise _stays(item, error) from error.__cause__
                 connection.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
-                later.append((drop, error))
+                later.append((item, error))
             connection.execute(f"RELEASE SAVEPOINT {_SAVEPOINT}")
         if len(later) == len(left):
-            drop, stays = later[0]
-            stays.message = f"{drop.sql}: {stays.message} The transaction was taken back."
-            stays.remedy = "Drop what depends on it, or roll back by restoring."
-            raise stays
-        left = [drop for drop, _ in later]
+            raise _stays(*later[0])
+        left = [item for item, _ in later]
 
 
-def _at_once(connection: Connection, drops: Sequence[Drop]) -> bool:
+def _stays(item: Undo, error: StatementError) -> StatementError:
+    error.message = f"{item.sql}: {error.message} The transaction was taken back."
+    error.remedy = "Drop what depends on it, or roll back by restoring."
+    return error
+
+
+def _at_once(connection: Connection, undone: Sequence[Undo]) -> bool:
     connection.execute(f"SAVEPOINT {_SAVEPOINT}")
     try:
-        connection.execute("; ".join(drop.sql for drop in drops))
+        connection.execute("; ".join(item.sql for item in undone))
     except StatementError as error:
-        if error.sqlstate not in DEPENDED_ON:
+        if error.sqlstate in _LOCKED:
             raise
         connection.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
         return False

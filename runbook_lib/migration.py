@@ -1,8 +1,9 @@
 """The acts that change the target, and the time its indexes took."""
 
 import time
+from dataclasses import asdict
 
-from runbook_lib import catalog, indexes, ledger
+from runbook_lib import catalog, changes, indexes, ledger
 from runbook_lib.apply import Applier
 from runbook_lib.catalog import Snapshot
 from runbook_lib.database import Connection
@@ -39,14 +40,14 @@ def migrate(run: Run, step: str = "") -> Table:
         try:
             outcome = _guarded(run, chosen, recorder)
         except RunbookError as error:
-            failed = {"step": chosen.name, "error": str(error), **_made_since(run, before)}
+            failed = {"step": chosen.name, "error": str(error), **_touched_since(run, before)}
             run.record(False, failed, record)
             raise
     seconds = time.perf_counter() - begin
     lines = [line for line in run.journal.runs() if line["step"] == chosen.name]
     content: dict[str, object] = {"step": chosen.name, "outcome": outcome.value}
     content |= {"statements": len(lines)}
-    content |= _made_since(run, before)
+    content |= _touched_since(run, before)
     if chosen.kind is StepKind.APPLY:
         text = run.release.migration(chosen.name).path.read_text(encoding="utf-8-sig")
         content |= {"checksum": chosen.checksum, "fingerprint": fingerprint(text)}
@@ -62,19 +63,19 @@ def _schema_before(run: Run, record: str) -> Snapshot:
     saved = run.directory.read(name)
     if saved is None:
         with run.database.connect() as connection:
-            saved = {"objects": catalog.take_snapshot(connection).objects}
+            saved = asdict(catalog.take_snapshot(connection, settings=True))
         run.directory.write(name, saved)
-    return Snapshot(saved["objects"])
+    return Snapshot.of(saved)
 
 
-def _made_since(run: Run, before: Snapshot) -> dict[str, object]:
-    """Return what came since, as keys of a snapshot; empty where the server does not answer."""
+def _touched_since(run: Run, before: Snapshot) -> dict[str, object]:
+    """Return what was touched since, as marks; empty where the server does not answer."""
     try:
         with run.database.connect() as connection:
-            now = catalog.take_snapshot(connection)
+            now = catalog.take_snapshot(connection, settings=True)
     except TargetError:
         return {}
-    return {"made": sorted(now.since(before))}
+    return {"touched": sorted(changes.touched(before, now))}
 
 
 def _guarded(run: Run, step: Step, recorder: Recorder) -> Outcome:

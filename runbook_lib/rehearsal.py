@@ -146,7 +146,7 @@ class Rehearser:
             with_rows = self.data == FULL
             copy = self._restored(self.name, with_rows=with_rows)
             restore_seconds = time.perf_counter() - begin
-            schema = _snapshot(copy)
+            schema = _snapshot(copy, settings=True)
             contents = _contents(copy, helpers) if with_rows else None
             restoring = helpers.submit(self._restored, beside, with_rows=False, jobs=1)
             with copy.connect() as connection:
@@ -196,9 +196,9 @@ class Rehearser:
         )
 
 
-def _snapshot(database: Database) -> catalog.Snapshot:
+def _snapshot(database: Database, *, settings: bool = False) -> catalog.Snapshot:
     with database.connect() as connection:
-        return catalog.take_snapshot(connection)
+        return catalog.take_snapshot(connection, settings=settings)
 
 
 def _contents(restored: Database, helpers: ThreadPoolExecutor) -> dict[str, catalog.Contents]:

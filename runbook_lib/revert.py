@@ -1,66 +1,84 @@
-"""Roll back by reverting: drop exactly what a run created, in one transaction, or nothing."""
+"""Roll back by reverting: take back exactly what a run did, in one transaction, or nothing."""
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from runbook_lib import catalog, inverse, ledger
+from runbook_lib import catalog, changes, inverse, ledger
 from runbook_lib.catalog import Snapshot
 from runbook_lib.database import Connection, Database
-from runbook_lib.dropping import DEPENDED_ON, drop_all, refuse_losses
+from runbook_lib.dropping import DEPENDED_ON, refuse_losses, undo_all
 from runbook_lib.errors import GateError, StatementError
-from runbook_lib.inverse import Drop
+from runbook_lib.inverse import Undo
+from runbook_lib.keys import parts, split
 from runbook_lib.locking import bound_waits
 from runbook_lib.policy import Policy
 from runbook_lib.queries import load
 from runbook_lib.retries import retrying
 
 _TOO_MANY_LOCKS = "53200"  # out_of_memory: each dropped table holds a lock until the COMMIT
+_OLD_ENUM = "runbook_old_enum"
 
 
 @dataclass(frozen=True)
 class Diagnosis:
     """Hold what a run left on the target, as keys of schema snapshots.
 
-    ``made`` was created by its steps and is there; ``changed`` was there before and is another now,
-    or gone; ``strangers`` came from somebody else. ``migrations`` are those the ledger calls
-    applied. ``data`` counts, by name, the rows of created tables and the values of created columns.
+    ``marks`` are the addresses and settings that its steps touched. ``made`` was created by them
+    and is there; ``changed`` was there before and is another now, or gone; ``stuck`` is the part of
+    it that only a restore takes back; ``strangers`` came from somebody else. ``migrations`` are
+    those the ledger calls applied. ``undone`` is what a revert would send. ``data`` counts, by
+    name, the rows of created tables and the values of created columns.
     """
 
     before: Snapshot
     now: Snapshot
+    marks: Set[str]
     made: frozenset[str]
     changed: tuple[str, ...]
+    stuck: tuple[str, ...]
     strangers: tuple[str, ...]
     migrations: tuple[str, ...]
+    undone: tuple[Undo, ...]
     data: Mapping[str, int]
 
     @property
     def nothing(self) -> bool:
         """Tell whether the run left nothing behind."""
-        return not (self.made or self.migrations or self.changed)
+        return not (self.made or self.migrations or self.changed or self.undone)
 
     @property
     def revertible(self) -> bool:
-        """Tell whether dropping what was made leads back: what was changed needs a restore."""
-        return not self.changed
+        """Tell whether all that was changed can be set back: else it needs a restore."""
+        return not self.stuck
 
 
 def diagnose(
-    connection: Connection, before: Snapshot, own: Set[str], migrations: Sequence[str]
+    connection: Connection, before: Snapshot, marks: Set[str], migrations: Sequence[str]
 ) -> Diagnosis:
-    """Compare the target with what it was; ``own`` are the keys that the run's steps created."""
-    now = catalog.take_snapshot(connection)
-    differences = catalog.difference(before, now)
-    added = {item.key for item in differences if item.expected is None}
-    made = frozenset(added & own)
+    """Compare the target with what it was; ``marks`` are what the run's steps touched."""
+    now = catalog.take_snapshot(connection, settings=True)
+    seen = changes.compare(before, now, marks)
+    moved = changes.moves(before, now, marks)
+    # Under moved names nothing is as it was: what can be set back shows once they are back.
+    undone = (*moved, *inverse.drops(seen.made, now.objects)) if moved else seen.ways_back()
+    gone = {key for address, key in before.addresses.items() if address not in now.addresses}
+    stuck = seen.stuck(seen.ways_back())
+    if moved:
+        stuck = tuple(key for key in stuck if key in gone)
+    strangers = {item.key for item in catalog.difference(before, now)}
+    strangers -= {*seen.made, *seen.changed()}
+    moved_here = {now.addresses.get(a) for a in before.addresses if a in marks}
     return Diagnosis(
         before=before,
         now=now,
-        made=made,
-        changed=tuple(item.key for item in differences if item.expected is not None),
-        strangers=tuple(sorted(added - own)),
+        marks=marks,
+        made=seen.made,
+        changed=seen.changed(),
+        stuck=stuck,
+        strangers=tuple(sorted(key for key in strangers if key not in moved_here)),
         migrations=tuple(migrations),
-        data=count_data(connection, made, now),
+        undone=undone,
+        data=count_data(connection, seen.made, now),
     )
 
 
@@ -90,32 +108,34 @@ def revert(
     seen: Diagnosis,
     accepted: Mapping[str, int],
     tell: Callable[[str], object],
-) -> tuple[Drop, ...]:
-    """Drop what the run made and mark its ledger rows; return the drops.
+) -> tuple[Undo, ...]:
+    """Take back what the run did and mark its ledger rows; return what was sent.
 
     ``accepted`` names what may be lost with its count. Indexes on older tables are dropped
     concurrently first, where the policy builds them so; all the rest is one transaction, which
-    commits only if the schema then is what it was before the run, strangers aside. Raises GateError
-    where data is in the way, StatementError where something else uses what was made.
+    commits only if the schema then is what it was before the run, and so is what was set on older
+    objects, strangers aside. Raises GateError where data is in the way or that does not hold,
+    StatementError where something else uses what was made.
     """
     if not seen.revertible:
-        message = f"No drop takes back what was changed: {', '.join(seen.changed[:5])}."
+        message = f"No statement takes back what was changed: {', '.join(seen.stuck[:5])}."
         raise GateError(message, remedy="Roll back by restoring.")
-    drops = inverse.drops(seen.made, seen.now.objects)
+    sent: list[Undo] = []
     with database.connect() as connection:
         bound_waits(connection, policy)
         ledger.take_runner_lock(connection, policy.runner_lock_wait)
         if policy.concurrent_indexes:
             refuse_losses(count_data(connection, seen.made, seen.now), accepted)
-            _drop_apart(connection, seen, drops, tell)
+            sent += _drop_apart(connection, seen, tell)
+        apart = len(sent)
 
         def act() -> None:
+            del sent[apart:]
             with connection.transaction():
                 _lock(connection, seen)
                 refuse_losses(count_data(connection, seen.made, seen.now), accepted)
-                drop_all(connection, drops, tell)
                 ledger.take_back(connection, seen.migrations)
-                _refuse_differences(seen, catalog.snapshot_here(connection))
+                sent.extend(_undo_here(connection, seen, tell))
 
         def again(attempt: int, pause: float, error: StatementError) -> None:
             tell(f"try {attempt} met a lock ({error.sqlstate}); pauses {pause:.1f} s")
@@ -126,10 +146,56 @@ def revert(
             if error.sqlstate == _TOO_MANY_LOCKS:
                 error.remedy = (
                     "Raise max_locks_per_transaction and restart the server, or roll back by "
-                    "restoring. Nothing was dropped."
+                    "restoring. Nothing was changed."
                 )
             raise
-    return drops
+    return tuple(sent)
+
+
+def _undo_here(
+    connection: Connection, seen: Diagnosis, tell: Callable[[str], object]
+) -> tuple[Undo, ...]:
+    """Take everything back inside the transaction that is open; raise unless it led back."""
+    before, marks = seen.before, seen.marks
+    sent: list[Undo] = []
+    # A body may name what the path of this session does not lead to, as in a dump.
+    connection.execute("SET LOCAL check_function_bodies = off")
+    now = catalog.snapshot_here(connection, settings=True)
+    while moved := changes.moves(before, now, marks):
+        if set(moved) <= set(sent):
+            break  # it did not help: the comparison below says what differs
+        undo_all(connection, moved, tell)
+        sent += moved
+        now = catalog.snapshot_here(connection, settings=True)
+    found = changes.compare(before, now, marks)
+    ways = found.ways_back()
+    undo_all(connection, ways, tell)
+    rebuilt = [item for key in found.enums for item in _rebuild(connection, found, key)]
+    undo_all(connection, rebuilt, tell)
+    after = catalog.snapshot_here(connection, settings=True)
+    _refuse_differences(seen, now, after)
+    return (*sent, *ways, *rebuilt)
+
+
+def _rebuild(connection: Connection, found: changes.Changes, key: str) -> Sequence[Undo]:
+    """Return what gives an enum its labels back: no statement removes one from it.
+
+    A row that has a label that goes makes it fail (SQLSTATE 22P02), and so nothing is changed.
+    """
+    name = split(key)[1]
+    old = f"{parts(name)[0]}.{_OLD_ENUM}"
+    address = next(a for a, item in found.before.addresses.items() if item == key)
+    created = found.before.settings[f"{address} {changes.LABELS}"].back
+    statements = [f"ALTER TYPE {name} RENAME TO {_OLD_ENUM}", created]
+    for row in connection.rows(load("enum_columns"), {"type": name}):
+        table, column, many = row["table"], row["column"], "[]" if row["many"] else ""
+        alter = f"ALTER TABLE {table} ALTER {column}"
+        cast = f"{alter} TYPE {name}{many} USING {column}::text{many}::{name}{many}"
+        default = row["default"]
+        plain = [f"{alter} DROP DEFAULT", cast, f"{alter} SET DEFAULT {default}"]
+        statements += plain if default else [cast]
+    statements.append(f"DROP TYPE {old}")
+    return (Undo(key, "; ".join(statements)), *found.again(key))
 
 
 def _lock(connection: Connection, seen: Diagnosis) -> None:
@@ -140,30 +206,35 @@ def _lock(connection: Connection, seen: Diagnosis) -> None:
 
 
 def _drop_apart(
-    connection: Connection, seen: Diagnosis, drops: Sequence[Drop], tell: Callable[[str], object]
-) -> None:
+    connection: Connection, seen: Diagnosis, tell: Callable[[str], object]
+) -> list[Undo]:
     """Drop what can be dropped without stopping the writes; a partitioned index cannot."""
     bound = connection.value("SHOW lock_timeout")
     connection.execute("SET lock_timeout = 0")  # it would cancel what only waits for a snapshot
-    for drop in drops:
+    sent = []
+    for drop in inverse.drops(seen.made, seen.now.objects):
         if drop.apart and f"partitioned table {drop.table}" not in seen.now.objects:
             tell(drop.apart)
             try:
                 connection.execute(drop.apart)
+                sent.append(Undo(drop.key, drop.apart))
             except StatementError as error:
                 if (
                     error.sqlstate not in DEPENDED_ON
                 ):  # else of a partition: it goes with its parent
                     raise
     connection.execute(f"SET lock_timeout = '{bound}'")
+    return sent
 
 
-def _refuse_differences(seen: Diagnosis, found: Snapshot) -> None:
-    expected = Snapshot(
-        {key: text for key, text in seen.now.objects.items() if key not in seen.made}
-    )
-    differences = catalog.difference(expected, found)
-    if differences:
-        words = "; ".join(str(item) for item in differences[:3])
-        message = f"The revert would not lead back, and nothing was changed: {words}."
+def _refuse_differences(seen: Diagnosis, now: Snapshot, after: Snapshot) -> None:
+    wanted = changes.expected(seen.before, now, seen.marks)
+    words = [str(item) for item in catalog.difference(wanted, after)]
+    if not words:
+        left = changes.differing(seen.before, after, seen.marks)
+        words = [f"{what} of {key}" for what, key, _, _ in left]
+    if words:
+        message = (
+            f"The revert would not lead back, and nothing was changed: {'; '.join(words[:3])}."
+        )
         raise GateError(message, remedy="Roll back by restoring.")

@@ -8,7 +8,7 @@ from runbook_lib import catalog, inverse, ledger
 from runbook_lib.archive import replace, restore, swap
 from runbook_lib.catalog import Snapshot
 from runbook_lib.database import Connection, Database
-from runbook_lib.dropping import drop_all, refuse_losses
+from runbook_lib.dropping import refuse_losses, undo_all
 from runbook_lib.errors import GateError
 from runbook_lib.observed import Backup
 from runbook_lib.policy import Policy
@@ -117,7 +117,7 @@ def restore_in_place(
         refuse_losses(lost, accepted)
         added = now.since(before)
         with connection.transaction():
-            drop_all(connection, inverse.drops(added, now.objects), tell)
+            undo_all(connection, inverse.drops(added, now.objects), tell)
             if f"public.{catalog.LEDGER}" not in backup.rows:
                 connection.execute(f"DROP TABLE IF EXISTS public.{catalog.LEDGER}")
         tell("replaces what the archive holds")

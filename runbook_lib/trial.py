@@ -8,6 +8,7 @@ from typing import Any
 from runbook_lib import catalog, rehearsal, shell, units
 from runbook_lib.apply import Applier
 from runbook_lib.catalog import Snapshot
+from runbook_lib.changes import touched
 from runbook_lib.checks import run_checks
 from runbook_lib.database import CleanSession, Connection, Database, names
 from runbook_lib.display import Chart, Progress, Table
@@ -87,10 +88,10 @@ def _reverted(run: Run, copy: Database, before: Snapshot) -> str:
     """Take the release back by a revert; return why that is not possible, empty where it is."""
     names = [step.name for step in run.plan.steps if step.kind is StepKind.APPLY]
     with copy.connect() as connection:
-        now = catalog.take_snapshot(connection)
-        seen = diagnose(connection, before, now.since(before), names)
+        now = catalog.take_snapshot(connection, settings=True)
+        seen = diagnose(connection, before, touched(before, now), names)
     if not seen.revertible:
-        return f"no drop takes back what it changes: {', '.join(seen.changed[:3])}"
+        return f"no statement takes back what it changes: {', '.join(seen.stuck[:3])}"
     alone = replace(run.policy, concurrent_indexes=False)  # nobody else is there
     try:
         revert(copy, alone, seen, seen.data, lambda _: None)

@@ -4,13 +4,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
-from runbook_lib import catalog, inverse, ledger, rollback, shell
+from runbook_lib import catalog, changes, inverse, ledger, rollback, shell
 from runbook_lib.carry import Carried, carry, compare
 from runbook_lib.catalog import Snapshot
 from runbook_lib.database import Connection, Database
 from runbook_lib.display import Progress, Table
 from runbook_lib.errors import GateError
-from runbook_lib.inverse import by_kind
+from runbook_lib.keys import by_kind
 from runbook_lib.model import StepKind
 from runbook_lib.observed import Backup, Status
 from runbook_lib.revert import Diagnosis, diagnose, revert
@@ -30,6 +30,8 @@ def diagnose_target(run: Run) -> Table:
     drops = [drop.key for drop in inverse.drops(seen.made, seen.now.objects)]
     rows = [_named("applied migrations", seen.migrations)]
     rows += [_named(f"changed or gone: {kind}", x) for kind, x in by_kind(seen.changed).items()]
+    if seen.stuck:
+        rows.append(_named("has no way back but a restore", seen.stuck))
     rows += [_named(f"created: {kind}", names) for kind, names in by_kind(drops).items()]
     rows += [_named(f"others', stays: {kind}", x) for kind, x in by_kind(seen.strangers).items()]
     caption = (
@@ -85,8 +87,8 @@ def show_ways(run: Run) -> Table:
             "way": REVERT,
             "possible": "no" if seen is None or not seen.revertible else "yes",
             "would lose": _some(_words(seen.data)) if seen and seen.data else "nothing",
-            "what it does": "drops what this run created, in one transaction; the rows of older "
-            "tables stay as they are now",
+            "what it does": "drops what this run created and sets back what it changed, in one "
+            "transaction; the rows of older tables stay as they are now",
             "point of no return": "its COMMIT",
         },
         {
@@ -109,9 +111,9 @@ def show_ways(run: Run) -> Table:
         },
     ]
     caption = {
-        "": "Both ways lose something: choose with the parameter way",
+        "": "Every way loses something: choose with the parameter way",
         REVERT: "Revert: it is the cheapest that loses nothing",
-        RESTORE: "Restore: older objects were changed, which no drop takes back",
+        RESTORE: "Restore: older objects were changed in a way that no statement takes back",
     }[chosen]
     if seen is None or seen.nothing:
         caption = "There is nothing to roll back"
@@ -150,16 +152,16 @@ def roll_back(run: Run, confirm: str, way: str = "", accept: str = "") -> Table:
 
 
 def _revert(run: Run, seen: Diagnosis, accepted: dict[str, int]) -> Table:
-    with Progress("Revert", len(seen.made)) as progress:
-        drops = revert(run.database, run.policy, seen, accepted, progress.at)
-    done = {"way": REVERT, "drops": [item.sql for item in drops], "accepted": accepted}
+    with Progress("Revert", len(seen.undone)) as progress:
+        sent = revert(run.database, run.policy, seen, accepted, progress.at)
+    done = {"way": REVERT, "sent": [item.sql for item in sent], "accepted": accepted}
     run.record(True, {"rollback": {**done, "migrations": seen.migrations}})
     rows = [
-        ("dropped", f"{len(drops)} objects, and what belonged to them"),
+        ("statements", f"{len(sent)} dropped what was created or set back what was changed"),
         ("ledger", f"{len(seen.migrations)} migrations marked as rolled back"),
         ("schema", "equal to the one before the run" + _aside(seen)),
         ("rows of older tables", "as they were written, none was touched"),
-        ("grants and owners of older objects", "not compared: what the release set stays"),
+        ("owners, grants and settings of older objects", "equal to those before the run"),
     ]
     caption = "Reverted, and compared with the schema before the run"
     return Table(caption, [{"what": name, "value": value} for name, value in rows])
@@ -242,7 +244,7 @@ def _carried(
 
 def _cheapest(seen: Diagnosis | None) -> str:
     """Return the way to take where nobody chooses, empty where each loses something."""
-    if seen is not None and seen.changed:
+    if seen is not None and not seen.revertible:
         return RESTORE
     return "" if seen is not None and seen.data else REVERT
 
@@ -262,23 +264,23 @@ def _accepted(text: str) -> Iterator[tuple[str, int]]:
 
 def _diagnosis(run: Run, connection: Connection) -> Diagnosis | None:
     """Compare the target with what it was before the first step; None before any step."""
-    own, mine, first = set[str](), list[str](), None
+    marks, mine, first = set[str](), list[str](), None
     applied = ledger.applied(ledger.read(connection))
-    now = catalog.take_snapshot(connection)
+    now = catalog.take_snapshot(connection, settings=True)
     for step in run.plan.steps:
         record = run.step_record(step.name)
         saved = run.directory.read(f"{SCHEMA_BEFORE}{record}")
         if saved is None:
             continue
-        before = Snapshot(saved["objects"])
+        before = Snapshot.of(saved)
         first = first or before
         recorded = run.directory.read(record) or {}
         # A step that was killed left no record: what came since is taken for its own.
-        since = recorded["made"] if "made" in recorded else now.since(before)
-        own |= set(since)
+        known = "touched" in recorded
+        marks |= set(recorded["touched"]) if known else changes.touched(before, now)
         if step.kind is StepKind.APPLY and step.name in applied:
             mine.append(step.name)
-    return diagnose(connection, first, own, mine) if first else None
+    return diagnose(connection, first, marks, mine) if first else None
 
 
 def _backup(run: Run) -> Backup:

@@ -1,5 +1,6 @@
 -- Columns, with their place in the row as a reader sees it (dropped columns not counted).
 SELECT format('column %I.%I.%I', n.nspname, c.relname, a.attname) AS key,
+       format('pg_class/%s/%s', c.oid, a.attnum) AS address,
        concat_ws(' ',
                  row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum),
                  format_type(a.atttypid, a.atttypmod),

@@ -1,5 +1,6 @@
 -- Constraints; NOT NULL is a property of the column (PostgreSQL 18 also lists it here).
 SELECT format('constraint %I.%I.%I', n.nspname, coalesce(r.relname, t.typname), c.conname) AS key,
+       format('pg_constraint/%s/0', c.oid) AS address,
        concat_ws(' ', pg_get_constraintdef(c.oid),
                  obj_description(c.oid, 'pg_constraint')) AS definition
 FROM pg_constraint c

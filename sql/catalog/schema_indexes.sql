@@ -1,5 +1,6 @@
 -- Indexes; one that is not valid or not ready is another schema than one that is.
 SELECT format('index %I.%I.%I', n.nspname, t.relname, i.relname) AS key,
+       format('pg_class/%s/0', i.oid) AS address,
        concat_ws(' ', pg_get_indexdef(x.indexrelid),
                  CASE WHEN NOT x.indisvalid THEN 'invalid' END,
                  CASE WHEN NOT x.indisready THEN 'not ready' END,

@@ -1,5 +1,6 @@
 -- Functions and procedures by signature, and the aggregates' signatures.
 SELECT format('function %I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)) AS key,
+       format('pg_proc/%s/0', p.oid) AS address,
        concat_ws(' ', CASE WHEN p.prokind = 'a' THEN 'aggregate' ELSE pg_get_functiondef(p.oid) END,
                  obj_description(p.oid, 'pg_proc')) AS definition
 FROM pg_proc p

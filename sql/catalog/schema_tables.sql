@@ -4,6 +4,7 @@ SELECT format('%s %I.%I',
                              WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
                              WHEN 'S' THEN 'sequence' ELSE 'foreign table' END,
               n.nspname, c.relname) AS key,
+       format('pg_class/%s/0', c.oid) AS address,
        concat_ws(' ',
                  CASE WHEN c.relpersistence = 'u' THEN 'unlogged' END,
                  CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,

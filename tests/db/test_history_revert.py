@@ -13,7 +13,7 @@ from runbook_lib.database import Connection, Database
 from runbook_lib.errors import StatementError
 from runbook_lib.sandbox import Sandbox
 from tests.db.test_history import run_files
-from tests.db.test_revert import seen, undo
+from tests.db.test_revert import seen, state, undo
 from tests.db.test_revert_properties import RIGHTS
 from tests.history import FILES, write_history
 
@@ -49,9 +49,9 @@ class History:
 
 def take_back(database: Database, connection: Connection, before: Snapshot) -> Taken:
     """Drop what came since, what was changed aside, and tell what differs then."""
-    diagnosis = seen(connection, before, catalog.take_snapshot(connection))
+    diagnosis = seen(connection, before, state(connection))
     undo(database, replace(diagnosis, changed=()), **diagnosis.data)
-    left = catalog.difference(before, catalog.take_snapshot(connection))
+    left = catalog.difference(before, state(connection))
     stays = tuple(item.key for item in left)
     return Taken(0, "", len(diagnosis.made), diagnosis.changed, stays, rights=True)
 
@@ -86,7 +86,7 @@ def _history(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Hi
     for number, (path, single) in enumerate(files.items(), start=1):
         if FILES - number + 1 in STRETCHES:
             with database.connect() as connection:
-                before[FILES - number + 1] = catalog.take_snapshot(connection)
+                before[FILES - number + 1] = state(connection)
         if number % EVERY == 0:
             with copied(database) as copy:
                 alone.append(_alone(copy, number, path, single))
@@ -96,7 +96,7 @@ def _history(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Hi
 
 def _alone(database: Database, number: int, path: Path, single: bool) -> Taken:
     with database.connect() as connection:
-        before, rights = catalog.take_snapshot(connection), connection.rows(RIGHTS)
+        before, rights = state(connection), connection.rows(RIGHTS)
         run_files(database, {path: single})
         done = take_back(database, connection, before)
         text, same = path.read_text(encoding="utf-8-sig"), connection.rows(RIGHTS) == rights
@@ -140,7 +140,7 @@ def test_a_stretch_with_more_objects_than_the_server_has_locks_for_changes_nothi
     history: History,
 ) -> None:
     with copied(history.database) as copy, copy.connect() as connection:
-        all_of_it = catalog.take_snapshot(connection)
+        all_of_it = state(connection)
         with pytest.raises(StatementError, match="max_locks_per_transaction") as stopped:
             take_back(copy, connection, history.before[FILES])
         assert stopped.value.sqlstate == "53200"

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from runbook_lib import catalog, ledger, plan, shell
+from runbook_lib import catalog, changes, ledger, plan, shell
 from runbook_lib.apply import Applier
 from runbook_lib.build import build_schema, demo_statements, fill_tables
 from runbook_lib.catalog import Snapshot
-from runbook_lib.database import Connection, Database
+from runbook_lib.database import Connection, Database, Row
 from runbook_lib.errors import GateError, StatementError
 from runbook_lib.model import Migration, Release
 from runbook_lib.policy import Policy
@@ -39,7 +39,59 @@ INSERT INTO users (name) SELECT 'u' || n FROM generate_series(1, 20) n;
 COMMENT ON TABLE users IS 'who may enter'; GRANT SELECT ON users TO pg_monitor;
 CREATE FUNCTION old_one() RETURNS int LANGUAGE sql AS 'SELECT 1';
 CREATE DOMAIN old_domain AS int;
+CREATE VIEW names WITH (security_barrier) AS SELECT name FROM users;
+COMMENT ON COLUMN names.name IS 'of a user'; GRANT SELECT ON names TO pg_monitor;
+CREATE INDEX users_name ON users (name);
+ALTER TABLE users ADD CONSTRAINT sane CHECK (id > 0);
+ALTER TABLE users ADD CONSTRAINT late CHECK (id > 1) NOT VALID;
+CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER old_trigger BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION stamp();
+CREATE TYPE mood AS ENUM ('fine', 'sad');
+GRANT USAGE ON TYPE mood TO pg_monitor; COMMENT ON TYPE mood IS 'how it goes';
+CREATE TABLE moods (m mood NOT NULL DEFAULT 'fine', all_of mood[]);
+INSERT INTO moods VALUES ('sad', '{fine,sad}'); CREATE INDEX moods_m ON moods (m);
+CREATE SCHEMA other; CREATE TABLE other.t (id int);
 """
+# The server's own words, by name: what a revert forgets shows here.
+SETTINGS = """
+SELECT 'grant' AS what, c.oid::regclass::text AS name,
+       array_agg(acl::text ORDER BY acl::text)::text AS value
+FROM pg_class c CROSS JOIN unnest(coalesce(relacl, acldefault('r', relowner))) acl
+WHERE relnamespace::regnamespace::text !~ '^pg_|information' AND relkind IN ('r', 'v', 'S')
+GROUP BY c.oid
+UNION ALL SELECT 'column grant', attrelid::regclass || '.' || attname, attacl::text
+FROM pg_attribute WHERE attacl::text <> '{}' AND attrelid >= 16384
+UNION ALL SELECT 'routine', p.oid::regprocedure::text, pg_get_functiondef(p.oid) || proowner
+       || coalesce(proacl, acldefault('f', proowner))::text
+FROM pg_proc p WHERE pronamespace = 'public'::regnamespace
+UNION ALL SELECT 'type', t.oid::regtype::text, typowner || ' '
+       || coalesce((SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(typacl) a), '')
+FROM pg_type t WHERE typnamespace = 'public'::regnamespace AND typtype IN ('e', 'd')
+UNION ALL SELECT 'schema', nspname, array(SELECT unnest(nspacl)::text ORDER BY 1)::text
+FROM pg_namespace WHERE nspname = 'public'
+UNION ALL SELECT 'default', defaclobjtype::text, defaclacl::text FROM pg_default_acl
+UNION ALL SELECT 'column', attrelid::regclass || '.' || attname,
+       concat_ws(' ', atttypid::regtype, attnotnull, pg_get_expr(adbin, adrelid))
+FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+WHERE attrelid >= 16384 AND attnum > 0 AND NOT attisdropped
+UNION ALL SELECT 'comment', pg_describe_object(classoid, objoid, objsubid), description
+FROM pg_description WHERE objoid >= 16384
+UNION ALL SELECT 'relation', oid::regclass::text,
+       concat_ws(' ', relowner::regrole, reloptions, relrowsecurity, relforcerowsecurity, relreplident)
+FROM pg_class WHERE oid >= 16384 AND relkind <> 't'
+UNION ALL SELECT 'trigger', tgname, tgenabled::text FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL SELECT 'constraint', conname, pg_get_constraintdef(oid) FROM pg_constraint
+WHERE conrelid >= 16384
+UNION ALL SELECT 'view', viewname, definition FROM pg_views WHERE schemaname = 'public'
+UNION ALL SELECT 'sequence', sequencename, concat_ws(' ', increment_by, cache_size) FROM pg_sequences
+UNION ALL SELECT 'labels', enumtypid::regtype::text, string_agg(enumlabel, ' ' ORDER BY enumsortorder)
+FROM pg_enum GROUP BY enumtypid
+ORDER BY 1, 2, 3
+"""
+
+
+def settings(connection: Connection) -> list[Row]:
+    return connection.rows(SETTINGS)
 
 
 def everything(connection: Connection) -> dict[str, object]:
@@ -52,11 +104,16 @@ def everything(connection: Connection) -> dict[str, object]:
     }
 
 
+def state(connection: Connection) -> Snapshot:
+    """Read what a way back needs."""
+    return catalog.take_snapshot(connection, settings=True)
+
+
 def seen(
     connection: Connection, before: Snapshot, after: Snapshot, names: tuple[str, ...] = ()
 ) -> Diagnosis:
     """Diagnose a run that made what stands in ``after`` and not in ``before``."""
-    return diagnose(connection, before, after.objects.keys() - before.objects.keys(), names)
+    return diagnose(connection, before, changes.touched(before, after), names)
 
 
 def undo(target: Database, diagnosis: Diagnosis, **accepted: int) -> None:
@@ -66,7 +123,7 @@ def undo(target: Database, diagnosis: Diagnosis, **accepted: int) -> None:
 @pytest.fixture
 def before(connection: Connection) -> Snapshot:
     connection.execute(OLD)
-    return catalog.take_snapshot(connection)
+    return state(connection)
 
 
 @pytest.fixture
@@ -75,7 +132,7 @@ def made(connection: Connection, before: Snapshot) -> Callable[[str], Diagnosis]
 
     def run(sql: str) -> Diagnosis:
         connection.execute(sql)
-        return seen(connection, before, catalog.take_snapshot(connection))
+        return seen(connection, before, state(connection))
 
     return run
 
@@ -103,10 +160,10 @@ def test_each_prefix_of_the_release_is_taken_back(
     build_schema(connection, [RELEASE.migration(name) for name in start])
     if start:
         _fill(connection, RELEASE)
-    before, old = catalog.take_snapshot(connection), everything(connection)
+    before, old = state(connection), everything(connection)
     for name in names:
         applier.migrate(RELEASE.migration(name))
-    diagnosis = seen(connection, before, catalog.take_snapshot(connection), tuple(names))
+    diagnosis = seen(connection, before, state(connection), tuple(names))
     assert (diagnosis.revertible, diagnosis.data) == (True, {})
     undo(target, diagnosis)
     assert everything(connection) == old
@@ -278,9 +335,9 @@ def test_data_written_between_diagnosis_and_revert_is_seen(
 def test_what_somebody_else_built_on_it_stops_the_revert(
     connection: Connection, target: Database, before: Snapshot, made: Callable[[str], Diagnosis]
 ) -> None:
-    own = made("CREATE TABLE t (id int); CREATE TABLE u (id int)").made
+    marks = made("CREATE TABLE t (id int); CREATE TABLE u (id int)").marks
     connection.execute("CREATE VIEW theirs AS SELECT * FROM t")
-    diagnosis = diagnose(connection, before, own, ())
+    diagnosis = diagnose(connection, before, marks, ())
     assert diagnosis.strangers == ("column public.theirs.id", "view public.theirs")
     after = everything(connection)
     with pytest.raises(StatementError, match=r"view theirs depends on table") as stopped:
@@ -292,36 +349,127 @@ def test_what_somebody_else_built_on_it_stops_the_revert(
 def test_what_somebody_else_made_stays(
     connection: Connection, target: Database, before: Snapshot, made: Callable[[str], Diagnosis]
 ) -> None:
-    own = made("CREATE TABLE t (id int)").made
+    marks = made("CREATE TABLE t (id int)").marks
     connection.execute("CREATE TABLE theirs (id int); INSERT INTO theirs VALUES (1)")
-    diagnosis = diagnose(connection, before, own, ())
+    diagnosis = diagnose(connection, before, marks, ())
     undo(target, diagnosis)
     assert connection.value("SELECT count(*) FROM theirs") == 1
     assert connection.value("SELECT to_regclass('t')") is None
 
 
+CHANGED = (
+    "ALTER TABLE users ALTER name SET NOT NULL; ALTER TABLE users ALTER name SET DEFAULT 'n'",
+    "ALTER TABLE users ALTER id DROP DEFAULT",
+    "DROP FUNCTION old_one(); CREATE FUNCTION old_one(a int) RETURNS int LANGUAGE sql AS 'SELECT 2'",
+    "CREATE OR REPLACE FUNCTION old_one() RETURNS int LANGUAGE sql AS 'SELECT 2'",
+    "COMMENT ON TABLE users IS 'else'; COMMENT ON COLUMN users.name IS 'new'; "
+    "COMMENT ON DOMAIN old_domain IS 'new'; COMMENT ON CONSTRAINT users_pkey ON users IS 'new'",
+    "COMMENT ON TABLE users IS NULL",
+    "GRANT INSERT, UPDATE (name) ON users TO pg_monitor; REVOKE SELECT ON users FROM pg_monitor; "
+    "GRANT EXECUTE ON FUNCTION old_one() TO pg_monitor; REVOKE EXECUTE ON FUNCTION old_one() "
+    "FROM PUBLIC; GRANT CREATE ON SCHEMA public TO pg_monitor; "
+    "GRANT SELECT ON users_id_seq TO pg_monitor",
+    "GRANT SELECT ON users TO pg_monitor WITH GRANT OPTION",
+    "ALTER TABLE users OWNER TO pg_monitor; ALTER DOMAIN old_domain OWNER TO pg_monitor; "
+    "ALTER FUNCTION old_one() OWNER TO pg_monitor",
+    "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO pg_monitor",
+    "ALTER TABLE users SET (fillfactor = 70), ENABLE ROW LEVEL SECURITY, "
+    "FORCE ROW LEVEL SECURITY, REPLICA IDENTITY FULL",
+    "ALTER SEQUENCE users_id_seq INCREMENT 5 CACHE 10",
+    "CREATE OR REPLACE VIEW names AS SELECT name FROM users WHERE id > 3",
+    "CREATE OR REPLACE VIEW names AS SELECT name, id FROM users",
+    "DROP VIEW names; CREATE VIEW names AS SELECT id FROM users",
+    "DROP VIEW names",
+    "DROP INDEX users_name; CREATE INDEX users_name ON users (name) WHERE id > 3",
+    "ALTER INDEX users_name RENAME TO users_by_name",
+    "ALTER TABLE users DROP CONSTRAINT sane; ALTER TABLE users ADD CONSTRAINT sane CHECK (id > -1)",
+    "ALTER TABLE users VALIDATE CONSTRAINT late",
+    "DROP TRIGGER old_trigger ON users",
+    "ALTER TABLE users DISABLE TRIGGER old_trigger",
+    "ALTER TABLE users RENAME TO people; ALTER TABLE people RENAME name TO called; "
+    "ALTER TABLE people ADD more int; CREATE INDEX more ON people (more)",
+    "CREATE SCHEMA s; ALTER TABLE users SET SCHEMA s; ALTER DOMAIN old_domain SET SCHEMA s; "
+    "ALTER FUNCTION old_one() RENAME TO old_two; ALTER FUNCTION old_two() SET SCHEMA s; "
+    "ALTER TYPE mood SET SCHEMA s; CREATE TABLE s.t (u int REFERENCES s.users)",
+    "ALTER TABLE users RENAME CONSTRAINT sane TO saner; ALTER SCHEMA other RENAME TO another",
+    "ALTER TYPE mood ADD VALUE 'so so' BEFORE 'sad'",
+    "ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'",
+)
+
+
+@pytest.mark.parametrize("sql", CHANGED)
+def test_what_was_changed_is_set_back(
+    connection: Connection, target: Database, made: Callable[[str], Diagnosis], sql: str
+) -> None:
+    old, was = everything(connection), settings(connection)
+    diagnosis = made(sql)
+    assert diagnosis.revertible, diagnosis.stuck
+    assert settings(connection) != was
+    undo(target, diagnosis)
+    assert everything(connection) == old
+    assert settings(connection) == was
+
+
 @pytest.mark.parametrize(
     ("sql", "key"),
     [
-        ("ALTER TABLE users ALTER name SET NOT NULL", "column public.users.name"),
-        ("DROP FUNCTION old_one()", "function public.old_one()"),
-        ("COMMENT ON TABLE users IS 'else'", "table public.users"),
+        ("ALTER TABLE users DROP name CASCADE", "column public.users.name"),
+        ("DROP TABLE users CASCADE", "table public.users"),
+        ("ALTER TABLE users ALTER name TYPE varchar(99)", "column public.users.name"),
     ],
 )
-def test_what_was_changed_is_named_and_needs_a_restore(
-    made: Callable[[str], Diagnosis], sql: str, key: str
+def test_what_no_statement_takes_back_is_named_and_needs_a_restore(
+    connection: Connection,
+    target: Database,
+    made: Callable[[str], Diagnosis],
+    sql: str,
+    key: str,
 ) -> None:
+    connection.execute("DROP VIEW names")
     diagnosis = made(sql)
-    assert (diagnosis.revertible, diagnosis.changed) == (False, (key,))
+    assert not diagnosis.revertible
+    assert key in diagnosis.stuck
+    after = everything(connection)
+    with pytest.raises(GateError, match="No statement takes back what was changed"):
+        undo(target, diagnosis)
+    assert everything(connection) == after
+
+
+def test_an_enum_label_that_rows_have_stops_the_revert(
+    connection: Connection, target: Database, made: Callable[[str], Diagnosis]
+) -> None:
+    diagnosis = made("ALTER TYPE mood ADD VALUE 'so so'")
+    connection.execute("INSERT INTO moods VALUES ('so so')")
+    after = everything(connection)
+    with pytest.raises(StatementError, match="so so") as stopped:
+        undo(target, diagnosis)
+    assert stopped.value.sqlstate == "22P02"
+    assert everything(connection) == after
+
+
+def test_what_somebody_else_set_stays(
+    connection: Connection, target: Database, made: Callable[[str], Diagnosis]
+) -> None:
+    diagnosis = made("CREATE TABLE t (id int); GRANT INSERT ON users TO pg_monitor")
+    connection.execute("GRANT UPDATE ON users TO pg_monitor; COMMENT ON TABLE users IS 'theirs'")
+    undo(target, diagnosis)
+    for right, held in (("INSERT", False), ("UPDATE", True), ("SELECT", True)):
+        assert held == connection.value(
+            f"SELECT has_table_privilege('pg_monitor', 'users', '{right}')"
+        )
+    assert connection.value("SELECT obj_description('users'::regclass)") == "theirs"
 
 
 def test_a_revert_that_would_not_lead_back_changes_nothing(
     connection: Connection, target: Database, made: Callable[[str], Diagnosis]
 ) -> None:
-    diagnosis = made("CREATE TABLE t (id int)")
-    connection.execute("ALTER TABLE users ADD late int")
+    diagnosis = made("COMMENT ON TABLE users IS 'else'")
+    connection.execute("CREATE INDEX full_name ON users (name, id)")
+    connection.execute("ALTER TABLE users ALTER name SET NOT NULL, ALTER id SET NOT NULL")
+    connection.execute("CREATE UNIQUE INDEX i ON users (id, name)")
+    connection.execute("ALTER TABLE users REPLICA IDENTITY USING INDEX i")
     after = everything(connection)
-    with pytest.raises(GateError, match=r"nothing was changed: column public\.users\.late is"):
+    with pytest.raises(GateError, match=r"nothing was changed: table public\.users is"):
         undo(target, diagnosis)
     assert everything(connection) == after
 
@@ -352,11 +500,11 @@ def test_the_ledger_calls_the_migrations_rolled_back_and_they_apply_again(
 ) -> None:
     migration: Migration = migration_of(tmp_path, "CREATE TABLE t (id int)")
     applier.migrate(migration)
-    after = catalog.take_snapshot(connection)
+    after = state(connection)
     undo(target, seen(connection, before, after, (migration.name,)))
     (row,) = ledger.read(connection)
     assert row.rolled_back_at is not None
-    again = seen(connection, before, catalog.take_snapshot(connection))
+    again = seen(connection, before, state(connection))
     assert again.nothing
     applier.migrate(migration)
     assert connection.value("SELECT to_regclass('t') IS NOT NULL")

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from runbook_lib import catalog
 from runbook_lib.database import Connection, Database
 from runbook_lib.sandbox import Sandbox
 from tests.db.additive import OLDER, releases
-from tests.db.test_revert import everything, seen, undo
+from tests.db.test_revert import everything, seen, state, undo
 
 # What it notes of the sources is not the project's.
 set_hypothesis_home_dir(f"{tempfile.gettempdir()}/hypothesis")
@@ -68,10 +67,10 @@ def leads_back(older: Database, release: list[str]) -> None:
         session.execute(f'CREATE DATABASE "{copy.dbname}" TEMPLATE "{older.dbname}"')
     try:
         with copy.connect() as connection:
-            before, old = catalog.take_snapshot(connection), all_of(connection)
+            before, old = state(connection), all_of(connection)
             for statement in release:
                 connection.execute(statement)
-            diagnosis = seen(connection, before, catalog.take_snapshot(connection))
+            diagnosis = seen(connection, before, state(connection))
             assert diagnosis.changed == ()
             undo(copy, diagnosis, **diagnosis.data)
             assert all_of(connection) == old

@@ -212,7 +212,9 @@ class Bench:
                 here = "datname = current_database() AND pid <> pg_backend_pid()"
                 stands = "SELECT * FROM pg_stat_activity LEFT JOIN pg_stat_progress_create_index"
                 rows = connection.rows(f"{stands} USING (pid, datid, datname) WHERE {here}")
-                raise AssertionError(f"{error}; {rows}; {list(self.journal.lines())[-5:]}") from None
+                raise AssertionError(
+                    f"{error}; {rows}; {list(self.journal.lines())[-5:]}"
+                ) from None
 
     def wait_gate(self) -> None:
         """Return when a build waits at its gate: its scan has begun, with the rows of now."""

@@ -14,6 +14,7 @@ import pytest
 
 from runbook_lib import catalog, ledger
 from runbook_lib.apply import Applier
+from runbook_lib.changes import touched
 from runbook_lib.database import Database
 from runbook_lib.evidence import Journal
 from runbook_lib.policy import Policy
@@ -124,14 +125,15 @@ def shop(own_server: Sandbox, tmp_path: Path) -> Iterator[Shop]:
     database.create(database.dbname)
     with database.connect() as connection:
         connection.execute(SHOP)
-        before = catalog.take_snapshot(connection)
+        before = catalog.take_snapshot(connection, settings=True)
     old, backup = state(database), back_up(database, tmp_path / "backups")
     migration = migration_of(tmp_path, RELEASE)
     Applier(database, Policy(), Journal(tmp_path / "journal.jsonl")).migrate(migration)
     new = state(database)
-    own = frozenset(new[0].keys() - before.objects.keys())
+    with database.connect() as connection:
+        marks = touched(before, catalog.take_snapshot(connection, settings=True))
     parameters, major = dict(database.parameters), identified(database).major
-    told = parameters, dict(POLICY), before, own, (migration.name,), backup, major
+    told = parameters, dict(POLICY), before, marks, (migration.name,), backup, major
     made = Shop(database, Undo(tmp_path, *told), old, new)
     yield made
     for name in [database.dbname, *made.beside()]:

@@ -51,7 +51,7 @@ class Undo:
     database: dict[str, str]
     policy: dict[str, Any]
     before: Snapshot
-    own: frozenset[str]
+    marks: frozenset[str]
     names: tuple[str, ...]
     backup: Backup
     major: int
@@ -126,7 +126,7 @@ def undo_release(undo: Undo) -> list[str]:
         run = _runner(undo)
         return [restore_beside(database, undo.major, undo.backup, policy, run).kept_as]
     with database.connect() as connection:
-        seen = diagnose(connection, undo.before, undo.own, undo.names)
+        seen = diagnose(connection, undo.before, undo.marks, undo.names)
     return [item.sql for item in revert(database, policy, seen, seen.data, lambda _: None)]
 
 

@@ -15,11 +15,11 @@ LAYERS = {  # top to bottom
     "undoing work opening gates run targets display",
     "steps": "review prechecks backup rehearsal apply indexes verify monitor rollback signoff "
     "baseline revert carry",
-    "means": "archive dropping build catalog checks ledger database probe sandbox accounts locks "
-    "programs shell evidence queries config release guard builds building buildwatch duplicates "
+    "means": "changes archive dropping build catalog checks ledger database probe sandbox accounts "
+    "locks programs shell evidence queries config release guard builds building buildwatch duplicates "
     "waits traffic health drift sending retries locking position "
     "backup_files dumping offsite",
-    "pure": "plan inverse partitions trace holds hazards lock_rules habit_rules losses units "
+    "pure": "plan inverse keys partitions trace holds hazards lock_rules habit_rules losses units "
     "statements recovery bodies effects rewrites objects parameters remedies report",
     "words": "observed model policy findings manifest errors",
 }
