@@ -1,5 +1,6 @@
 """Roll back by reverting: take back exactly what a run did, in one transaction, or nothing."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from runbook_lib.retries import retrying
 
 _TOO_MANY_LOCKS = "53200"  # out_of_memory: each dropped table holds a lock until the COMMIT
 _OLD_ENUM = "runbook_old_enum"
+_LABEL = re.compile(r"E?'(?:[^']|'')*'")
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,10 @@ def _rebuild(connection: Connection, found: changes.Changes, key: str) -> Sequen
     A row that has a label that goes makes it fail (SQLSTATE 22P02), and so nothing is changed.
     """
     name = split(key)[1]
+    labels = [_LABEL.findall(item.objects[key]) for item in (found.before, found.now)]
+    if len(labels[0]) == len(labels[1]):
+        pairs = [pair for pair in zip(*labels, strict=True) if pair[0] != pair[1]]
+        return [Undo(key, f"ALTER TYPE {name} RENAME VALUE {now} TO {was}") for was, now in pairs]
     old = f"{parts(name)[0]}.{_OLD_ENUM}"
     address = next(a for a, item in found.before.addresses.items() if item == key)
     created = found.before.settings[f"{address} {changes.LABELS}"].back

@@ -26,7 +26,10 @@ POLICY = Policy(lock_timeout=0.5, lock_tries=2, lock_pause=0.1, runner_lock_wait
 RELEASE = read_release(PROJECT / "sql")
 ORDER = plan.order(RELEASE).names
 STATE = {
-    "owners and grants": "SELECT c.oid::regclass::text AS name, relowner, relacl::text"
+    # No entry at all stands for the default: after a GRANT and a REVOKE there are entries.
+    "owners and grants": "SELECT c.oid::regclass::text AS name, relowner,"
+    " array(SELECT acl::text FROM unnest(coalesce(relacl, acldefault("
+    """CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner))) acl ORDER BY 1)::text"""
     " FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = 'public'"
     " AND relname !~ '^_prisma_migrations' ORDER BY 1",
     "sequences": "SELECT sequencename, last_value FROM pg_sequences ORDER BY 1",
@@ -43,12 +46,12 @@ CREATE VIEW names WITH (security_barrier) AS SELECT name FROM users;
 COMMENT ON COLUMN names.name IS 'of a user'; GRANT SELECT ON names TO pg_monitor;
 CREATE INDEX users_name ON users (name);
 ALTER TABLE users ADD CONSTRAINT sane CHECK (id > 0);
-ALTER TABLE users ADD CONSTRAINT late CHECK (id > 1) NOT VALID;
+ALTER TABLE users ADD CONSTRAINT late CHECK (id > 0) NOT VALID;
 CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
 CREATE TRIGGER old_trigger BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION stamp();
-CREATE TYPE mood AS ENUM ('fine', 'sad');
-GRANT USAGE ON TYPE mood TO pg_monitor; COMMENT ON TYPE mood IS 'how it goes';
-CREATE TABLE moods (m mood NOT NULL DEFAULT 'fine', all_of mood[]);
+CREATE TYPE feeling AS ENUM ('fine', 'sad');
+GRANT USAGE ON TYPE feeling TO pg_monitor; COMMENT ON TYPE feeling IS 'how it goes';
+CREATE TABLE moods (m feeling NOT NULL DEFAULT 'fine', all_of feeling[]);
 INSERT INTO moods VALUES ('sad', '{fine,sad}'); CREATE INDEX moods_m ON moods (m);
 CREATE SCHEMA other; CREATE TABLE other.t (id int);
 """
@@ -56,7 +59,8 @@ CREATE SCHEMA other; CREATE TABLE other.t (id int);
 SETTINGS = """
 SELECT 'grant' AS what, c.oid::regclass::text AS name,
        array_agg(acl::text ORDER BY acl::text)::text AS value
-FROM pg_class c CROSS JOIN unnest(coalesce(relacl, acldefault('r', relowner))) acl
+FROM pg_class c CROSS JOIN unnest(
+    coalesce(relacl, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner))) acl
 WHERE relnamespace::regnamespace::text !~ '^pg_|information' AND relkind IN ('r', 'v', 'S')
 GROUP BY c.oid
 UNION ALL SELECT 'column grant', attrelid::regclass || '.' || attname, attacl::text
@@ -73,18 +77,23 @@ UNION ALL SELECT 'default', defaclobjtype::text, defaclacl::text FROM pg_default
 UNION ALL SELECT 'column', attrelid::regclass || '.' || attname,
        concat_ws(' ', atttypid::regtype, attnotnull, pg_get_expr(adbin, adrelid))
 FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+JOIN pg_class c ON c.oid = attrelid AND relnamespace <> 'pg_toast'::regnamespace
 WHERE attrelid >= 16384 AND attnum > 0 AND NOT attisdropped
 UNION ALL SELECT 'comment', pg_describe_object(classoid, objoid, objsubid), description
 FROM pg_description WHERE objoid >= 16384
 UNION ALL SELECT 'relation', oid::regclass::text,
-       concat_ws(' ', relowner::regrole, reloptions, relrowsecurity, relforcerowsecurity, relreplident)
-FROM pg_class WHERE oid >= 16384 AND relkind <> 't'
+       concat_ws(' ', relowner::regrole, reloptions, relrowsecurity, relforcerowsecurity,
+                 relreplident)
+FROM pg_class WHERE oid >= 16384 AND relkind <> 't' AND relnamespace <> 'pg_toast'::regnamespace
+UNION ALL SELECT 'index', indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
 UNION ALL SELECT 'trigger', tgname, tgenabled::text FROM pg_trigger WHERE NOT tgisinternal
 UNION ALL SELECT 'constraint', conname, pg_get_constraintdef(oid) FROM pg_constraint
 WHERE conrelid >= 16384
 UNION ALL SELECT 'view', viewname, definition FROM pg_views WHERE schemaname = 'public'
-UNION ALL SELECT 'sequence', sequencename, concat_ws(' ', increment_by, cache_size) FROM pg_sequences
-UNION ALL SELECT 'labels', enumtypid::regtype::text, string_agg(enumlabel, ' ' ORDER BY enumsortorder)
+UNION ALL SELECT 'sequence', sequencename, concat_ws(' ', increment_by, cache_size)
+FROM pg_sequences
+UNION ALL SELECT 'labels', enumtypid::regtype::text,
+       string_agg(enumlabel, ' ' ORDER BY enumsortorder)
 FROM pg_enum GROUP BY enumtypid
 ORDER BY 1, 2, 3
 """
@@ -340,7 +349,7 @@ def test_what_somebody_else_built_on_it_stops_the_revert(
     diagnosis = diagnose(connection, before, marks, ())
     assert diagnosis.strangers == ("column public.theirs.id", "view public.theirs")
     after = everything(connection)
-    with pytest.raises(StatementError, match=r"view theirs depends on table") as stopped:
+    with pytest.raises(StatementError, match=r"view public\.theirs depends on table") as stopped:
         undo(target, diagnosis)
     assert stopped.value.sqlstate == "2BP01"
     assert everything(connection) == after
@@ -360,7 +369,8 @@ def test_what_somebody_else_made_stays(
 CHANGED = (
     "ALTER TABLE users ALTER name SET NOT NULL; ALTER TABLE users ALTER name SET DEFAULT 'n'",
     "ALTER TABLE users ALTER id DROP DEFAULT",
-    "DROP FUNCTION old_one(); CREATE FUNCTION old_one(a int) RETURNS int LANGUAGE sql AS 'SELECT 2'",
+    "DROP FUNCTION old_one(); "
+    "CREATE FUNCTION old_one(a int) RETURNS int LANGUAGE sql AS 'SELECT 2'",
     "CREATE OR REPLACE FUNCTION old_one() RETURNS int LANGUAGE sql AS 'SELECT 2'",
     "COMMENT ON TABLE users IS 'else'; COMMENT ON COLUMN users.name IS 'new'; "
     "COMMENT ON DOMAIN old_domain IS 'new'; COMMENT ON CONSTRAINT users_pkey ON users IS 'new'",
@@ -390,10 +400,10 @@ CHANGED = (
     "ALTER TABLE people ADD more int; CREATE INDEX more ON people (more)",
     "CREATE SCHEMA s; ALTER TABLE users SET SCHEMA s; ALTER DOMAIN old_domain SET SCHEMA s; "
     "ALTER FUNCTION old_one() RENAME TO old_two; ALTER FUNCTION old_two() SET SCHEMA s; "
-    "ALTER TYPE mood SET SCHEMA s; CREATE TABLE s.t (u int REFERENCES s.users)",
+    "ALTER TYPE feeling SET SCHEMA s; CREATE TABLE s.t (u int REFERENCES s.users)",
     "ALTER TABLE users RENAME CONSTRAINT sane TO saner; ALTER SCHEMA other RENAME TO another",
-    "ALTER TYPE mood ADD VALUE 'so so' BEFORE 'sad'",
-    "ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'",
+    "ALTER TYPE feeling ADD VALUE 'so so' BEFORE 'sad'",
+    "ALTER TYPE feeling RENAME VALUE 'sad' TO 'blue'",
 )
 
 
@@ -438,7 +448,7 @@ def test_what_no_statement_takes_back_is_named_and_needs_a_restore(
 def test_an_enum_label_that_rows_have_stops_the_revert(
     connection: Connection, target: Database, made: Callable[[str], Diagnosis]
 ) -> None:
-    diagnosis = made("ALTER TYPE mood ADD VALUE 'so so'")
+    diagnosis = made("ALTER TYPE feeling ADD VALUE 'so so'")
     connection.execute("INSERT INTO moods VALUES ('so so')")
     after = everything(connection)
     with pytest.raises(StatementError, match="so so") as stopped:

@@ -16,8 +16,8 @@ LAYERS = {  # top to bottom
     "steps": "review prechecks backup rehearsal apply indexes verify monitor rollback signoff "
     "baseline revert carry",
     "means": "changes archive dropping build catalog checks ledger database probe sandbox accounts "
-    "locks programs shell evidence queries config release guard builds building buildwatch duplicates "
-    "waits traffic health drift sending retries locking position "
+    "locks programs shell evidence queries config release guard builds building buildwatch "
+    "duplicates waits traffic health drift sending retries locking position "
     "backup_files dumping offsite",
     "pure": "plan inverse keys partitions trace holds hazards lock_rules habit_rules losses units "
     "statements recovery bodies effects rewrites objects parameters remedies report",

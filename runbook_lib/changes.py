@@ -1,0 +1,220 @@
+"""Write what sets changed objects back: their names, what is set on them, their definitions."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+
+from runbook_lib.catalog import Setting, Snapshot
+from runbook_lib.inverse import Undo, drops, part_of
+from runbook_lib.keys import NOUNS, RELATIONS, last, owner, parts, signature, split
+
+OWNER, DEFINITION, LABELS = "owner", "definition", "labels"
+_VIEWS = ("view", "materialized view")
+# Names are given back from the outside to the inside: what is inside is named by it.
+_ROUNDS: tuple[Sequence[str], ...] = (
+    ("schema",),
+    RELATIONS,
+    ("sequence", "function", "domain", "enum", "range", "type", "statistics"),
+    ("column", "constraint"),
+    ("index", "trigger", "policy", "rule"),
+)
+
+
+def touched(before: Snapshot, now: Snapshot) -> frozenset[str]:
+    """Return the marks of what differs: addresses of objects, and settings of them."""
+    old, new = _by_address(before), _by_address(now)
+    objects = {mark for mark in old.keys() | new.keys() if old.get(mark) != new.get(mark)}
+    marks = before.settings.keys() | now.settings.keys()
+    settings = {mark for mark in marks if before.settings.get(mark) != now.settings.get(mark)}
+    return frozenset(objects | settings)
+
+
+def _by_address(snapshot: Snapshot) -> dict[str, tuple[str, str]]:
+    return {address: (key, snapshot.objects[key]) for address, key in snapshot.addresses.items()}
+
+
+def moves(before: Snapshot, now: Snapshot, marks: Set[str]) -> tuple[Undo, ...]:
+    """Return what gives moved and renamed objects their names back: the outermost of them.
+
+    What is inside is seen under its new place once those are back, and so comes with a next call.
+    """
+    pairs = [
+        (now.addresses[address], key)
+        for address, key in before.addresses.items()
+        if address in marks and now.addresses.get(address, key) != key
+    ]
+    for kinds in _ROUNDS:
+        found = [pair for pair in pairs if split(pair[1])[0] in kinds]
+        if found:
+            return tuple(Undo(key, _move(have, key, now.objects)) for have, key in sorted(found))
+    return ()
+
+
+def _move(have: str, want: str, objects: Mapping[str, str]) -> str:
+    kind, name = split(have)
+    wanted = split(want)[1]
+    if kind == "schema":
+        return f"ALTER SCHEMA {name} RENAME TO {wanted}"
+    if kind in {"column", "constraint"}:
+        of = part_of(name, objects)
+        part = "ATTRIBUTE" if of == "type" else kind.upper()
+        return f"ALTER {of.upper()} {owner(name)} RENAME {part} {last(name)} TO {last(wanted)}"
+    if kind == "index":
+        return f"ALTER INDEX {parts(name)[0]}.{last(name)} RENAME TO {last(wanted)}"
+    if kind in {"trigger", "policy", "rule"}:
+        return f"ALTER {kind.upper()} {last(name)} ON {owner(name)} RENAME TO {last(wanted)}"
+    schema, own, arguments = signature(name)
+    other_schema, other, _ = signature(wanted)
+    noun = NOUNS[kind]
+    statements = []
+    if own != other:
+        statements.append(f"ALTER {noun} {schema}.{own}{arguments} RENAME TO {other}")
+    if schema != other_schema:
+        statements.append(f"ALTER {noun} {schema}.{other}{arguments} SET SCHEMA {other_schema}")
+    return "; ".join(statements)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Hold what differs, by key, where every object has the name that it had before.
+
+    ``made`` is new; ``gone`` was there; ``remade`` can only be dropped and created again.
+    """
+
+    before: Snapshot
+    now: Snapshot
+    marks: Set[str]
+    made: frozenset[str]
+    gone: frozenset[str]
+    remade: frozenset[str]
+
+    @property
+    def dropped(self) -> frozenset[str]:
+        """Return the keys of all that is dropped."""
+        return self.made | self.remade
+
+    @property
+    def enums(self) -> tuple[str, ...]:
+        """Return the enums whose labels are others now."""
+        return tuple(
+            key
+            for what, key, was, is_now in self._settings()
+            if what == LABELS and was and is_now and key not in self.dropped
+        )
+
+    def ways_back(self) -> tuple[Undo, ...]:
+        """Return what sets back, what drops, and what creates again, in this order."""
+        return (*self._set_back(), *drops(self.dropped, self.now.objects), *self._created_again())
+
+    def stuck(self, done: Iterable[Undo]) -> tuple[str, ...]:
+        """Return the keys of what is another now and has no way back among these."""
+        ways = {item.key for item in done} | set(self.enums)
+        return tuple(x for x in self.changed() if x not in ways and not _view_of(x) & ways)
+
+    def changed(self) -> tuple[str, ...]:
+        """Return the keys of what was there before and is another now, or gone."""
+        own = _marked(self.before, self.marks) | _marked(self.now, self.marks)
+        objects, now = self.before.objects, self.now.objects
+        return tuple(sorted(key for key in own & objects.keys() if objects[key] != now.get(key)))
+
+    def again(self, key: str) -> Iterator[Undo]:
+        """Yield what gives an object that was created again all that was set on it."""
+        for what, of, back, _ in _named(self.before):
+            if (of == key or key in _view_of(of)) and what not in {DEFINITION, LABELS}:
+                yield Undo(key, back)
+
+    def _created_again(self) -> Iterator[Undo]:
+        lost = self.gone | self.remade
+        found = [item for item in _named(self.before) if item[1] in lost]
+        again = {key: back for what, key, back, _ in found if what == DEFINITION}
+        yield from (Undo(key, back) for key, back in again.items())
+        for key in again:
+            yield from self.again(key)
+
+    def _set_back(self) -> Iterator[Undo]:
+        """Yield owners first: who owns something holds all rights on it; then what is to go."""
+        rebuilt = {*self.gone, *self.dropped, *self.enums}
+        found = [
+            (key, what == OWNER, was.back if was else "", is_now.away if is_now else "")
+            for what, key, was, is_now in self._settings()
+            if key not in rebuilt and not _view_of(key) & rebuilt and what != LABELS
+        ]
+        yield from (Undo(key, back) for key, owns, back, _ in found if owns)
+        yield from (Undo(key, away) for key, _, _, away in found if away)
+        yield from (Undo(key, back) for key, owns, back, _ in found if back and not owns)
+
+    def _settings(self) -> Iterator[tuple[str, str, Setting | None, Setting | None]]:
+        """Yield what is set otherwise on older objects: before and now."""
+        yield from differing(self.before, self.now, self.marks)
+
+
+def compare(before: Snapshot, now: Snapshot, marks: Set[str]) -> Changes:
+    """Tell new, gone and changed objects apart; ``marks`` are those that a run touched."""
+    made = created(before, now, marks)
+    gone = _marked(before, marks) - now.objects.keys()
+    made_columns = {owner(split(key)[1]) for key in made if key.startswith("column ")}
+    remade = set()
+    for what, key, old, new in differing(before, now, marks):
+        kind, name = split(key) if key in before.objects else ("", "")
+        if what != DEFINITION or old is None or new is None:
+            continue
+        if kind != "function" and (kind != "view" or name in made_columns):
+            remade.add(key)
+    inside = {key for key in made | gone if _view_of(key) & (remade | gone)}
+    return Changes(before, now, marks, made - inside, frozenset(gone - inside), frozenset(remade))
+
+
+def _view_of(key: str) -> set[str]:
+    """Return the keys that the view of a column would have; none for anything else."""
+    if not key.startswith("column "):
+        return set()
+    return {f"{kind} {owner(split(key)[1])}" for kind in _VIEWS}
+
+
+def created(before: Snapshot, now: Snapshot, marks: Set[str]) -> frozenset[str]:
+    """Return the keys of what is new and was touched."""
+    new = {
+        key
+        for address, key in now.addresses.items()
+        if address in marks and address not in before.addresses
+    }
+    return frozenset(new - before.objects.keys())
+
+
+def differing(
+    before: Snapshot, now: Snapshot, marks: Set[str]
+) -> Iterator[tuple[str, str, Setting | None, Setting | None]]:
+    """Yield what is set otherwise on older objects, and was touched: what, key, before, now."""
+    old, new = ({item[:2]: item[2:] for item in _named(item)} for item in (before, now))
+    own = _settings_marked(before, marks) | _settings_marked(now, marks)
+    for what, key in [*old, *(item for item in new if item not in old)]:
+        was, is_now = old.get((what, key)), new.get((what, key))
+        known = key in before.objects or " " not in key  # a snapshot leaves some objects out
+        if was != is_now and (what, key) in own and known:
+            yield what, key, Setting(*was) if was else None, Setting(*is_now) if is_now else None
+
+
+def expected(before: Snapshot, now: Snapshot, marks: Set[str]) -> Snapshot:
+    """Return the schema as it has to be after the way back: what others changed stays so."""
+    own = _marked(before, marks) | _marked(now, marks)
+    keys = before.objects.keys() | now.objects.keys()
+    sources = ((key, before if key in own else now) for key in keys)
+    return Snapshot({key: item.objects[key] for key, item in sources if key in item.objects})
+
+
+def _marked(snapshot: Snapshot, marks: Set[str]) -> frozenset[str]:
+    return frozenset(key for address, key in snapshot.addresses.items() if address in marks)
+
+
+def _settings_marked(snapshot: Snapshot, marks: Set[str]) -> set[tuple[str, str]]:
+    return {
+        (what, snapshot.addresses.get(address, address))
+        for mark in snapshot.settings
+        for address, _, what in [mark.partition(" ")]
+        if mark in marks
+    }
+
+
+def _named(snapshot: Snapshot) -> Iterator[tuple[str, str, str, str]]:
+    for mark, (back, away) in snapshot.settings.items():
+        address, _, what = mark.partition(" ")
+        yield what, snapshot.addresses.get(address, address), back, away

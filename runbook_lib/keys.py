@@ -1,0 +1,64 @@
+"""Read the keys of schema snapshots: a kind, and a name as format's %I writes it."""
+
+import re
+from collections.abc import Iterable
+
+_PART = re.compile(r'"(?:[^"]|"")*"|[^."]+')
+_NAME = re.compile(r'"(?:[^"]|"")*"|[^."(]+')
+TABLES = ("table", "partitioned table", "foreign table")
+RELATIONS = (*TABLES, "view", "materialized view")
+WHOLE = {*RELATIONS, "domain", "type"}
+# Kinds in the order in which they are dropped; keys of foreign tables come first: two tables may
+# refer to each other.
+ORDER = (
+    *("event trigger", "publication", "trigger", "policy", "rule", "foreign key"),
+    *("materialized view", "view", "constraint", "index", "statistics", "column", *TABLES),
+    *("function", "sequence"),
+    *("operator class", "operator family", "operator", "cast", "domain", "enum", "range", "type"),
+    *("text search configuration", "text search dictionary", "conversion", "collation"),
+    *("server", "foreign-data wrapper", "extension", "schema"),
+)
+NOUNS = {  # what a kind is called in a statement
+    **{kind: kind.upper() for kind in ORDER},
+    **{"partitioned table": "TABLE", "function": "ROUTINE"},
+    "foreign-data wrapper": "FOREIGN DATA WRAPPER",
+    **dict.fromkeys(("enum", "range"), "TYPE"),
+}
+_KINDS = sorted(NOUNS, key=len, reverse=True)  # "partitioned table" before "table"
+
+
+def split(key: str) -> tuple[str, str]:
+    """Return kind and qualified name of a key."""
+    kind = next(kind for kind in _KINDS if key.startswith(f"{kind} "))
+    return kind, key[len(kind) + 1 :]
+
+
+def parts(name: str) -> list[str]:
+    """Return the parts of a qualified name without arguments."""
+    return _PART.findall(name)
+
+
+def owner(name: str) -> str:
+    """Return the table, view, domain or type that a column, constraint or trigger belongs to."""
+    return ".".join(parts(name)[:2])
+
+
+def last(name: str) -> str:
+    """Return the last part of a name."""
+    return parts(name)[2] if len(parts(name)) > 2 else parts(name)[-1]
+
+
+def signature(name: str) -> tuple[str, str, str]:
+    """Return schema, name and arguments of something in a schema; those of a table are empty."""
+    schema = parts(name)[0]
+    own = _NAME.findall(name)[1]
+    return schema, own, name[len(schema) + len(own) + 1 :]
+
+
+def by_kind(found: Iterable[str]) -> dict[str, list[str]]:
+    """Return the names of the objects with these keys, by kind."""
+    names: dict[str, list[str]] = {}
+    for key in sorted(found):
+        kind, name = split(key)
+        names.setdefault(kind, []).append(name)
+    return names
