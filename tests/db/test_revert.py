@@ -66,10 +66,12 @@ GROUP BY c.oid
 UNION ALL SELECT 'column grant', attrelid::regclass || '.' || attname, attacl::text
 FROM pg_attribute WHERE attacl::text <> '{}' AND attrelid >= 16384
 UNION ALL SELECT 'routine', p.oid::regprocedure::text, pg_get_functiondef(p.oid) || proowner
-       || coalesce(proacl, acldefault('f', proowner))::text
+       || array(SELECT a::text FROM unnest(coalesce(proacl, acldefault('f', proowner))) a
+                ORDER BY 1)::text
 FROM pg_proc p WHERE pronamespace = 'public'::regnamespace
 UNION ALL SELECT 'type', t.oid::regtype::text, typowner || ' '
-       || coalesce((SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(typacl) a), '')
+       || array(SELECT a::text FROM unnest(coalesce(typacl, acldefault('T', typowner))) a
+                ORDER BY 1)::text
 FROM pg_type t WHERE typnamespace = 'public'::regnamespace AND typtype IN ('e', 'd')
 UNION ALL SELECT 'schema', nspname, array(SELECT unnest(nspacl)::text ORDER BY 1)::text
 FROM pg_namespace WHERE nspname = 'public'
