@@ -205,13 +205,17 @@ class Unit:
 
 @dataclass(frozen=True)
 class Migration:
-    """Hold one migration file: its bytes' digest and its statements."""
+    """Hold one migration file: its bytes' digest and its statements.
+
+    ``down`` are the statements of the ``down.sql`` beside it, which take it back.
+    """
 
     name: str
     path: Path
     checksum: str
     statements: tuple[Statement, ...]
     declared: Declaration = field(default_factory=Declaration)
+    down: tuple[Statement, ...] = ()
 
     @property
     def creates(self) -> tuple[DbObject, ...]:

@@ -24,7 +24,8 @@ from runbook_lib.queries import read_checks
 from runbook_lib.report import natural
 from runbook_lib.statements import read_statements
 
-MANIFEST = "release.toml"
+MANIFEST, DOWN = "release.toml", "down.sql"
+_ALONE = "cannot be in the one transaction that takes a release back"
 _DECLARED = ("tables", "enums", "indexes", "relations")
 _MIGRATION_KEYS = {
     *("number", "name", "purpose", "risk", "estimate", "estimate_minutes", "requires"),
@@ -93,8 +94,27 @@ def read_migration(
 ) -> Migration:
     """Read one migration file of a release directory; what cannot be read joins ``defects``.
 
-    Its checksum is the SHA-256 of its bytes, as Prisma takes it.
+    Its checksum is the SHA-256 of its bytes, as Prisma takes it. A ``down.sql`` beside a
+    ``migration.sql`` takes it back.
     """
+    data, statements = _read_file(path, directory, defects)
+    down: tuple[Statement, ...] = ()
+    own = path.with_name(DOWN)
+    if path.name == "migration.sql" and own.is_file():
+        _, down = _read_file(own, directory, defects)
+        defects += (
+            _defect("down-alone", item.path, item.line, f"{item.label} {_ALONE}.", "Take it out.")
+            for item in down
+            if item.control or not item.transactional
+        )
+    checksum = hashlib.sha256(data).hexdigest()
+    return Migration(name, path, checksum, statements, declared or Declaration(), down)
+
+
+def _read_file(
+    path: Path, directory: Path, defects: list[Finding]
+) -> tuple[bytes, tuple[Statement, ...]]:
+    """Return the bytes and statements of a file; what cannot be read joins ``defects``."""
     data, text = b"", ""
     shown = _shown(path, directory)
     try:
@@ -109,8 +129,7 @@ def read_migration(
         defects.append(_defect("not-utf-8", shown, line, cause, "Save it as UTF-8."))
     statements, found = read_statements(text, shown)
     defects += found
-    checksum = hashlib.sha256(data).hexdigest()
-    return Migration(name, path, checksum, statements, declared or Declaration())
+    return data, statements
 
 
 def _shown(path: Path, directory: Path) -> str:
@@ -128,6 +147,8 @@ def _digest(migrations: Iterable[Migration], others: Iterable[Path]) -> str:
     total = hashlib.sha256()
     for migration in migrations:
         total.update(f"{migration.name}\0{migration.checksum}\n".encode())
+        for item in migration.down:
+            total.update(f"{item.place}\0{item.sql}\n".encode())
     for path in others:
         total.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return total.hexdigest()

@@ -1,7 +1,7 @@
 """Roll back by reverting: take back exactly what a run did, in one transaction, or nothing."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from runbook_lib import catalog, changes, inverse, ledger
@@ -12,6 +12,7 @@ from runbook_lib.errors import GateError, StatementError
 from runbook_lib.inverse import Undo
 from runbook_lib.keys import parts, split
 from runbook_lib.locking import bound_waits
+from runbook_lib.model import Migration, Statement
 from runbook_lib.policy import Policy
 from runbook_lib.queries import load
 from runbook_lib.retries import retrying
@@ -28,8 +29,9 @@ class Diagnosis:
     ``marks`` are the addresses and settings that its steps touched. ``made`` was created by them
     and is there; ``changed`` was there before and is another now, or gone; ``stuck`` is the part of
     it that only a restore takes back; ``strangers`` came from somebody else. ``migrations`` are
-    those the ledger calls applied. ``undone`` is what a revert would send. ``data`` counts, by
-    name, the rows of created tables and the values of created columns.
+    those the ledger calls applied; ``down`` are the release's own statements that take them back,
+    which are sent first. ``undone`` is what a revert would send where there are none. ``data``
+    counts, by name, the rows of created tables and the values of created columns.
     """
 
     before: Snapshot
@@ -40,6 +42,7 @@ class Diagnosis:
     stuck: tuple[str, ...]
     strangers: tuple[str, ...]
     migrations: tuple[str, ...]
+    down: tuple[Statement, ...]
     undone: tuple[Undo, ...]
     data: Mapping[str, int]
 
@@ -50,14 +53,20 @@ class Diagnosis:
 
     @property
     def revertible(self) -> bool:
-        """Tell whether all that was changed can be set back: else it needs a restore."""
-        return not self.stuck
+        """Tell whether all that was changed can be set back: else it needs a restore.
+
+        What the release's own statements do shows when they are tried.
+        """
+        return not self.stuck or bool(self.down)
 
 
 def diagnose(
-    connection: Connection, before: Snapshot, marks: Set[str], migrations: Sequence[str]
+    connection: Connection, before: Snapshot, marks: Set[str], applied: Sequence[Migration]
 ) -> Diagnosis:
-    """Compare the target with what it was; ``marks`` are what the run's steps touched."""
+    """Compare the target with what it was; ``marks`` are what the run's steps touched.
+
+    ``applied`` are its migrations that the ledger calls applied, in order.
+    """
     now = catalog.take_snapshot(connection, settings=True)
     seen = changes.compare(before, now, marks)
     moved = changes.moves(before, now, marks)
@@ -78,7 +87,8 @@ def diagnose(
         changed=seen.changed(),
         stuck=stuck,
         strangers=tuple(sorted(key for key in strangers if key not in moved_here)),
-        migrations=tuple(migrations),
+        migrations=tuple(item.name for item in applied),
+        down=tuple(statement for item in reversed(applied) for statement in item.down),
         undone=undone,
         data=count_data(connection, seen.made, now),
     )
@@ -126,7 +136,7 @@ def revert(
     with database.connect() as connection:
         bound_waits(connection, policy)
         ledger.take_runner_lock(connection, policy.runner_lock_wait)
-        if policy.concurrent_indexes:
+        if policy.concurrent_indexes and not seen.down:
             refuse_losses(count_data(connection, seen.made, seen.now), accepted)
             sent += _drop_apart(connection, seen, tell)
         apart = len(sent)
@@ -158,8 +168,14 @@ def _undo_here(
     connection: Connection, seen: Diagnosis, tell: Callable[[str], object]
 ) -> tuple[Undo, ...]:
     """Take everything back inside the transaction that is open; raise unless it led back."""
-    before, marks = seen.before, seen.marks
+    before, marks = seen.before, frozenset(seen.marks)
     sent: list[Undo] = []
+    if seen.down:
+        begin = catalog.snapshot_here(connection, settings=True)
+        connection.execute("RESET search_path")
+        sent += _send_down(connection, seen.down, tell)
+        # What they take away of anybody's must not be taken for somebody else's doing.
+        marks |= changes.touched(begin, catalog.snapshot_here(connection, settings=True))
     # A body may name what the path of this session does not lead to, as in a dump.
     connection.execute("SET LOCAL check_function_bodies = off")
     now = catalog.snapshot_here(connection, settings=True)
@@ -175,8 +191,20 @@ def _undo_here(
     rebuilt = [item for key in found.enums for item in _rebuild(connection, found, key)]
     undo_all(connection, rebuilt, tell)
     after = catalog.snapshot_here(connection, settings=True)
-    _refuse_differences(seen, now, after)
+    _refuse_differences(before, now, after, marks)
     return (*sent, *ways, *rebuilt)
+
+
+def _send_down(
+    connection: Connection, down: Sequence[Statement], tell: Callable[[str], object]
+) -> Iterator[Undo]:
+    for statement in down:
+        tell(statement.sql)
+        try:
+            connection.execute(statement.sql)
+        except StatementError as error:
+            raise error.at(statement.path, statement.line, statement.sql) from error.__cause__
+        yield Undo(statement.place, statement.sql)
 
 
 def _rebuild(connection: Connection, found: changes.Changes, key: str) -> Sequence[Undo]:
@@ -233,11 +261,11 @@ def _drop_apart(
     return sent
 
 
-def _refuse_differences(seen: Diagnosis, now: Snapshot, after: Snapshot) -> None:
-    wanted = changes.expected(seen.before, now, seen.marks)
+def _refuse_differences(before: Snapshot, now: Snapshot, after: Snapshot, marks: Set[str]) -> None:
+    wanted = changes.expected(before, now, marks)
     words = [str(item) for item in catalog.difference(wanted, after)]
     if not words:
-        left = changes.differing(seen.before, after, seen.marks)
+        left = changes.differing(before, after, marks)
         words = [f"{what} of {key}" for what, key, _, _ in left]
     if words:
         message = (

@@ -86,10 +86,12 @@ def rehearse(run: Run) -> Table:
 
 def _reverted(run: Run, copy: Database, before: Snapshot) -> str:
     """Take the release back by a revert; return why that is not possible, empty where it is."""
-    names = [step.name for step in run.plan.steps if step.kind is StepKind.APPLY]
+    applied = [
+        run.release.migration(step.name) for step in run.plan.steps if step.kind is StepKind.APPLY
+    ]
     with copy.connect() as connection:
         now = catalog.take_snapshot(connection, settings=True)
-        seen = diagnose(connection, before, touched(before, now), names)
+        seen = diagnose(connection, before, touched(before, now), applied)
     if not seen.revertible:
         return f"no statement takes back what it changes: {', '.join(seen.stuck[:3])}"
     alone = replace(run.policy, concurrent_indexes=False)  # nobody else is there

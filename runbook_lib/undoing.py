@@ -11,7 +11,7 @@ from runbook_lib.database import Connection, Database
 from runbook_lib.display import Progress, Table
 from runbook_lib.errors import GateError
 from runbook_lib.keys import by_kind
-from runbook_lib.model import StepKind
+from runbook_lib.model import Migration, StepKind
 from runbook_lib.observed import Backup, Status
 from runbook_lib.revert import Diagnosis, diagnose, revert
 from runbook_lib.run import SCHEMA_BEFORE, Run
@@ -19,6 +19,7 @@ from runbook_lib.run import SCHEMA_BEFORE, Run
 REVERT, RESTORE, IN_PLACE = "revert", "restore", "in place"
 _ACCEPTED = re.compile(r"\s*(.+?)\s*=\s*(\d+)\s*(?:,|$)")
 _SHOWN = 5
+_OWN = "sends the release's own down.sql, "
 
 
 def diagnose_target(run: Run) -> Table:
@@ -30,7 +31,7 @@ def diagnose_target(run: Run) -> Table:
     drops = [drop.key for drop in inverse.drops(seen.made, seen.now.objects)]
     rows = [_named("applied migrations", seen.migrations)]
     rows += [_named(f"changed or gone: {kind}", x) for kind, x in by_kind(seen.changed).items()]
-    if seen.stuck:
+    if not seen.revertible:
         rows.append(_named("has no way back but a restore", seen.stuck))
     rows += [_named(f"created: {kind}", names) for kind, names in by_kind(drops).items()]
     rows += [_named(f"others', stays: {kind}", x) for kind, x in by_kind(seen.strangers).items()]
@@ -87,8 +88,9 @@ def show_ways(run: Run) -> Table:
             "way": REVERT,
             "possible": "no" if seen is None or not seen.revertible else "yes",
             "would lose": _some(_words(seen.data)) if seen and seen.data else "nothing",
-            "what it does": "drops what this run created and sets back what it changed, in one "
-            "transaction; the rows of older tables stay as they are now",
+            "what it does": f"{_OWN if seen and seen.down else ''}drops what this run created and "
+            "sets back what it changed, in one transaction; the rows of older tables stay as they "
+            "are now",
             "point of no return": "its COMMIT",
         },
         {
@@ -264,7 +266,7 @@ def _accepted(text: str) -> Iterator[tuple[str, int]]:
 
 def _diagnosis(run: Run, connection: Connection) -> Diagnosis | None:
     """Compare the target with what it was before the first step; None before any step."""
-    marks, mine, first = set[str](), list[str](), None
+    marks, mine, first = set[str](), list[Migration](), None
     applied = ledger.applied(ledger.read(connection))
     now = catalog.take_snapshot(connection, settings=True)
     for step in run.plan.steps:
@@ -279,7 +281,7 @@ def _diagnosis(run: Run, connection: Connection) -> Diagnosis | None:
         known = "touched" in recorded
         marks |= set(recorded["touched"]) if known else changes.touched(before, now)
         if step.kind is StepKind.APPLY and step.name in applied:
-            mine.append(step.name)
+            mine.append(run.release.migration(step.name))
     return diagnose(connection, first, marks, mine) if first else None
 
 

@@ -1,6 +1,6 @@
 """A revert drops what a run made and nothing else, or changes nothing at all."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from runbook_lib.revert import Diagnosis, diagnose, revert
 from runbook_lib.rollback import restore_beside
 from tests.db.sessions import holding
 from tests.db.snapshots import back_up, identified
-from tests.releases import migration_of
+from tests.releases import migration_of, release_of, write_release
 
 POLICY = Policy(lock_timeout=0.5, lock_tries=2, lock_pause=0.1, runner_lock_wait=0.5)
 RELEASE = read_release(PROJECT / "sql")
@@ -121,10 +121,10 @@ def state(connection: Connection) -> Snapshot:
 
 
 def seen(
-    connection: Connection, before: Snapshot, after: Snapshot, names: tuple[str, ...] = ()
+    connection: Connection, before: Snapshot, after: Snapshot, applied: Sequence[Migration] = ()
 ) -> Diagnosis:
     """Diagnose a run that made what stands in ``after`` and not in ``before``."""
-    return diagnose(connection, before, changes.touched(before, after), names)
+    return diagnose(connection, before, changes.touched(before, after), applied)
 
 
 def undo(target: Database, diagnosis: Diagnosis, **accepted: int) -> None:
@@ -174,7 +174,9 @@ def test_each_prefix_of_the_release_is_taken_back(
     before, old = state(connection), everything(connection)
     for name in names:
         applier.migrate(RELEASE.migration(name))
-    diagnosis = seen(connection, before, state(connection), tuple(names))
+    diagnosis = seen(
+        connection, before, state(connection), [RELEASE.migration(name) for name in names]
+    )
     assert (diagnosis.revertible, diagnosis.data) == (True, {})
     undo(target, diagnosis)
     assert everything(connection) == old
@@ -513,10 +515,72 @@ def test_the_ledger_calls_the_migrations_rolled_back_and_they_apply_again(
     migration: Migration = migration_of(tmp_path, "CREATE TABLE t (id int)")
     applier.migrate(migration)
     after = state(connection)
-    undo(target, seen(connection, before, after, (migration.name,)))
+    undo(target, seen(connection, before, after, (migration,)))
     (row,) = ledger.read(connection)
     assert row.rolled_back_at is not None
     again = seen(connection, before, state(connection))
     assert again.nothing
     applier.migrate(migration)
     assert connection.value("SELECT to_regclass('t') IS NOT NULL")
+
+
+# --- the release's own way back -------------------------------------------------------------------
+
+
+def taken_back_by(directory: Path, sql: str, down: str) -> Migration:
+    """Write a migration with its own down.sql and read it back."""
+    path = write_release(directory, {"0001_a": sql}) / "0001_a" / "down.sql"
+    path.write_text(down)
+    return read_release(directory).migrations[0]
+
+
+CHANGE = """CREATE TABLE t (id int);
+UPDATE users SET name = upper(name);
+"""
+
+
+def test_the_down_file_of_a_release_is_sent_first_and_what_it_leaves_is_taken_back(
+    applier: Applier, connection: Connection, target: Database, before: Snapshot, tmp_path: Path
+) -> None:
+    old = everything(connection)
+    migration = taken_back_by(tmp_path, CHANGE, "UPDATE users SET name = lower(name);\n")
+    applier.migrate(migration)
+    said: list[str] = []
+    diagnosis = seen(connection, before, state(connection), (migration,))
+    sent = revert(target, POLICY, diagnosis, {}, said.append)
+    assert [item.sql for item in sent] == [migration.down[0].sql, "DROP TABLE IF EXISTS public.t"]
+    assert everything(connection) == old
+
+
+def test_a_down_file_that_fails_or_leads_elsewhere_changes_nothing(
+    applier: Applier, connection: Connection, target: Database, before: Snapshot, tmp_path: Path
+) -> None:
+    applier.migrate(migration_of(tmp_path / "a", CHANGE))
+    after = everything(connection)
+    broken = taken_back_by(tmp_path / "b", CHANGE, "SELECT 1;\nUPDATE nobody SET id = 1;\n")
+    with pytest.raises(StatementError, match="nobody") as stopped:
+        undo(target, seen(connection, before, state(connection), (broken,)))
+    assert (stopped.value.sqlstate, stopped.value.line) == ("42P01", 2)
+    assert str(stopped.value.path).endswith("0001_a/down.sql")
+    astray = taken_back_by(tmp_path / "c", CHANGE, "ALTER TABLE moods DROP all_of;\n")
+    with pytest.raises(GateError, match=r"nothing was changed: column public\.moods\.all_of is"):
+        undo(target, seen(connection, before, state(connection), (astray,)))
+    assert everything(connection) == after
+
+
+def test_a_down_file_that_cannot_be_in_one_transaction_is_a_defect(tmp_path: Path) -> None:
+    taken_back_by(tmp_path / "s", CHANGE, "BEGIN;\nDROP INDEX CONCURRENTLY i;\n")
+    release = read_release(tmp_path / "s")
+    assert [(item.rule, item.line) for item in release.defects] == [
+        ("down-alone", 1),
+        ("down-alone", 2),
+    ]
+
+
+def test_a_down_file_is_bound_by_the_digest_of_its_release(tmp_path: Path) -> None:
+    digests = set()
+    for number, down in enumerate(("SELECT 1;", "SELECT 2;")):
+        taken_back_by(tmp_path / str(number) / "release", CHANGE, down)
+        digests.add(read_release(tmp_path / str(number) / "release").digest)
+    digests.add(release_of(tmp_path, {"0001_a": CHANGE}).digest)
+    assert len(digests) == 3

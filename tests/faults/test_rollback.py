@@ -133,7 +133,7 @@ def shop(own_server: Sandbox, tmp_path: Path) -> Iterator[Shop]:
     with database.connect() as connection:
         marks = touched(before, catalog.take_snapshot(connection, settings=True))
     parameters, major = dict(database.parameters), identified(database).major
-    told = parameters, dict(POLICY), before, marks, (migration.name,), backup, major
+    told = parameters, dict(POLICY), before, marks, (migration,), backup, major
     made = Shop(database, Undo(tmp_path, *told), old, new)
     yield made
     for name in [database.dbname, *made.beside()]:

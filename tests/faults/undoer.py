@@ -20,6 +20,7 @@ from runbook_lib import shell
 from runbook_lib.catalog import Snapshot
 from runbook_lib.database import Connection, Database
 from runbook_lib.errors import RunbookError
+from runbook_lib.model import Migration
 from runbook_lib.observed import Backup
 from runbook_lib.policy import Policy
 from runbook_lib.revert import diagnose, revert
@@ -52,7 +53,7 @@ class Undo:
     policy: dict[str, Any]
     before: Snapshot
     marks: frozenset[str]
-    names: tuple[str, ...]
+    applied: tuple[Migration, ...]
     backup: Backup
     major: int
     restore: bool = False
@@ -126,7 +127,7 @@ def undo_release(undo: Undo) -> list[str]:
         run = _runner(undo)
         return [restore_beside(database, undo.major, undo.backup, policy, run).kept_as]
     with database.connect() as connection:
-        seen = diagnose(connection, undo.before, undo.marks, undo.names)
+        seen = diagnose(connection, undo.before, undo.marks, undo.applied)
     return [item.sql for item in revert(database, policy, seen, seen.data, lambda _: None)]
 
 
