@@ -121,7 +121,8 @@ def restore_in_place(
             if f"public.{catalog.LEDGER}" not in backup.rows:
                 connection.execute(f"DROP TABLE IF EXISTS public.{catalog.LEDGER}")
         tell("replaces what the archive holds")
-        replace(database, server_major, backup.archive, run)
+        # The runner's lock ends with this session, and nothing is replaced without it.
+        replace(database, server_major, backup.archive, run, lambda: connection.value("SELECT 1"))
         same = _as_recorded(connection, backup)
     if not same:
         message = "The database is not what the backup recorded, though the archive was restored."
