@@ -118,6 +118,9 @@ def restore_in_place(
         added = now.since(before)
         with connection.transaction():
             drop_all(connection, inverse.drops(added, now.objects), tell)
+            # What is made anew would get them; the archive sets its own after all else.
+            for row in connection.rows(load("default_privileges")):
+                connection.execute(row["statement"])
             if f"public.{catalog.LEDGER}" not in backup.rows:
                 connection.execute(f"DROP TABLE IF EXISTS public.{catalog.LEDGER}")
         tell("replaces what the archive holds")
