@@ -35,7 +35,8 @@ FROM pg_proc WHERE oid >= 16384
 UNION ALL SELECT 'type', oid::regtype::text, typowner, typacl::text
 FROM pg_type WHERE oid >= 16384 AND typname !~ '^_?_prisma'
 UNION ALL SELECT 'schema', nspname, nspowner, nspacl::text FROM pg_namespace
-UNION ALL SELECT format('default %s', defaclobjtype), defaclnamespace::text, defaclrole, defaclacl::text
+UNION ALL SELECT format('default %s', defaclobjtype), defaclnamespace::text, defaclrole,
+       defaclacl::text
 FROM pg_default_acl
 ORDER BY 1, 2, 3
 """
