@@ -2,12 +2,12 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from runbook_lib import programs
-from runbook_lib.database import Connection, Database, quote
+from runbook_lib.database import REPLACER, Connection, Database, quote
 from runbook_lib.errors import StatementError
 from runbook_lib.queries import load
 from runbook_lib.shell import Runner, replace_argv, restore_argv
@@ -42,10 +42,19 @@ def restore(
     run(argv, env=database.tool_environment())
 
 
-def replace(database: Database, server_major: int, path: Path, run: Runner) -> None:
-    """Put an archive in the place of what it holds of a database, in one transaction."""
+def replace(
+    database: Database, server_major: int, path: Path, run: Runner, may: Callable[[], object]
+) -> None:
+    """Put an archive in the place of what it holds of a database, in one transaction.
+
+    ``may`` is called before, and about each second meanwhile; what it raises ends pg_restore.
+    """
+    may()
+    # By its name the session is known as a runner's, should it outlive the one that started it.
+    named = Database({**database.parameters, "application_name": REPLACER})
     pg_restore = programs.find_program("pg_restore", server_major=server_major)
-    run(replace_argv(pg_restore, database.conninfo(), path), env=database.tool_environment())
+    argv = replace_argv(pg_restore, named.conninfo(), path)
+    run(argv, env=database.tool_environment(), watch=may)
 
 
 @contextmanager

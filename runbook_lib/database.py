@@ -17,6 +17,7 @@ from runbook_lib.queries import load
 Row = dict[str, Any]
 RUNNER_LOCK = 72707369  # the session advisory lock that Prisma's engine takes
 _APPLICATION = "migration runbook"
+REPLACER = f"{_APPLICATION}, pg_restore"  # the name of a session that restores in place
 
 
 class Connection:

@@ -7,7 +7,7 @@ from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 
-from runbook_lib.database import RUNNER_LOCK, Connection
+from runbook_lib.database import REPLACER, RUNNER_LOCK, Connection
 from runbook_lib.errors import GateError, RunbookError, StatementError
 from runbook_lib.model import Migration, Release
 from runbook_lib.observed import CheckResult, LedgerRow, Status
@@ -15,6 +15,9 @@ from runbook_lib.queries import load
 from runbook_lib.statements import fingerprint
 
 _EXISTS = "SELECT to_regclass('public._prisma_migrations') IS NOT NULL"
+_REPLACES = """SELECT EXISTS (SELECT FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = %(replacer)s)"""
+_TRY = f"SELECT pg_try_advisory_lock({RUNNER_LOCK})"
 _NOW = "SELECT clock_timestamp()"
 
 
@@ -187,16 +190,18 @@ def take_runner_lock(connection: Connection, wait: float) -> None:
     """Take Prisma's session lock, so that one runner works at a time; wait seconds at most.
 
     The lock is polled: a session that waits in pg_advisory_lock holds a snapshot, which would
-    stop concurrent index builds. Raises GateError that names the holder.
+    stop concurrent index builds. A restore in place that outlived its runner, and with it the
+    lock, is waited for likewise. Raises GateError that names who is at work.
     """
-    until = time.monotonic() + wait
-    while not connection.value(f"SELECT pg_try_advisory_lock({RUNNER_LOCK})"):
+    until, taken = time.monotonic() + wait, False
+    wanted = {"key": RUNNER_LOCK, "replacer": REPLACER}
+    while not (taken := taken or connection.value(_TRY)) or connection.value(_REPLACES, wanted):
         if time.monotonic() >= until:
-            holders = connection.rows(load("lock_holder"), {"key": RUNNER_LOCK})
+            holders = connection.rows(load("lock_holder"), wanted)
             who = "; ".join(
                 f"pid {row['pid']}, {row['user']}, {row['application']}, since {row['since']}"
                 for row in holders
             )
-            message = f"Another runner holds the migration lock ({who or 'it just let go'})."
+            message = f"Another runner is at work ({who or 'it just ended'})."
             raise GateError(message, remedy="Wait until it ends, then run again.")
         time.sleep(0.1)

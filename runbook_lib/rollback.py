@@ -118,10 +118,14 @@ def restore_in_place(
         added = now.since(before)
         with connection.transaction():
             undo_all(connection, inverse.drops(added, now.objects), tell)
+            # What is made anew would get them; the archive sets its own after all else.
+            for row in connection.rows(load("default_privileges")):
+                connection.execute(row["statement"])
             if f"public.{catalog.LEDGER}" not in backup.rows:
                 connection.execute(f"DROP TABLE IF EXISTS public.{catalog.LEDGER}")
         tell("replaces what the archive holds")
-        replace(database, server_major, backup.archive, run)
+        # The runner's lock ends with this session, and nothing is replaced without it.
+        replace(database, server_major, backup.archive, run, lambda: connection.value("SELECT 1"))
         same = _as_recorded(connection, backup)
     if not same:
         message = "The database is not what the backup recorded, though the archive was restored."

@@ -12,9 +12,9 @@ from runbook_lib.catalog import Snapshot
 from runbook_lib.database import Connection, Database
 from runbook_lib.errors import StatementError
 from runbook_lib.sandbox import Sandbox
+from tests.db.snapshots import RIGHTS
 from tests.db.test_history import run_files
 from tests.db.test_revert import seen, state, undo
-from tests.db.test_revert_properties import RIGHTS
 from tests.history import FILES, write_history
 
 # One worker: the history is applied once.

@@ -1,41 +1,24 @@
 """A revert drops what a run made and nothing else, or changes nothing at all."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from runbook_lib import catalog, changes, ledger, plan, shell
+from runbook_lib import catalog, changes, ledger
 from runbook_lib.apply import Applier
-from runbook_lib.build import build_schema, demo_statements, fill_tables
 from runbook_lib.catalog import Snapshot
 from runbook_lib.database import Connection, Database, Row
 from runbook_lib.errors import GateError, StatementError
-from runbook_lib.model import Migration, Release
+from runbook_lib.model import Migration
 from runbook_lib.policy import Policy
-from runbook_lib.queries import PROJECT
 from runbook_lib.release import read_release
 from runbook_lib.revert import Diagnosis, diagnose, revert
-from runbook_lib.rollback import restore_beside
 from tests.db.sessions import holding
-from tests.db.snapshots import back_up, identified
+from tests.db.snapshots import everything
 from tests.releases import migration_of, release_of, write_release
 
 POLICY = Policy(lock_timeout=0.5, lock_tries=2, lock_pause=0.1, runner_lock_wait=0.5)
-RELEASE = read_release(PROJECT / "sql")
-ORDER = plan.order(RELEASE).names
-STATE = {
-    # No entry at all stands for the default: after a GRANT and a REVOKE there are entries.
-    "owners and grants": "SELECT c.oid::regclass::text AS name, relowner,"
-    " array(SELECT acl::text FROM unnest(coalesce(relacl, acldefault("
-    """CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner))) acl ORDER BY 1)::text"""
-    " FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = 'public'"
-    " AND relname !~ '^_prisma_migrations' ORDER BY 1",
-    "sequences": "SELECT sequencename, last_value FROM pg_sequences ORDER BY 1",
-    "database": "SELECT datconnlimit, datacl::text FROM pg_database"
-    " WHERE datname = current_database()",
-}
 OLD = """
 CREATE TABLE users (id serial PRIMARY KEY, name text);
 INSERT INTO users (name) SELECT 'u' || n FROM generate_series(1, 20) n;
@@ -105,16 +88,6 @@ def settings(connection: Connection) -> list[Row]:
     return connection.rows(SETTINGS)
 
 
-def everything(connection: Connection) -> dict[str, object]:
-    """Return all that has to be as it was."""
-    tables = [item for item in catalog.tables_by_size(connection) if item[1] != catalog.LEDGER]
-    return {
-        "schema": catalog.take_snapshot(connection).fingerprint,
-        "contents": catalog.read_contents(connection, tables),
-        **{name: connection.rows(sql) for name, sql in STATE.items()},
-    }
-
-
 def state(connection: Connection) -> Snapshot:
     """Read what a way back needs."""
     return catalog.take_snapshot(connection, settings=True)
@@ -146,76 +119,6 @@ def made(connection: Connection, before: Snapshot) -> Callable[[str], Diagnosis]
         return seen(connection, before, state(connection))
 
     return run
-
-
-# --- the shipped release ------------------------------------------------------------------------
-
-
-def prefixes() -> Iterator[Any]:
-    today = RELEASE.production_today
-    pending = [name for name in ORDER if name not in today]
-    for start in (today, ()):
-        left = pending if start else list(ORDER)
-        for count in range(1, len(left) + 1):
-            yield pytest.param(start, left[:count], id=f"{len(start)}+{count}")
-
-
-@pytest.mark.parametrize(("start", "names"), list(prefixes()))
-def test_each_prefix_of_the_release_is_taken_back(
-    applier: Applier,
-    connection: Connection,
-    target: Database,
-    start: tuple[str, ...],
-    names: list[str],
-) -> None:
-    build_schema(connection, [RELEASE.migration(name) for name in start])
-    if start:
-        _fill(connection, RELEASE)
-    before, old = state(connection), everything(connection)
-    for name in names:
-        applier.migrate(RELEASE.migration(name))
-    diagnosis = seen(
-        connection, before, state(connection), [RELEASE.migration(name) for name in names]
-    )
-    assert (diagnosis.revertible, diagnosis.data) == (True, {})
-    undo(target, diagnosis)
-    assert everything(connection) == old
-    assert ledger.applied(ledger.read(connection)) == frozenset()
-    applier.migrate(RELEASE.migration(names[0]))  # pending again, and nothing is in its way
-
-
-@pytest.mark.parametrize(("start", "names"), [each for each in prefixes() if each.values[0]])
-def test_each_prefix_of_the_release_is_taken_back_by_restoring(
-    applier: Applier,
-    connection: Connection,
-    target: Database,
-    tmp_path: Path,
-    start: tuple[str, ...],
-    names: list[str],
-) -> None:
-    build_schema(connection, [RELEASE.migration(name) for name in start])
-    _fill(connection, RELEASE)
-    connection.execute(f'ALTER DATABASE "{target.dbname}" CONNECTION LIMIT 77')
-    connection.execute("GRANT SELECT ON users TO pg_monitor")
-    old, backup = everything(connection), back_up(target, tmp_path / "backups")
-    for name in names:
-        applier.migrate(RELEASE.migration(name))
-    done = restore_beside(target, identified(target).major, backup, POLICY, shell.run)
-    with target.connect() as restored:
-        assert everything(restored) == old
-    target.drop(done.kept_as)
-
-
-def _fill(connection: Connection, release: Release) -> None:
-    """Write the demo rows whose tables are there."""
-    there = catalog.relations(connection)
-    statements = [
-        item
-        for item in demo_statements(release.demo_files)
-        if all(f"{x.object.schema}.{x.object.name}" in there for x in item.references)
-    ]
-    fill_tables(connection, statements, 0.01)
-    assert sum(catalog.count_rows(connection).values()) > 20
 
 
 # --- kinds of objects ---------------------------------------------------------------------------

@@ -11,7 +11,8 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from runbook_lib.database import Connection, Database
 from runbook_lib.sandbox import Sandbox
 from tests.db.additive import OLDER, releases
-from tests.db.test_revert import everything, seen, state, undo
+from tests.db.snapshots import everything
+from tests.db.test_revert import seen, state, undo
 
 # What it notes of the sources is not the project's.
 set_hypothesis_home_dir(f"{tempfile.gettempdir()}/hypothesis")
@@ -26,27 +27,11 @@ SELECT c.oid::regclass::text AS name,
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND attname = 'oid'
 WHERE relnamespace = 'pg_catalog'::regnamespace AND relkind = 'r' AND NOT relisshared ORDER BY 1
 """
-RIGHTS = """
-SELECT 'relation' AS kind, oid::regclass::text AS name, relowner AS owner, relacl::text AS acl
-FROM pg_class WHERE oid >= 16384 AND relname !~ '^pg_toast' AND relname !~ '^_prisma'
-UNION ALL SELECT 'column', format('%s.%s', attrelid::regclass, attname), 0, attacl::text
-FROM pg_attribute WHERE attacl IS NOT NULL AND attrelid >= 16384
-UNION ALL SELECT 'function', oid::regprocedure::text, proowner, proacl::text
-FROM pg_proc WHERE oid >= 16384
-UNION ALL SELECT 'type', oid::regtype::text, typowner, typacl::text FROM pg_type WHERE oid >= 16384
-UNION ALL SELECT 'schema', nspname, nspowner, nspacl::text FROM pg_namespace
-ORDER BY 1, 2
-"""
-COMMENTS = """
-SELECT objoid, classoid, objsubid, description FROM pg_description WHERE objoid >= 16384
-ORDER BY 1, 2, 3
-"""
 
 
 def all_of(connection: Connection) -> dict[str, object]:
     """Return all that has to be as it was, in every schema."""
-    more = {"catalogs": CATALOGS, "rights": RIGHTS, "comments": COMMENTS}
-    return everything(connection) | {name: connection.rows(sql) for name, sql in more.items()}
+    return everything(connection) | {"catalogs": connection.rows(CATALOGS)}
 
 
 @pytest.fixture(scope="module")

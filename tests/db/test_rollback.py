@@ -327,3 +327,11 @@ def test_a_restore_in_place_drops_whatever_the_archive_does_not_know(
     replaced(target, backup, before, {"public.organizations": 1, "theirs.t": 0}, shell.run)
     with target.connect() as connection:
         assert state(connection) == (backup.schema_fingerprint, dict(backup.rows))
+
+
+def test_a_restore_in_place_is_not_done_where_it_is_not_what_the_backup_recorded(
+    target: Database, backup: Backup, before: Snapshot
+) -> None:
+    other = replace(backup, checksums={**backup.checksums, "public.users": "1"})
+    with pytest.raises(GateError, match="not what the backup recorded"):
+        replaced(target, other, before, {"public.organizations": 1}, shell.run)

@@ -6,11 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from runbook_lib import catalog
+from runbook_lib.apply import Applier
+from runbook_lib.changes import touched
 from runbook_lib.database import Database
+from runbook_lib.evidence import Journal
+from runbook_lib.policy import Policy
 from runbook_lib.sandbox import Sandbox
-from tests.faults.bench import Bench, State
+from tests.db.snapshots import SHOP, back_up, identified
+from tests.faults.bench import POLICY, Bench, State
 from tests.faults.driver import drive
 from tests.faults.scenarios import Scenario
+from tests.faults.shop import RELEASE, Shop, state
+from tests.faults.undoer import Undo
+from tests.releases import migration_of
 
 MakeBench = Callable[[Scenario], Bench]
 Undisturbed = Callable[[Scenario], State]
@@ -48,3 +57,40 @@ def undisturbed(server: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Un
         return _undisturbed[scenario]
 
     return run
+
+
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """Run a server that these tests alone use, and may stop."""
+    with Sandbox(tmp_path_factory.mktemp("own")) as sandbox:
+        with Database(sandbox.conninfo()).connect() as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")  # the system's cache outlives it
+            connection.rows("SELECT pg_reload_conf()")
+        yield sandbox
+        sandbox.stop()
+
+
+@pytest.fixture
+def shop(own_server: Sandbox, tmp_path: Path) -> Iterator[Shop]:
+    """Make the shop, back it up, and apply the release."""
+    database = Database(own_server.conninfo(f"test_{uuid.uuid4().hex[:12]}"))
+    database.create(database.dbname)
+    with database.connect() as connection:
+        connection.execute(SHOP)
+        before = catalog.take_snapshot(connection, settings=True)
+    old, backup = state(database), back_up(database, tmp_path / "backups")
+    with database.connect() as connection:
+        connection.execute("INSERT INTO users VALUES (21, 'new')")
+    written = state(database)
+    migration = migration_of(tmp_path, RELEASE)
+    Applier(database, Policy(), Journal(tmp_path / "journal.jsonl")).migrate(migration)
+    new = state(database)
+    with database.connect() as connection:
+        marks = touched(before, catalog.take_snapshot(connection, settings=True))
+    parameters, major = dict(database.parameters), identified(database).major
+    lost = {"public.users": 21, "public.organizations": 1}
+    told = parameters, dict(POLICY), before, marks, (migration,), lost, backup, major
+    made = Shop(database, Undo(tmp_path, *told), old, written, new)
+    yield made
+    for name in [database.dbname, *made.beside()]:
+        database.drop(name)

@@ -24,9 +24,10 @@ from runbook_lib.model import Migration
 from runbook_lib.observed import Backup
 from runbook_lib.policy import Policy
 from runbook_lib.revert import diagnose, revert
-from runbook_lib.rollback import restore_beside
+from runbook_lib.rollback import restore_beside, restore_in_place
 
 T = TypeVar("T")
+REVERT, RESTORE, IN_PLACE = "revert", "restore", "in place"  # the ways back
 HELD, GO = "held", "go"  # files in the directory of the orders
 COMMIT, PG_RESTORE, HALF = "COMMIT", "pg_restore", "half of pg_restore"
 _PATIENCE = 60.0  # seconds that a held process waits for its test
@@ -54,9 +55,10 @@ class Undo:
     before: Snapshot
     marks: frozenset[str]
     applied: tuple[Migration, ...]
+    accepted: dict[str, int]
     backup: Backup
     major: int
-    restore: bool = False
+    way: str = REVERT
     strike: Strike | None = None
     struck: list[str] = field(default_factory=list)
 
@@ -123,9 +125,13 @@ def _runner(undo: Undo) -> Callable[..., Any]:
 def undo_release(undo: Undo) -> list[str]:
     """Go back as the runbook does; return the drops, or the name under which the old is kept."""
     database, policy = Database(undo.database), Policy(**undo.policy)
-    if undo.restore:
-        run = _runner(undo)
+    run = _runner(undo)
+    if undo.way == RESTORE:
         return [restore_beside(database, undo.major, undo.backup, policy, run).kept_as]
+    if undo.way == IN_PLACE:
+        told = undo.before, undo.accepted, policy, run, str
+        restore_in_place(database, undo.major, undo.backup, *told)
+        return []
     with database.connect() as connection:
         seen = diagnose(connection, undo.before, undo.marks, undo.applied)
     return [item.sql for item in revert(database, policy, seen, seen.data, lambda _: None)]
