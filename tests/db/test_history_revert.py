@@ -88,8 +88,7 @@ def _history(
             with database.connect() as connection:
                 before[FILES - number + 1] = state(connection)
         if number % EVERY == 0:
-            with copied(database) as copy:
-                alone.append(_alone(copy, number, path, single))
+            alone.append(_alone(database, number, path, single))
         run_files(database, {path: single})
     return History(server, database, before, alone)
 
