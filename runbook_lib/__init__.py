@@ -38,9 +38,12 @@ _HOME = {
     "diagnose_target": "undoing",
     "show_losses": "undoing",
     "show_ways": "undoing",
+    "show_hooks": "application",
+    "stop_application": "application",
     "roll_back": "undoing",
     "show_carry": "undoing",
     "carry_forward": "undoing",
+    "start_application": "application",
     "decide": "work",
     "run_phases": "launch",
 }

@@ -3,20 +3,21 @@
 import os
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 from runbook_lib import programs
-from runbook_lib.database import REPLACER, Connection, Database, quote
+from runbook_lib.database import REPLACER, Database, quote
 from runbook_lib.errors import StatementError
 from runbook_lib.queries import load
 from runbook_lib.shell import Runner, replace_argv, restore_argv
 
-_SWAP_TRIES = 10
 _IN_USE = "55006"
-_SESSIONS = """SELECT count(*) FROM pg_stat_activity
-WHERE datname = %(dbname)s AND pid <> pg_backend_pid() AND backend_type <> 'autovacuum worker'"""
-_LEAVING, _LOOK = 3.0, 0.005  # seconds that sessions get to end, and between two looks
+_OID = "SELECT oid FROM pg_database WHERE datname = %(dbname)s"
+_TO_FINISH = 2.0  # seconds for transactions at work, of the 5 that a rename waits
+_LOOK = 0.02  # seconds between two looks at who is connected
 
 
 def restore(
@@ -68,30 +69,39 @@ def scratch_database(maintenance: Database, name: str) -> Iterator[Database]:
         maintenance.drop(name)
 
 
-def _wait_until_left(connection: Connection, dbname: str) -> None:
-    """Wait for sessions that are ending; the server itself would look only every 0.1 s."""
-    until = time.monotonic() + _LEAVING
-    while connection.value(_SESSIONS, {"dbname": dbname}) and time.monotonic() < until:
-        time.sleep(_LOOK)
-
-
 def swap(database: Database, fresh: str, kept: str) -> None:
     """Put ``fresh`` in the place of ``database``, which is kept under another name.
 
-    Both are renamed in one transaction, so that no moment has neither name. A session that connects
-    between the ending of the others and the rename makes the server refuse with 55006: the whole
-    step is tried again.
+    Both are renamed in one transaction, so that no moment has neither name. The first rename locks
+    the database against whoever connects, and gives up after 5 s if it is in use: meanwhile another
+    session ends those that are there. The server lets go of the lock however this ends, so that
+    even a kill leaves no database closed. Raises StatementError where sessions cannot be ended.
     """
-    with database.maintenance().connect() as connection:
-        for attempt in range(1, _SWAP_TRIES + 1):
-            connection.rows(load("end_sessions"), {"dbname": database.dbname})
-            _wait_until_left(connection, database.dbname)
-            try:
-                with connection.transaction():
-                    old, new = quote(database.dbname), quote(fresh)
-                    connection.execute(f"ALTER DATABASE {old} RENAME TO {quote(kept)}")
-                    connection.execute(f"ALTER DATABASE {new} RENAME TO {old}")
-                return
-            except StatementError as error:
-                if error.sqlstate != _IN_USE or attempt == _SWAP_TRIES:
-                    raise
+    old, new = quote(database.dbname), quote(fresh)
+    over = Event()
+    with database.maintenance().connect() as connection, ThreadPoolExecutor(1) as pool:
+        # By its oid: its name is the new one's as soon as this is done.
+        oid = connection.value(_OID, {"dbname": database.dbname})
+        ending = pool.submit(_end_sessions, database.maintenance(), oid, over)
+        try:
+            with connection.transaction():
+                connection.execute(f"ALTER DATABASE {old} RENAME TO {quote(kept)}")
+                connection.execute(f"ALTER DATABASE {new} RENAME TO {old}")
+        except StatementError as error:
+            over.set()
+            if error.sqlstate == _IN_USE:
+                cause = ending.exception()
+                error.message += f" They could not be ended: {cause}" if cause else ""
+                error.remedy = "The database is as it was; end what uses it, and run again."
+            raise
+        finally:
+            over.set()
+
+
+def _end_sessions(maintenance: Database, oid: int, over: Event) -> None:
+    """End who is at rest at once, and everybody else after a time to finish."""
+    until = time.monotonic() + _TO_FINISH
+    with maintenance.connect() as connection:
+        while not over.wait(_LOOK):
+            everybody = time.monotonic() >= until
+            connection.rows(load("end_sessions"), {"oid": oid, "everybody": everybody})

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.errors import ConfigError
-from runbook_lib.policy import Environment, Policy
+from runbook_lib.policy import Application, Environment, Policy
 
 FILE = "environments.toml"
 REHEARSAL_DATA = ("full", "schema")
@@ -17,6 +18,11 @@ BACKUP_FORMATS = ("directory", "custom")
 _COMPRESSION = re.compile(r"(zstd|lz4|gzip)(:\d{1,2})?")
 _POLICY = {item.name: item.type for item in fields(Policy)}
 _PLACE = {item.name: item.type for item in fields(Environment)} | {"embedded": bool}
+_APPLICATION = {item.name: item.type for item in fields(Application)}
+_TABLES = {"policy", "application"}
+_LISTS = ("approvals", "stop", "start")
+_QUOTED = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\$`])*\"""")
+_SHELL = re.compile(r"&&|\|\||[|&;<>()$`]")
 _LIBPQ_VARIABLES = ("PGSERVICE", "PGHOST", "PGHOSTADDR")
 
 
@@ -45,27 +51,36 @@ def read_environment(root: Path, name: str) -> Environment:
         message = f"There is no environment '{name}'."
         raise ConfigError(message, path=path, remedy=f"Use one of: {known}.")
     table = dict(tables[name])
-    policy = table.pop("policy", {})
-    if not isinstance(policy, dict):
-        message = f"[{name}] policy = {policy!r} is not a table."
-        raise ConfigError(message, path=path, remedy=f"Write it as [{name}.policy].")
+    policy = Policy(**_table(path, name, "policy", table, _POLICY))
+    application = Application(**_table(path, name, "application", table, _APPLICATION))
     _check_keys(path, name, table, _PLACE)
-    _check_keys(path, f"{name}.policy", policy, _POLICY)
-    if "approvals" in policy:
-        policy["approvals"] = tuple(policy["approvals"])
-    _check_words(path, name, Policy(**policy))
+    _check_words(path, name, policy)
+    _check_commands(path, f"{name}.application", application)
     if "dbname" not in table:
         raise ConfigError(f"[{name}] has no dbname.", path=path, remedy="Add it.")
-    return Environment(name=name, policy=Policy(**policy), **{"embedded": False, **table})
+    place = {"embedded": False, **table}
+    return Environment(name=name, policy=policy, application=application, **place)
+
+
+def _table(
+    path: Path, name: str, key: str, table: dict[str, Any], known: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Take a table out of an environment's, its lists as tuples."""
+    found = table.pop(key, {})
+    if not isinstance(found, dict):
+        message = f"[{name}] {key} = {found!r} is not a table."
+        raise ConfigError(message, path=path, remedy=f"Write it as [{name}.{key}].")
+    _check_keys(path, f"{name}.{key}", found, known)
+    return {k: tuple(value) if isinstance(value, list) else value for k, value in found.items()}
 
 
 def _check_keys(path: Path, where: str, table: Mapping[str, Any], known: Mapping[str, Any]) -> None:
     for key, value in table.items():
-        if key not in known or key in {"name", "policy"}:
-            names = ", ".join(sorted(set(known) - {"name", "policy"}))
+        if key not in known or key == "name":
+            names = ", ".join(sorted(set(known) - {"name", *_TABLES}))
             message = f"[{where}] has an unknown key '{key}'."
             raise ConfigError(message, path=path, remedy=f"The keys are: {names}.")
-        kind = {"approvals": list, "embedded": bool}.get(key, known[key])
+        kind = list if key in _LISTS else known[key]
         allowed = (int, float) if kind is float else kind
         right = isinstance(value, allowed) and (kind is bool or not isinstance(value, bool))
         if right and kind is list:
@@ -90,6 +105,31 @@ def _check_words(path: Path, name: str, policy: Policy) -> None:
         if (number := getattr(policy, key)) < 0:
             message = f"[{name}.policy] {key} = {number} is negative."
             raise ConfigError(message, path=path, remedy="Use 0 or more.")
+
+
+def _check_commands(path: Path, where: str, application: Application) -> None:
+    if application.time_limit <= 0:
+        message = f"[{where}] time_limit = {application.time_limit:g} leaves a command no time."
+        raise ConfigError(message, path=path, remedy="Use a number of seconds above 0.")
+    for key in ("stop", "start"):
+        for command in getattr(application, key):
+            if why := _no_command(command):
+                remedy = "Write one program with its arguments; a pipe goes into sh -c '...'."
+                message = f"[{where}] {key}: '{command}' {why}."
+                raise ConfigError(message, path=path, remedy=remedy)
+
+
+def _no_command(text: str) -> str:
+    """Say what keeps a text from being run without a shell, empty for nothing."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        return f"cannot be split into words: {str(error).lower()}"
+    if not words or not words[0]:
+        return "names no program"
+    # Passed on as a word, it would do something else than whoever wrote it meant.
+    found = _SHELL.search(_QUOTED.sub("", text))
+    return f"holds {found[0]}, which only a shell understands" if found else ""
 
 
 def coordinates(environment: Environment) -> tuple[str, str]:

@@ -9,7 +9,7 @@
     ├── TargetError              the server cannot be reached, or is not the right one
     │   └── OutcomeUnknownError  the connection was lost during COMMIT
     ├── StatementError           the server refused a statement, with SQLSTATE, file and line
-    ├── ToolError                a PostgreSQL program (pg_dump, pg_ctl, ...) failed
+    ├── ToolError                a program (pg_dump, pg_ctl, a hook, ...) failed
     └── EvidenceError            a record cannot be written or read, or was edited
 """
 
@@ -95,7 +95,12 @@ class StatementError(RunbookError):
 
 
 class ToolError(RunbookError):
-    """Report a PostgreSQL program that failed or was not found."""
+    """Report a program that failed or was not found.
+
+    ``output`` is what it had said where it was ended at its time limit.
+    """
+
+    output = ""
 
 
 class EvidenceError(RunbookError):

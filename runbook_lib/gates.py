@@ -31,6 +31,14 @@ def check_gate(run: Run) -> None:
         raise _waits(run, "verify")
 
 
+def check_confirmed(run: Run, confirm: str) -> None:
+    """Refuse a rollback that was confirmed for another database; raises GateError."""
+    if confirm != run.target.dbname:
+        message = f"The rollback was confirmed for '{confirm}', another database."
+        remedy = f"Set the parameter confirm to the database's name, {run.target.dbname}."
+        raise GateError(message, remedy=remedy)
+
+
 def _waits(run: Run, name: str) -> GateError:
     other = _BY_NAME[name]
     message = f"{_BY_NAME[run.phase].title} waits for {other.title}, not passed yet."

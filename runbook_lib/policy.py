@@ -72,6 +72,19 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class Application:
+    """Name the commands that stop and start the application, each with ``time_limit`` seconds.
+
+    A command is split into words as a shell does, and runs without one, in the directory of
+    ``environments.toml``.
+    """
+
+    stop: tuple[str, ...] = ()
+    start: tuple[str, ...] = ()
+    time_limit: float = 60.0
+
+
+@dataclass(frozen=True)
 class Environment:
     """Describe one table of ``environments.toml``: where a target is and what its policy is."""
 
@@ -86,3 +99,4 @@ class Environment:
     demo_rows: bool = False
     starts_as: str = ""
     scale: float = 1.0
+    application: Application = Application()

@@ -1,4 +1,4 @@
-"""Run the PostgreSQL programs: the only module that starts a process.
+"""Run other programs: the only module that starts a process.
 
 An argv is built by a plain function and run by `run`; a test reads the first without a server and
 replaces the second. Nothing passes through a shell. A secret travels in the environment, never in
@@ -82,6 +82,7 @@ def run(
     as_account: Account | None = None,
     pass_fds: Sequence[int] = (),
     capture: bool = True,
+    cwd: Path | None = None,
     watch: Callable[[], object] | None = None,
 ) -> Completed:
     """Run a program to its end and return what it said; `timeout` is in seconds.
@@ -108,7 +109,7 @@ def run(
             user=switch.uid if switch else None,
             group=switch.gid if switch else None,
             extra_groups=[] if switch else None,
-            cwd="/" if switch else None,  # the caller's directory may be closed to the account
+            cwd="/" if switch else cwd,  # the caller's directory may be closed to the account
         )
     except OSError as error:
         raise ToolError(f"{words[0]} could not be started: {error.strerror}.") from error
@@ -118,14 +119,17 @@ def run(
         except subprocess.TimeoutExpired as error:
             _end(process)
             message = f"{Path(words[0]).name} did not finish within {timeout:g} s and was ended."
-            raise ToolError(message) from error
+            ended = ToolError(message)
+            said = b"".join(part for part in (error.stdout, error.stderr) if part)
+            ended.output = _masked(said.decode(errors="replace"), env)
+            raise ended from error
         except BaseException:  # an interrupted kernel must not leave pg_dump running
             _end(process)
             raise
     seconds = time.monotonic() - started
     done = Completed(words, process.returncode, out or "", _masked(err or "", env), seconds)
     if check and done.returncode != 0:
-        raise ToolError(_failure(done))
+        raise ToolError(failure(done))
     return done
 
 
@@ -207,7 +211,8 @@ def _end(process: subprocess.Popen[str]) -> None:
         process.kill()
 
 
-def _failure(done: Completed) -> str:
+def failure(done: Completed) -> str:
+    """Say how a program ended that did not end well, with the last lines of its errors."""
     program = Path(done.argv[0]).name
     if done.returncode < 0:
         ending = f"was ended by {signal.Signals(-done.returncode).name}"

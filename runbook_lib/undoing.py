@@ -10,6 +10,7 @@ from runbook_lib.catalog import Snapshot
 from runbook_lib.database import Connection, Database
 from runbook_lib.display import Progress, Table
 from runbook_lib.errors import GateError
+from runbook_lib.gates import check_confirmed
 from runbook_lib.keys import by_kind
 from runbook_lib.model import Migration, StepKind
 from runbook_lib.observed import Backup, Status
@@ -132,10 +133,7 @@ def roll_back(run: Run, confirm: str, way: str = "", accept: str = "") -> Table:
     backup = _backup(run)
     if not confirm:
         return Table("Nothing was rolled back: the parameter confirm is empty", [])
-    if confirm != run.target.dbname:
-        message = f"The rollback was confirmed for '{confirm}', another database."
-        remedy = f"Set the parameter confirm to the database's name, {run.target.dbname}."
-        raise GateError(message, remedy=remedy)
+    check_confirmed(run, confirm)
     accepted = dict(_accepted(accept))
     with run.database.connect() as connection:
         seen = _diagnosis(run, connection)

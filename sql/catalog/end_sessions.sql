@@ -1,4 +1,6 @@
--- End the other sessions of a database that is about to change its name.
+-- End the sessions of a database that is about to change its name: those at rest, or everybody.
 SELECT pg_terminate_backend(pid)
 FROM pg_stat_activity
-WHERE datname = %(dbname)s AND pid <> pg_backend_pid()
+WHERE datid = %(oid)s
+  AND usesysid IS NOT NULL  -- autovacuum has no role: the rename ends it, and not every role may
+  AND (state = 'idle' OR %(everybody)s)

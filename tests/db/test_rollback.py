@@ -1,15 +1,20 @@
 """A rollback restores beside and swaps the names; the brief's own procedure does not roll back."""
 
+import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from runbook_lib import catalog, programs, rollback, shell
+from runbook_lib.archive import swap
 from runbook_lib.catalog import Snapshot
 from runbook_lib.database import Connection, Database
-from runbook_lib.errors import GateError, RunbookError, ToolError
+from runbook_lib.errors import GateError, RunbookError, StatementError, TargetError, ToolError
 from runbook_lib.ledger import take_runner_lock
 from runbook_lib.observed import Backup
 from runbook_lib.rollback import Rollback, restore_beside, restore_in_place
@@ -80,6 +85,114 @@ def test_sessions_that_are_connected_do_not_stop_a_rollback(
             idle.value("SELECT 1")
     with target.connect() as connection:
         assert state(connection)[0] == backup.schema_fingerprint
+
+
+@contextmanager
+def reconnecting(target: Database, clients: int = 8) -> Iterator[None]:
+    """Hold sessions that are never at rest, and open anew the moment they are lost."""
+    over = Event()
+
+    def work() -> None:
+        while not over.is_set():
+            with suppress(TargetError), target.connect() as connection:
+                while not over.is_set():
+                    connection.value("SELECT 1")
+
+    with ThreadPoolExecutor(clients) as pool:
+        working = [pool.submit(work) for _ in range(clients)]
+        try:
+            yield
+        finally:
+            over.set()
+    for each in working:
+        each.result()
+
+
+def test_clients_that_reconnect_at_once_do_not_stop_a_rollback(
+    target: Database, backup: Backup
+) -> None:
+    with reconnecting(target):
+        started = time.monotonic()
+        done = rolled_back(target, backup)
+        assert time.monotonic() - started < 15
+    with target.connect() as connection:
+        assert state(connection)[0] == backup.schema_fingerprint
+    assert databases(target) == sorted([target.dbname, done.kept_as])
+
+
+@pytest.fixture
+def fresh(target: Database) -> Database:
+    """Create what takes the place of the target."""
+    target.create(f"{target.dbname}_fresh")
+    with target.connect() as connection:
+        connection.execute("CREATE TABLE old (id int)")
+    return target.on(f"{target.dbname}_fresh")
+
+
+def is_old(database: Database) -> bool:
+    with database.connect() as connection:
+        return bool(connection.value("SELECT to_regclass('old') IS NOT NULL"))
+
+
+def test_a_transaction_may_end_before_its_session_is_ended(
+    target: Database, fresh: Database
+) -> None:
+    kept = target.on(f"{target.dbname}_kept")
+    with target.connect() as busy, ThreadPoolExecutor(1) as pool:
+        busy.execute("BEGIN; INSERT INTO old VALUES (1)")
+        working = pool.submit(busy.execute, "SELECT pg_sleep(0.7); COMMIT")
+        swap(target, fresh.dbname, kept.dbname)
+        working.result()
+    with kept.connect() as connection:
+        assert connection.value("SELECT count(*) FROM old") == 1
+    assert not is_old(target)
+
+
+def test_a_swap_that_is_cut_off_leaves_the_target_open(target: Database, fresh: Database) -> None:
+    renaming = (
+        "SELECT pid FROM pg_locks JOIN pg_database d ON d.oid = objid AND datname = %(dbname)s "
+        "WHERE classid = 'pg_database'::regclass AND mode = 'AccessExclusiveLock' AND granted"
+    )
+    kept = f"{target.dbname}_kept"
+    with (
+        ThreadPoolExecutor(2) as pool,
+        target.maintenance().connect() as observer,
+        target.connect() as busy,
+    ):
+        busy.execute("BEGIN; INSERT INTO old VALUES (1)")
+        swapping = pool.submit(swap, target, fresh.dbname, kept)
+        while not (found := observer.rows(renaming, {"dbname": target.dbname})):
+            assert not swapping.done()
+        connecting = pool.submit(is_old, target)
+        assert not wait([connecting], timeout=0.3).done  # the door is closed ...
+        observer.value("SELECT pg_terminate_backend(%(pid)s)", found[0])
+        with pytest.raises(TargetError):
+            swapping.result()
+        assert connecting.result(timeout=5)  # ... and opens by itself
+    swap(target, fresh.dbname, kept)
+    assert (is_old(target), is_old(target.on(kept))) == (False, True)
+
+
+def test_a_session_that_may_not_be_ended_stops_the_swap_and_is_named(
+    target: Database, fresh: Database, connection: Connection
+) -> None:
+    role, kept = f"owner_{target.dbname}", f"{target.dbname}_kept"
+    connection.execute(f"CREATE ROLE {role} LOGIN CREATEDB")
+    try:
+        for each in (target, fresh):
+            connection.execute(f"ALTER DATABASE {each.dbname} OWNER TO {role}")
+        owner = Database({**target.parameters, "user": role})
+        with pytest.raises(StatementError, match=r"accessed by other users.*ended: Permission"):
+            swap(owner, fresh.dbname, kept)
+        assert is_old(target)
+        connection.close()
+        swap(owner, fresh.dbname, kept)
+        assert not is_old(target)
+    finally:
+        with target.maintenance().connect() as session:
+            for name in (target.dbname, fresh.dbname, kept):
+                session.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            session.execute(f"DROP ROLE {role}")
 
 
 def test_the_owner_the_encoding_and_the_locale_are_kept(target: Database, backup: Backup) -> None:

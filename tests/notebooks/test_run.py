@@ -135,7 +135,8 @@ class TestAFinishedRun:
 def test_staging_records_what_production_has_as_baseline(tmp_path: Path) -> None:
     project = fresh_project(tmp_path)
     settings = project / "environments.toml"
-    settings.write_text(settings.read_text().replace("scale = 1.0", "scale = 0.05"))
+    hooks = '\n[staging.application]\nstop = ["touch stopped"]\nstart = ["mv stopped started"]\n'
+    settings.write_text(settings.read_text().replace("scale = 1.0", "scale = 0.05") + hooks)
     try:
         done = papermill("notebooks/run.ipynb", "env=staging", project=project)
         assert done.returncode == 0, done.stderr[-3000:]
@@ -156,6 +157,9 @@ def test_staging_records_what_production_has_as_baseline(tmp_path: Path) -> None
         assert back.returncode == 0, back.stderr[-3000:]
         assert record(run, "90_rollback")["rollback"]["way"] == "revert"
         assert fingerprint(project, "citadelbuy_staging") == backup["schema_fingerprint"]
+        acts = [record(run, f"90_{act}_application")["status"] for act in ("stop", "start")]
+        assert acts == ["passed", "passed"]
+        assert (project / "started").exists()
     finally:
         stop(project)
 

@@ -12,13 +12,13 @@ import runbook_lib
 LIBRARY = Path(runbook_lib.__file__).parent
 LAYERS = {  # top to bottom
     "face": "__init__ launch kernels preparation trial approvals migration window conclusion "
-    "undoing work opening gates run targets display",
+    "undoing application work opening gates run targets display",
     "steps": "review prechecks backup rehearsal apply indexes verify monitor rollback signoff "
     "baseline revert carry",
     "means": "changes archive dropping build catalog checks ledger database probe sandbox accounts "
     "locks programs shell evidence queries config release guard builds building buildwatch "
     "duplicates waits traffic health drift sending retries locking position "
-    "backup_files dumping offsite",
+    "backup_files dumping offsite hooks",
     "pure": "plan inverse keys partitions trace holds hazards lock_rules habit_rules losses units "
     "statements recovery bodies effects rewrites objects parameters remedies report",
     "words": "observed model policy findings manifest errors",

@@ -1,5 +1,6 @@
 """environments.toml is read strictly, and a server is named by libpq's conventions."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from runbook_lib import config
 from runbook_lib.errors import ConfigError
+from runbook_lib.policy import Application
 from runbook_lib.queries import PROJECT
 
 TEXT = """[dev]
@@ -168,3 +170,62 @@ def test_a_word_that_is_none_of_a_policys_is_refused(root: Path, line: str, said
 def test_a_compression_is_a_method_with_or_without_a_level(root: Path, word: str) -> None:
     (root / config.FILE).write_text(f'{TEXT}backup_compression = "{word}"\n')
     assert config.read_environment(root, "prod").policy.backup_compression == word
+
+
+def with_application(root: Path, *lines: str) -> Path:
+    (root / config.FILE).write_text("\n".join([TEXT, "[prod.application]", *lines, ""]))
+    return root
+
+
+def test_the_commands_of_the_application_are_read(root: Path) -> None:
+    with_application(root, 'stop = ["pm2 stop all"]', 'start = ["a b", "c"]', "time_limit = 5")
+    found = config.read_environment(root, "prod").application
+    assert found == Application(("pm2 stop all",), ("a b", "c"), 5)
+
+
+def test_without_commands_there_are_none(root: Path) -> None:
+    assert config.read_environment(root, "prod").application == Application((), (), 60.0)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('stopp = ["pm2 stop all"]', "[prod.application] has an unknown key 'stopp'"),
+        ('stop = "pm2 stop all"', "[prod.application] stop = 'pm2 stop all' is not a list"),
+        ("start = [1]", "[prod.application] start = [1] is not a list"),
+        ('time_limit = "60 s"', "[prod.application] time_limit = '60 s' is not a float"),
+        ("time_limit = 0", "[prod.application] time_limit = 0 leaves a command no time"),
+        ('stop = [" "]', "[prod.application] stop: ' ' names no program"),
+        ("""start = ["a 'b"]""", "start: 'a 'b' cannot be split into words: no closing quotation"),
+        ('stop = ["a && b"]', "stop: 'a && b' holds &&, which only a shell understands"),
+        ('stop = ["a", "b|c"]', "stop: 'b|c' holds |, which only a shell understands"),
+        ('stop = ["a > b"]', "stop: 'a > b' holds >, which only a shell understands"),
+        ('stop = ["a $B"]', "stop: 'a $B' holds $, which only a shell understands"),
+        ("""stop = ['a "$B"']""", "holds $, which only a shell understands"),
+    ],
+)
+def test_commands_that_would_not_run_as_meant_are_refused(root: Path, line: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config.read_environment(with_application(root, line), "prod")
+    assert said in caught.value.message
+    assert caught.value.path == str(root / config.FILE)
+    assert caught.value.remedy
+
+
+def test_an_application_that_is_no_table_is_refused(root: Path) -> None:
+    error = refused(root, 'url_variable = "SHOP_URL"\n', 'application = "pm2"\n')
+    assert str(error).endswith("'pm2' is not a table. Write it as [prod.application].")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "pm2 stop all",
+        "sh -c 'pm2 jlist | tee $HOME/x && pm2 stop all'",
+        'ssh app1 "pm2 stop all; pm2 save"',
+        r"find /run/app -name lock -exec rm {} \;",
+    ],
+)
+def test_what_is_quoted_is_for_the_program_itself(root: Path, command: str) -> None:
+    with_application(root, f"stop = [{json.dumps(command)}]")
+    assert config.read_environment(root, "prod").application.stop == (command,)
