@@ -167,14 +167,8 @@ def tail(text: str, lines: int = _TAIL_LINES) -> str:
 def _as_argv(words: tuple[str, ...], account: Account | None) -> list[str]:
     if account is None or not account.namespace:
         return list(words)
-    return [
-        "unshare",
-        "--user",
-        f"--map-user={account.uid}",
-        f"--map-group={account.gid}",
-        "--",
-        *words,
-    ]
+    mapped = f"--map-user={account.uid}", f"--map-group={account.gid}"
+    return ["unshare", "--user", *mapped, "--", *words]
 
 
 def _merged(env: Environment | None) -> dict[str, str]:
