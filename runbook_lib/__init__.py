@@ -38,6 +38,7 @@ _HOME = {
     "diagnose_target": "undoing",
     "show_losses": "undoing",
     "show_ways": "undoing",
+    "choose_way": "undoing",
     "show_hooks": "application",
     "stop_application": "application",
     "roll_back": "undoing",

@@ -9,6 +9,7 @@ from runbook_lib.carry import Carried, carry, compare
 from runbook_lib.catalog import Snapshot
 from runbook_lib.database import Connection, Database
 from runbook_lib.display import Progress, Table
+from runbook_lib.dropping import refuse_losses
 from runbook_lib.errors import GateError
 from runbook_lib.gates import check_confirmed
 from runbook_lib.keys import by_kind
@@ -123,6 +124,38 @@ def show_ways(run: Run) -> Table:
     return Table(caption, rows)
 
 
+def choose_way(run: Run, confirm: str, way: str = "", accept: str = "") -> Table:
+    """Show the way that the rollback takes, and refuse before anything is stopped what it would.
+
+    Raises GateError as roll_back does, also where what the way would lose is not accepted.
+    """
+    backup = _backup(run)
+    if not confirm:
+        return Table("No way is taken: the parameter confirm is empty", [])
+    check_confirmed(run, confirm)
+    chosen, seen, accepted = _choose(run, way, accept)
+    if chosen == REVERT and seen is not None:
+        refuse_losses(seen.data, accepted)
+    if chosen == IN_PLACE:
+        with run.database.connect() as connection:
+            written = rollback.losses(connection, backup)
+        refuse_losses({item.table: item.now for item in written}, accepted)
+    return Table(f"The rollback takes the way '{chosen}'", [])
+
+
+def _choose(run: Run, way: str, accept: str) -> tuple[str, Diagnosis | None, dict[str, int]]:
+    """Return the way, what it is chosen by, and what may be lost by it."""
+    accepted = dict(_accepted(accept))
+    with run.database.connect() as connection:
+        seen = _diagnosis(run, connection)
+    chosen = way or (REVERT if accepted else _cheapest(seen))
+    if chosen not in {REVERT, RESTORE, IN_PLACE}:
+        message = f"'{way}' is no way back." if way else "Every way back loses something."
+        remedy = f"Set the parameter way to '{REVERT}', '{RESTORE}' or '{IN_PLACE}'."
+        raise GateError(message, remedy=remedy)
+    return chosen, seen, accepted
+
+
 def roll_back(run: Run, confirm: str, way: str = "", accept: str = "") -> Table:
     """Go back by ``way``, empty for the cheapest that loses nothing; compared with what was.
 
@@ -134,14 +167,7 @@ def roll_back(run: Run, confirm: str, way: str = "", accept: str = "") -> Table:
     if not confirm:
         return Table("Nothing was rolled back: the parameter confirm is empty", [])
     check_confirmed(run, confirm)
-    accepted = dict(_accepted(accept))
-    with run.database.connect() as connection:
-        seen = _diagnosis(run, connection)
-    chosen = way or (REVERT if accepted else _cheapest(seen))
-    if chosen not in {REVERT, RESTORE, IN_PLACE}:
-        message = f"'{way}' is no way back." if way else "Every way back loses something."
-        remedy = f"Set the parameter way to '{REVERT}', '{RESTORE}' or '{IN_PLACE}'."
-        raise GateError(message, remedy=remedy)
+    chosen, seen, accepted = _choose(run, way, accept)
     if chosen == RESTORE:
         return _restore(run, backup)
     if chosen == IN_PLACE and seen is not None:

@@ -153,7 +153,11 @@ def test_staging_records_what_production_has_as_baseline(tmp_path: Path) -> None
         assert backup["rows"]["public.orders"] > 1000
         assert record(run, "rehearsal")["reverted"] == ""
         confirm = "confirm=citadelbuy_staging"
-        back = papermill("notebooks/90_rollback.ipynb", "env=staging", confirm, project=project)
+        told = "notebooks/90_rollback.ipynb", "env=staging", confirm
+        astray = papermill(*told, "way=backwards", project=project)
+        assert "'backwards' is no way back" in astray.stderr
+        assert not (project / "stopped").exists()  # it was refused before anything was stopped
+        back = papermill(*told, project=project)
         assert back.returncode == 0, back.stderr[-3000:]
         assert record(run, "90_rollback")["rollback"]["way"] == "revert"
         assert fingerprint(project, "citadelbuy_staging") == backup["schema_fingerprint"]
