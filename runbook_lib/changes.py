@@ -201,6 +201,20 @@ def expected(before: Snapshot, now: Snapshot, marks: Set[str]) -> Snapshot:
     return Snapshot({key: item.objects[key] for key, item in sources if key in item.objects})
 
 
+def expected_settings(
+    before: Snapshot, now: Snapshot, marks: Set[str]
+) -> Mapping[tuple[str, str], str]:
+    """Return by what and key how it has to be set after the way back, as expected does."""
+    own = _settings_marked(before, marks) | _settings_marked(now, marks)
+    there = {item: back for item, back in set_by_name(now).items() if item not in own}
+    return there | {item: back for item, back in set_by_name(before).items() if item in own}
+
+
+def set_by_name(snapshot: Snapshot) -> Mapping[tuple[str, str], str]:
+    """Return by what and key the statement that sets it."""
+    return {(what, key): back for what, key, back, _ in _named(snapshot)}
+
+
 def _marked(snapshot: Snapshot, marks: Set[str]) -> frozenset[str]:
     return frozenset(key for address, key in snapshot.addresses.items() if address in marks)
 

@@ -191,8 +191,13 @@ def _undo_here(
     rebuilt = [item for key in found.enums for item in _rebuild(connection, found, key)]
     undo_all(connection, rebuilt, tell)
     after = catalog.snapshot_here(connection, settings=True)
+    # What was created again came with the rights that new objects get.
+    again = changes.compare(before, after, marks | changes.touched(now, after)).ways_back()
+    if again:
+        undo_all(connection, again, tell)
+        after = catalog.snapshot_here(connection, settings=True)
     _refuse_differences(before, now, after, marks)
-    return (*sent, *ways, *rebuilt)
+    return (*sent, *ways, *rebuilt, *again)
 
 
 def _send_down(
@@ -265,8 +270,10 @@ def _refuse_differences(before: Snapshot, now: Snapshot, after: Snapshot, marks:
     wanted = changes.expected(before, now, marks)
     words = [str(item) for item in catalog.difference(wanted, after)]
     if not words:
-        left = changes.differing(before, after, marks)
-        words = [f"{what} of {key}" for what, key, _, _ in left]
+        settings, found = changes.expected_settings(before, now, marks), changes.set_by_name(after)
+        keys = sorted(settings.keys() | found.keys())
+        left = [item for item in keys if settings.get(item) != found.get(item)]
+        words = [f"{what} of {key} is another" for what, key in left]
     if words:
         message = (
             f"The revert would not lead back, and nothing was changed: {'; '.join(words[:3])}."

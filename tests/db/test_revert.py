@@ -25,8 +25,11 @@ INSERT INTO users (name) SELECT 'u' || n FROM generate_series(1, 20) n;
 COMMENT ON TABLE users IS 'who may enter'; GRANT SELECT ON users TO pg_monitor;
 CREATE FUNCTION old_one() RETURNS int LANGUAGE sql AS 'SELECT 1';
 CREATE DOMAIN old_domain AS int;
+REVOKE EXECUTE ON FUNCTION old_one() FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT INSERT ON TABLES TO pg_read_all_data;
 CREATE VIEW names WITH (security_barrier) AS SELECT name FROM users;
 COMMENT ON COLUMN names.name IS 'of a user'; GRANT SELECT ON names TO pg_monitor;
+REVOKE INSERT ON names FROM pg_read_all_data;
 CREATE INDEX users_name ON users (name);
 ALTER TABLE users ADD CONSTRAINT sane CHECK (id > 0);
 ALTER TABLE users ADD CONSTRAINT late CHECK (id > 0) NOT VALID;
@@ -375,6 +378,17 @@ def test_what_somebody_else_set_stays(
             f"SELECT has_table_privilege('pg_monitor', 'users', '{right}')"
         )
     assert connection.value("SELECT obj_description('users'::regclass)") == "theirs"
+
+
+def test_what_somebody_else_granted_on_what_has_to_be_created_again_stops_the_revert(
+    connection: Connection, target: Database, made: Callable[[str], Diagnosis]
+) -> None:
+    diagnosis = made("CREATE OR REPLACE VIEW names AS SELECT name, id FROM users")
+    connection.execute("GRANT UPDATE ON names TO pg_monitor")
+    was = settings(connection)
+    with pytest.raises(GateError, match=r"UPDATE to pg_monitor by .* of view public\.names"):
+        undo(target, diagnosis)
+    assert settings(connection) == was
 
 
 def test_a_revert_that_would_not_lead_back_changes_nothing(
