@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from runbook_lib.catalog import Setting, Snapshot
 from runbook_lib.inverse import Undo, drops, part_of
-from runbook_lib.keys import NOUNS, RELATIONS, last, owner, parts, signature, split
+from runbook_lib.keys import NOUNS, RELATIONS, TABLES, last, owner, parts, signature, split
 
 OWNER, DEFINITION, LABELS = "owner", "definition", "labels"
 _VIEWS = ("view", "materialized view")
@@ -108,7 +108,19 @@ class Changes:
     def stuck(self, done: Iterable[Undo]) -> tuple[str, ...]:
         """Return the keys of what is another now and has no way back among these."""
         ways = {item.key for item in done} | set(self.enums)
-        return tuple(x for x in self.changed() if x not in ways and not _view_of(x) & ways)
+        left = {x for x in self.changed() if x not in ways and not _view_of(x) & ways}
+        return tuple(sorted(left | self._emptied()))
+
+    def _emptied(self) -> set[str]:
+        """Return what held data and is gone, though something of its name may be there again."""
+        gone = _marked_gone(self.before, self.now, self.marks)
+        views = {name for x in self.before.objects for kind, name in [split(x)] if kind in _VIEWS}
+        return {
+            key
+            for key in gone
+            for kind, name in [split(key)]
+            if kind in {*TABLES, "sequence"} or (kind == "column" and owner(name) not in views)
+        }
 
     def changed(self) -> tuple[str, ...]:
         """Return the keys of what was there before and is another now, or gone."""
@@ -217,6 +229,11 @@ def set_by_name(snapshot: Snapshot) -> Mapping[tuple[str, str], str]:
 
 def _marked(snapshot: Snapshot, marks: Set[str]) -> frozenset[str]:
     return frozenset(key for address, key in snapshot.addresses.items() if address in marks)
+
+
+def _marked_gone(before: Snapshot, now: Snapshot, marks: Set[str]) -> set[str]:
+    addresses = before.addresses.items()
+    return {key for a, key in addresses if a in marks and a not in now.addresses}
 
 
 def _settings_marked(snapshot: Snapshot, marks: Set[str]) -> set[tuple[str, str]]:

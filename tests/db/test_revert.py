@@ -336,6 +336,12 @@ def test_what_was_changed_is_set_back(
         ("ALTER TABLE users DROP name CASCADE", "column public.users.name"),
         ("DROP TABLE users CASCADE", "table public.users"),
         ("ALTER TABLE users ALTER name TYPE varchar(99)", "column public.users.name"),
+        # The schema is as it was, and the rows are gone.
+        ("DROP TABLE other.t; CREATE TABLE other.t (id int)", "table other.t"),
+        (
+            "ALTER TABLE users DROP name; ALTER TABLE users ADD name text",
+            "column public.users.name",
+        ),
     ],
 )
 def test_what_no_statement_takes_back_is_named_and_needs_a_restore(
