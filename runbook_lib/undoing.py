@@ -33,6 +33,8 @@ def diagnose_target(run: Run) -> Table:
     drops = [drop.key for drop in inverse.drops(seen.made, seen.now.objects)]
     rows = [_named("applied migrations", seen.migrations)]
     rows += [_named(f"changed or gone: {kind}", x) for kind, x in by_kind(seen.changed).items()]
+    sets = [item.sql for item in seen.undone if item.key in seen.before.objects]
+    rows += [_named("a revert sets back", sets)] if sets else []
     if not seen.revertible:
         rows.append(_named("has no way back but a restore", seen.stuck))
     rows += [_named(f"created: {kind}", names) for kind, names in by_kind(drops).items()]
