@@ -8,6 +8,8 @@ from runbook_lib.inverse import Undo, drops, part_of
 from runbook_lib.keys import NOUNS, RELATIONS, TABLES, last, owner, parts, signature, split
 
 OWNER, DEFINITION, LABELS = "owner", "definition", "labels"
+# What is set otherwise, on which key, and how it is set before and now.
+Differing = tuple[str, str, Setting | None, Setting | None]
 _VIEWS = ("view", "materialized view")
 # Names are given back from the outside to the inside: what is inside is named by it.
 _ROUNDS: tuple[Sequence[str], ...] = (
@@ -77,7 +79,8 @@ def _move(have: str, want: str, objects: Mapping[str, str]) -> str:
 class Changes:
     """Hold what differs, by key, where every object has the name that it had before.
 
-    ``made`` is new; ``gone`` was there; ``remade`` can only be dropped and created again.
+    ``made`` is new; ``gone`` was there; ``remade`` can only be dropped and created again;
+    ``settings`` are what is set otherwise on older objects.
     """
 
     before: Snapshot
@@ -86,6 +89,7 @@ class Changes:
     made: frozenset[str]
     gone: frozenset[str]
     remade: frozenset[str]
+    settings: tuple[Differing, ...]
 
     @property
     def dropped(self) -> frozenset[str]:
@@ -97,7 +101,7 @@ class Changes:
         """Return the enums whose labels are others now."""
         return tuple(
             key
-            for what, key, was, is_now in self._settings()
+            for what, key, was, is_now in self.settings
             if what == LABELS and was and is_now and key not in self.dropped
         )
 
@@ -147,16 +151,12 @@ class Changes:
         rebuilt = {*self.gone, *self.dropped, *self.enums}
         found = [
             (key, what == OWNER, was.back if was else "", is_now.away if is_now else "")
-            for what, key, was, is_now in self._settings()
+            for what, key, was, is_now in self.settings
             if key not in rebuilt and not _view_of(key) & rebuilt and what != LABELS
         ]
         yield from (Undo(key, back) for key, owns, back, _ in found if owns)
         yield from (Undo(key, away) for key, _, _, away in found if away)
         yield from (Undo(key, back) for key, owns, back, _ in found if back and not owns)
-
-    def _settings(self) -> Iterator[tuple[str, str, Setting | None, Setting | None]]:
-        """Yield what is set otherwise on older objects: before and now."""
-        yield from differing(self.before, self.now, self.marks)
 
 
 def compare(before: Snapshot, now: Snapshot, marks: Set[str]) -> Changes:
@@ -165,14 +165,16 @@ def compare(before: Snapshot, now: Snapshot, marks: Set[str]) -> Changes:
     gone = _marked(before, marks) - now.objects.keys()
     made_columns = {owner(split(key)[1]) for key in made if key.startswith("column ")}
     remade = set()
-    for what, key, old, new in differing(before, now, marks):
+    settings = tuple(_differing(before, now, marks))
+    for what, key, old, new in settings:
         kind, name = split(key) if key in before.objects else ("", "")
         if what != DEFINITION or old is None or new is None:
             continue
         if kind != "function" and (kind != "view" or name in made_columns):
             remade.add(key)
     inside = {key for key in made | gone if _view_of(key) & (remade | gone)}
-    return Changes(before, now, marks, made - inside, frozenset(gone - inside), frozenset(remade))
+    left = made - inside, frozenset(gone - inside), frozenset(remade)
+    return Changes(before, now, marks, *left, settings)
 
 
 def _view_of(key: str) -> set[str]:
@@ -192,10 +194,7 @@ def created(before: Snapshot, now: Snapshot, marks: Set[str]) -> frozenset[str]:
     return frozenset(new - before.objects.keys())
 
 
-def differing(
-    before: Snapshot, now: Snapshot, marks: Set[str]
-) -> Iterator[tuple[str, str, Setting | None, Setting | None]]:
-    """Yield what is set otherwise on older objects, and was touched: what, key, before, now."""
+def _differing(before: Snapshot, now: Snapshot, marks: Set[str]) -> Iterator[Differing]:
     old, new = ({item[:2]: item[2:] for item in _named(item)} for item in (before, now))
     own = _settings_marked(before, marks) | _settings_marked(now, marks)
     for what, key in [*old, *(item for item in new if item not in old)]:

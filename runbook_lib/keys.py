@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import cache
 
 _PART = re.compile(r'"(?:[^"]|"")*"|[^."]+')
 _NAME = re.compile(r'"(?:[^"]|"")*"|[^."(]+')
@@ -27,6 +28,7 @@ NOUNS = {  # what a kind is called in a statement
 _KINDS = sorted(NOUNS, key=len, reverse=True)  # "partitioned table" before "table"
 
 
+@cache
 def split(key: str) -> tuple[str, str]:
     """Return kind and qualified name of a key."""
     kind = next(kind for kind in _KINDS if key.startswith(f"{kind} "))

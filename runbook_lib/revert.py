@@ -61,21 +61,24 @@ class Diagnosis:
 
 
 def diagnose(
-    connection: Connection, before: Snapshot, marks: Set[str], applied: Sequence[Migration]
+    connection: Connection, before: Snapshot, marks: Set[str] | None, applied: Sequence[Migration]
 ) -> Diagnosis:
     """Compare the target with what it was; ``marks`` are what the run's steps touched.
 
-    ``applied`` are its migrations that the ledger calls applied, in order.
+    None stands for all that differs, where nobody else was there. ``applied`` are the run's
+    migrations that the ledger calls applied, in order.
     """
     now = catalog.take_snapshot(connection, settings=True)
+    marks = changes.touched(before, now) if marks is None else marks
     seen = changes.compare(before, now, marks)
     moved = changes.moves(before, now, marks)
     # Under moved names nothing is as it was: what can be set back shows once they are back.
-    undone = (*moved, *inverse.drops(seen.made, now.objects)) if moved else seen.ways_back()
-    gone = {key for address, key in before.addresses.items() if address not in now.addresses}
-    stuck = seen.stuck(seen.ways_back())
+    undone = seen.ways_back()
+    stuck = seen.stuck(undone)
     if moved:
-        stuck = tuple(key for key in stuck if key in gone)
+        undone = (*moved, *inverse.drops(seen.made, now.objects))
+        there = {key for address, key in before.addresses.items() if address in now.addresses}
+        stuck = tuple(key for key in stuck if key not in there)
     strangers = {item.key for item in catalog.difference(before, now)}
     strangers -= {*seen.made, *seen.changed()}
     moved_here = {now.addresses.get(a) for a in before.addresses if a in marks}
@@ -191,9 +194,10 @@ def _undo_here(
     rebuilt = [item for key in found.enums for item in _rebuild(connection, found, key)]
     undo_all(connection, rebuilt, tell)
     after = catalog.snapshot_here(connection, settings=True)
-    # What was created again came with the rights that new objects get.
-    again = changes.compare(before, after, marks | changes.touched(now, after)).ways_back()
-    if again:
+    again: tuple[Undo, ...] = ()
+    if found.gone or found.remade or found.enums:
+        # What was created again came with the rights that new objects get.
+        again = changes.compare(before, after, marks | changes.touched(now, after)).ways_back()
         undo_all(connection, again, tell)
         after = catalog.snapshot_here(connection, settings=True)
     _refuse_differences(before, now, after, marks)

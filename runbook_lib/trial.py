@@ -5,10 +5,9 @@ from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
 from typing import Any
 
-from runbook_lib import catalog, rehearsal, shell, units
+from runbook_lib import rehearsal, shell, units
 from runbook_lib.apply import Applier
 from runbook_lib.catalog import Snapshot
-from runbook_lib.changes import touched
 from runbook_lib.checks import run_checks
 from runbook_lib.database import CleanSession, Connection, Database, names
 from runbook_lib.display import Chart, Progress, Table
@@ -90,8 +89,7 @@ def _reverted(run: Run, copy: Database, before: Snapshot) -> str:
         run.release.migration(step.name) for step in run.plan.steps if step.kind is StepKind.APPLY
     ]
     with copy.connect() as connection:
-        now = catalog.take_snapshot(connection, settings=True)
-        seen = diagnose(connection, before, touched(before, now), applied)
+        seen = diagnose(connection, before, None, applied)
     if not seen.revertible:
         return f"no statement takes back what it changes: {', '.join(seen.stuck[:3])}"
     alone = replace(run.policy, concurrent_indexes=False)  # nobody else is there
