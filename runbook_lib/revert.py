@@ -222,13 +222,13 @@ def _rebuild(connection: Connection, found: changes.Changes, key: str) -> Sequen
     A row that has a label that goes makes it fail (SQLSTATE 22P02), and so nothing is changed.
     """
     name = split(key)[1]
-    labels = [_LABEL.findall(item.objects[key]) for item in (found.before, found.now)]
+    sets = next(both for what, of, *both in found.settings if (what, of) == (changes.LABELS, key))
+    created, now = (item.back if item else "" for item in sets)
+    labels = [_LABEL.findall(text.partition(" AS ENUM ")[2]) for text in (created, now)]
     if len(labels[0]) == len(labels[1]):
         pairs = [pair for pair in zip(*labels, strict=True) if pair[0] != pair[1]]
-        return [Undo(key, f"ALTER TYPE {name} RENAME VALUE {now} TO {was}") for was, now in pairs]
+        return [Undo(key, f"ALTER TYPE {name} RENAME VALUE {new} TO {old}") for old, new in pairs]
     old = f"{parts(name)[0]}.{_OLD_ENUM}"
-    address = next(a for a, item in found.before.addresses.items() if item == key)
-    created = found.before.settings[f"{address} {changes.LABELS}"].back
     statements = [f"ALTER TYPE {name} RENAME TO {_OLD_ENUM}", created]
     for row in connection.rows(load("enum_columns"), {"type": name}):
         table, column, many = row["table"], row["column"], "[]" if row["many"] else ""

@@ -36,7 +36,7 @@ ALTER TABLE users ADD CONSTRAINT late CHECK (id > 0) NOT VALID;
 CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
 CREATE TRIGGER old_trigger BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION stamp();
 CREATE TYPE feeling AS ENUM ('fine', 'sad');
-GRANT USAGE ON TYPE feeling TO pg_monitor; COMMENT ON TYPE feeling IS 'how it goes';
+GRANT USAGE ON TYPE feeling TO pg_monitor; COMMENT ON TYPE feeling IS 'how ''it'' goes';
 CREATE TABLE moods (m feeling NOT NULL DEFAULT 'fine', all_of feeling[]);
 INSERT INTO moods VALUES ('sad', '{fine,sad}'); CREATE INDEX moods_m ON moods (m);
 CREATE SCHEMA other; CREATE TABLE other.t (id int);
@@ -314,6 +314,7 @@ CHANGED = (
     "ALTER TABLE users RENAME CONSTRAINT sane TO saner; ALTER SCHEMA other RENAME TO another",
     "ALTER TYPE feeling ADD VALUE 'so so' BEFORE 'sad'",
     "ALTER TYPE feeling RENAME VALUE 'sad' TO 'blue'",
+    "ALTER TYPE feeling ADD VALUE 'so so'; COMMENT ON TYPE feeling IS NULL",
 )
 
 
