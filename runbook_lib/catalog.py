@@ -89,6 +89,7 @@ def take_snapshot(connection: Connection, *, settings: bool = False) -> Snapshot
 
 def snapshot_here(connection: Connection, *, settings: bool = False) -> Snapshot:
     """Read the schema inside the transaction that is open, as that transaction sees it."""
+    path = connection.value("SHOW search_path")
     connection.execute("SET LOCAL search_path = pg_catalog")
     objects, addresses = dict[str, str](), dict[str, str]()
     for part in _PARTS:
@@ -96,6 +97,7 @@ def snapshot_here(connection: Connection, *, settings: bool = False) -> Snapshot
             objects[row["key"]] = row["definition"] or ""
             addresses[row["address"]] = row["key"]
     rows = connection.rows(load("settings")) if settings else ()
+    connection.rows("SELECT set_config('search_path', %(path)s, true)", {"path": path})
     marks = {f"{row['address']} {row['what']}": Setting(row["back"], row["away"]) for row in rows}
     return Snapshot(objects, addresses, marks)
 

@@ -8,6 +8,7 @@ from runbook_lib.inverse import Undo, drops, part_of
 from runbook_lib.keys import NOUNS, RELATIONS, TABLES, last, owner, parts, signature, split
 
 OWNER, DEFINITION, LABELS = "owner", "definition", "labels"
+Name = tuple[str, str]  # what is set, and the key of what it is set on
 # What is set otherwise, on which key, and how it is set before and now.
 Differing = tuple[str, str, Setting | None, Setting | None]
 _VIEWS = ("view", "materialized view")
@@ -117,7 +118,11 @@ class Changes:
 
     def _emptied(self) -> set[str]:
         """Return what held data and is gone, though something of its name may be there again."""
-        gone = _marked_gone(self.before, self.now, self.marks)
+        gone = {
+            key
+            for address, key in self.before.addresses.items()
+            if address in self.marks and address not in self.now.addresses
+        }
         views = {name for x in self.before.objects for kind, name in [split(x)] if kind in _VIEWS}
         return {
             key
@@ -128,20 +133,24 @@ class Changes:
 
     def changed(self) -> tuple[str, ...]:
         """Return the keys of what was there before and is another now, or gone."""
-        own = _marked(self.before, self.marks) | _marked(self.now, self.marks)
+        own = _marked(self.before, self.now, self.marks)
         objects, now = self.before.objects, self.now.objects
         return tuple(sorted(key for key in own & objects.keys() if objects[key] != now.get(key)))
 
     def again(self, key: str) -> Iterator[Undo]:
         """Yield what gives an object that was created again all that was set on it."""
-        for what, of, back, _ in _named(self.before):
+        for (what, of), setting in by_name(self.before).items():
             if (of == key or key in _view_of(of)) and what not in {DEFINITION, LABELS}:
-                yield Undo(key, back)
+                yield Undo(key, setting.back)
 
     def _created_again(self) -> Iterator[Undo]:
         lost = self.gone | self.remade
-        found = [item for item in _named(self.before) if item[1] in lost]
-        again = {key: back for what, key, back, _ in found if what == DEFINITION}
+        found = by_name(self.before).items()
+        again = {
+            key: setting.back
+            for (what, key), setting in found
+            if what == DEFINITION and key in lost
+        }
         yield from (Undo(key, back) for key, back in again.items())
         for key in again:
             yield from self.again(key)
@@ -162,7 +171,7 @@ class Changes:
 def compare(before: Snapshot, now: Snapshot, marks: Set[str]) -> Changes:
     """Tell new, gone and changed objects apart; ``marks`` are those that a run touched."""
     made = created(before, now, marks)
-    gone = _marked(before, marks) - now.objects.keys()
+    gone = (_marked(before, now, marks) & before.objects.keys()) - now.objects.keys()
     made_columns = {owner(split(key)[1]) for key in made if key.startswith("column ")}
     remade = set()
     settings = tuple(_differing(before, now, marks))
@@ -195,56 +204,46 @@ def created(before: Snapshot, now: Snapshot, marks: Set[str]) -> frozenset[str]:
 
 
 def _differing(before: Snapshot, now: Snapshot, marks: Set[str]) -> Iterator[Differing]:
-    old, new = ({item[:2]: item[2:] for item in _named(item)} for item in (before, now))
-    own = _settings_marked(before, marks) | _settings_marked(now, marks)
-    for what, key in [*old, *(item for item in new if item not in old)]:
-        was, is_now = old.get((what, key)), new.get((what, key))
+    old, new = by_name(before), by_name(now)
+    own = _settings_marked(before, now, marks)
+    for name in [*old, *(item for item in new if item not in old)]:
+        what, key = name
         known = key in before.objects or " " not in key  # a snapshot leaves some objects out
-        if was != is_now and (what, key) in own and known:
-            yield what, key, Setting(*was) if was else None, Setting(*is_now) if is_now else None
+        if old.get(name) != new.get(name) and name in own and known:
+            yield what, key, old.get(name), new.get(name)
 
 
 def expected(before: Snapshot, now: Snapshot, marks: Set[str]) -> Snapshot:
     """Return the schema as it has to be after the way back: what others changed stays so."""
-    own = _marked(before, marks) | _marked(now, marks)
+    own = _marked(before, now, marks)
     keys = before.objects.keys() | now.objects.keys()
     sources = ((key, before if key in own else now) for key in keys)
     return Snapshot({key: item.objects[key] for key, item in sources if key in item.objects})
 
 
-def expected_settings(
-    before: Snapshot, now: Snapshot, marks: Set[str]
-) -> Mapping[tuple[str, str], str]:
-    """Return by what and key how it has to be set after the way back, as expected does."""
-    own = _settings_marked(before, marks) | _settings_marked(now, marks)
-    there = {item: back for item, back in set_by_name(now).items() if item not in own}
-    return there | {item: back for item, back in set_by_name(before).items() if item in own}
+def expected_settings(before: Snapshot, now: Snapshot, marks: Set[str]) -> Mapping[Name, Setting]:
+    """Return how all has to be set after the way back, as expected does."""
+    own = _settings_marked(before, now, marks)
+    there = {name: setting for name, setting in by_name(now).items() if name not in own}
+    return there | {name: setting for name, setting in by_name(before).items() if name in own}
 
 
-def set_by_name(snapshot: Snapshot) -> Mapping[tuple[str, str], str]:
-    """Return by what and key the statement that sets it."""
-    return {(what, key): back for what, key, back, _ in _named(snapshot)}
+def by_name(snapshot: Snapshot) -> Mapping[Name, Setting]:
+    """Return what is set by what it is and the key of what it is set on."""
+    return {_name(snapshot, mark): setting for mark, setting in snapshot.settings.items()}
 
 
-def _marked(snapshot: Snapshot, marks: Set[str]) -> frozenset[str]:
-    return frozenset(key for address, key in snapshot.addresses.items() if address in marks)
+def _name(snapshot: Snapshot, mark: str) -> Name:
+    address, _, what = mark.partition(" ")
+    return what, snapshot.addresses.get(address, address)
 
 
-def _marked_gone(before: Snapshot, now: Snapshot, marks: Set[str]) -> set[str]:
-    addresses = before.addresses.items()
-    return {key for a, key in addresses if a in marks and a not in now.addresses}
+def _marked(before: Snapshot, now: Snapshot, marks: Set[str]) -> frozenset[str]:
+    """Return the keys that either has of what was touched."""
+    pairs = (*before.addresses.items(), *now.addresses.items())
+    return frozenset(key for address, key in pairs if address in marks)
 
 
-def _settings_marked(snapshot: Snapshot, marks: Set[str]) -> set[tuple[str, str]]:
-    return {
-        (what, snapshot.addresses.get(address, address))
-        for mark in snapshot.settings
-        for address, _, what in [mark.partition(" ")]
-        if mark in marks
-    }
-
-
-def _named(snapshot: Snapshot) -> Iterator[tuple[str, str, str, str]]:
-    for mark, (back, away) in snapshot.settings.items():
-        address, _, what = mark.partition(" ")
-        yield what, snapshot.addresses.get(address, address), back, away
+def _settings_marked(before: Snapshot, now: Snapshot, marks: Set[str]) -> set[Name]:
+    both = before, now
+    return {_name(item, mark) for item in both for mark in item.settings.keys() & marks}

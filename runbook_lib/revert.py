@@ -175,12 +175,11 @@ def _undo_here(
     sent: list[Undo] = []
     if seen.down:
         begin = catalog.snapshot_here(connection, settings=True)
-        connection.execute("RESET search_path")
         sent += _send_down(connection, seen.down, tell)
         # What they take away of anybody's must not be taken for somebody else's doing.
         marks |= changes.touched(begin, catalog.snapshot_here(connection, settings=True))
-    # A body may name what the path of this session does not lead to, as in a dump.
-    connection.execute("SET LOCAL check_function_bodies = off")
+    # All names are written out, also in what the server says; a body may have shorter ones.
+    connection.execute("SET LOCAL search_path = pg_catalog; SET LOCAL check_function_bodies = off")
     now = catalog.snapshot_here(connection, settings=True)
     while moved := changes.moves(before, now, marks):
         if set(moved) <= set(sent):
@@ -262,9 +261,7 @@ def _drop_apart(
                 connection.execute(drop.apart)
                 sent.append(Undo(drop.key, drop.apart))
             except StatementError as error:
-                if (
-                    error.sqlstate not in DEPENDED_ON
-                ):  # else of a partition: it goes with its parent
+                if error.sqlstate not in DEPENDED_ON:  # a partition's goes with its parent's
                     raise
     connection.execute(f"SET lock_timeout = '{bound}'")
     return sent
@@ -274,7 +271,7 @@ def _refuse_differences(before: Snapshot, now: Snapshot, after: Snapshot, marks:
     wanted = changes.expected(before, now, marks)
     words = [str(item) for item in catalog.difference(wanted, after)]
     if not words:
-        settings, found = changes.expected_settings(before, now, marks), changes.set_by_name(after)
+        settings, found = changes.expected_settings(before, now, marks), changes.by_name(after)
         keys = sorted(settings.keys() | found.keys())
         left = [item for item in keys if settings.get(item) != found.get(item)]
         words = [f"{what} of {key} is another" for what, key in left]

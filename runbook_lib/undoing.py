@@ -21,6 +21,7 @@ from runbook_lib.run import SCHEMA_BEFORE, Run
 REVERT, RESTORE, IN_PLACE = "revert", "restore", "in place"
 _ACCEPTED = re.compile(r"\s*(.+?)\s*=\s*(\d+)\s*(?:,|$)")
 _SHOWN = 5
+_BY_DOWN = "as the release's own down.sql left them; they were not compared"
 _OWN = "sends the release's own down.sql, "
 
 
@@ -188,7 +189,7 @@ def _revert(run: Run, seen: Diagnosis, accepted: dict[str, int]) -> Table:
         ("statements", f"{len(sent)} dropped what was created or set back what was changed"),
         ("ledger", f"{len(seen.migrations)} migrations marked as rolled back"),
         ("schema", "equal to the one before the run" + _aside(seen)),
-        ("rows of older tables", "as they were written, none was touched"),
+        ("rows of older tables", _BY_DOWN if seen.down else "as they were written"),
         ("owners, grants and settings of older objects", "equal to those before the run"),
     ]
     caption = "Reverted, and compared with the schema before the run"
