@@ -123,7 +123,7 @@ def _by_runbook(database: Database, release: Path) -> None:
         (migration,) = read_release(release).migrations
         with database.connect() as connection:
             busy = catalog.with_rows(connection, [("public", "pgbench_accounts")])
-        split = choose_split(migration, busy, frozenset(), concurrent=True, apart=True)
+        split = choose_split(migration.statements, busy, frozenset(), concurrent=True, apart=True)
         journal, policy = Journal(Path(directory) / "journal.jsonl"), Policy()
         notes = Journal(Path(directory) / "traffic.jsonl")
         touched = [("public", "pgbench_accounts")]

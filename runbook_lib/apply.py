@@ -67,7 +67,11 @@ class Applier:
         nothing behind. Raises OutcomeUnknownError where the connection was lost in COMMIT and the
         server does not come back to be asked.
         """
-        pieces = units(migration, split) if self.probe is None else rehearsed(migration, split)
+        pieces = (
+            units(migration.statements, split)
+            if self.probe is None
+            else rehearsed(migration.statements, split)
+        )
         lost_at: set[int] = set()
         while True:
             try:

@@ -130,7 +130,7 @@ def find_hazards(
         memory.begin()
         split = splits.get(migration.name, Split())
         memory.made_concurrent = frozenset(split.concurrent)
-        for statement in as_planned(migration, split):
+        for statement in as_planned(migration.statements, split):
             apart = statement.number in split.apart
             if statement.control or not statement.transactional or apart:
                 memory.begin()
@@ -208,7 +208,7 @@ def _unbalanced(
     migration: Migration, reasons: Mapping[tuple[str, str], str], rules: Mapping[str, Rule]
 ) -> Iterator[Finding]:
     try:
-        units(migration)
+        units(migration.statements)
     except ReleaseError as error:
         inside = error.sqlstate == "25001"
         item = rules["concurrent-in-transaction" if inside else "transaction-left-open"]

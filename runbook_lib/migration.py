@@ -15,6 +15,7 @@ from runbook_lib.model import LockMode, Step, StepKind
 from runbook_lib.observed import IndexBuild, Outcome
 from runbook_lib.report import duration, minutes, size
 from runbook_lib.run import SCHEMA_BEFORE, TRAFFIC, Run
+from runbook_lib.sending import Watcher
 from runbook_lib.statements import fingerprint
 from runbook_lib.units import as_planned
 from runbook_lib.work import Recorder, carry_out, chart_steps, count_statements
@@ -78,7 +79,7 @@ def _touched_since(run: Run, before: Snapshot) -> dict[str, object]:
     return {"touched": sorted(changes.touched(before, now))}
 
 
-def _guarded(run: Run, step: Step, recorder: Recorder) -> Outcome:
+def _guarded(run: Run, step: Step, watcher: Watcher) -> Outcome:
     """Carry out a step while the target is looked after."""
     with run.database.connect() as connection:
         applied = sorted(ledger.applied(ledger.read(connection)))
@@ -87,8 +88,8 @@ def _guarded(run: Run, step: Step, recorder: Recorder) -> Outcome:
     known = saved["stamps"] if saved and saved["applied"] == applied else None
     notes = Journal(run.directory.path / TRAFFIC)
     places = tables, (run.root,), known
-    with Guard(run.database, run.policy, recorder, notes, *places) as guard:
-        applier = Applier(run.database, run.policy, recorder, guard=guard)
+    with Guard(run.database, run.policy, watcher, notes, *places) as guard:
+        applier = Applier(run.database, run.policy, watcher, guard=guard)
         outcome = carry_out(run, applier, step, run.journal.own_rows)
     done = sorted({*applied, step.name} if step.kind is not StepKind.DEMO_ROWS else applied)
     run.directory.write(_STAMPS, {"applied": done, "stamps": guard.schema})
@@ -99,7 +100,7 @@ def _touched(run: Run, step: Step, connection: Connection) -> list[tuple[str, st
     """Return the older tables that the step locks against writes or DDL, the largest first."""
     if step.kind is not StepKind.APPLY:
         return []
-    planned = as_planned(run.release.migration(step.name), step.split)
+    planned = as_planned(run.release.migration(step.name).statements, step.split)
     weak = list(LockMode)[:3]
     locked = {
         (lock.relation.schema, lock.relation.name)

@@ -10,12 +10,23 @@ from runbook_lib.archive import scratch_database
 from runbook_lib.baseline import find_candidates, prove_equal
 from runbook_lib.config import find_root, read_environment
 from runbook_lib.database import Connection, Database
-from runbook_lib.display import executed_cells
+from runbook_lib.display import Table, executed_cells
 from runbook_lib.errors import ConfigError, GateError
 from runbook_lib.evidence import Journal, RunDirectory
 from runbook_lib.findings import Finding
 from runbook_lib.gates import check_gate
-from runbook_lib.model import Migration, Moved, Plan, Release, Split, Step, StepKind, Target
+from runbook_lib.model import (
+    PHASES,
+    ROLLBACK,
+    Migration,
+    Moved,
+    Plan,
+    Release,
+    Split,
+    Step,
+    StepKind,
+    Target,
+)
 from runbook_lib.parameters import check_parameters
 from runbook_lib.policy import Environment, Policy
 from runbook_lib.queries import PROJECT
@@ -23,6 +34,7 @@ from runbook_lib.release import read_release
 from runbook_lib.run import Run
 from runbook_lib.targets import embedded_server, reach
 
+_TITLES = {phase.name: phase.title for phase in (*PHASES, ROLLBACK)}
 _STARTS = {"run", "brief"}  # where a new run may begin though the last one is finished
 
 
@@ -61,7 +73,7 @@ def _splits(
     parted = catalog.partitioned(connection)
     chosen = {
         item.name: units.choose_split(
-            item,
+            item.statements,
             busy,
             parted,
             concurrent=policy.concurrent_indexes,
@@ -85,6 +97,37 @@ def _release_directory(root: Path, release: str) -> Path:
     )
 
 
+class OpenedRun(Run):
+    """Show itself at the head of a notebook: what it works on, and where the run stands."""
+
+    def __repr__(self) -> str:
+        return repr(self._header())
+
+    def _repr_html_(self) -> str:
+        return self._header()._repr_html_()
+
+    def _header(self) -> Table:
+        """Say what this notebook works on, and where the run stands."""
+        place = [item.name for item in PHASES].index(self.phase) + 1 if self._numbered else 0
+        part = f"Phase {place} of {len(PHASES)}: " if place else ""
+        title = _TITLES.get(self.phase, "The whole release")
+        server = f"PostgreSQL {self.target.version} at {self.target.host}"
+        left = len(self.pending())
+        rows = [
+            ("environment", self.environment.name),
+            ("target", f"{self.target.dbname} on {server}"),
+            ("release", f"{self.release.title} ({len(self.release.migrations)} migrations)"),
+            ("plan", f"{self.plan.digest[:12]}, {left} of {len(self.plan.steps)} steps to do"),
+            ("stands", self.position()),
+            ("evidence", str(self.directory.path.relative_to(self.root))),
+        ]
+        return Table(f"{part}{title}", [{"run": name, "value": value} for name, value in rows])
+
+    @property
+    def _numbered(self) -> bool:
+        return any(item.name == self.phase for item in PHASES)
+
+
 @dataclass(frozen=True)
 class _Opening:
     """Hold what is known of a run before its plan."""
@@ -99,7 +142,7 @@ class _Opening:
 
     def run(self, planned: Plan, directory: RunDirectory) -> Run:
         journal = Journal(directory.path / "journal.jsonl")
-        return Run(plan=planned, directory=directory, journal=journal, **vars(self))
+        return OpenedRun(plan=planned, directory=directory, journal=journal, **vars(self))
 
 
 def _continued(opening: _Opening, connection: Connection) -> Run | None:

@@ -58,7 +58,7 @@ def read_position(
         step=step.name,
         applied=step.name in ledger.applied(rows),
         committed=begun.applied_steps if begun else 0,
-        transactions=len(units(migration, step.split)),
+        transactions=len(units(migration.statements, step.split)),
         line=_under_way(line for line in journal.lines() if line.get("step") == step.name),
         invalid=tuple(row["name"] for row in unfinished if row["builder"] is None),
         building=tuple((row["name"], row["builder"]) for row in unfinished if row["builder"]),

@@ -91,7 +91,7 @@ def show_locks(run: Run) -> Table:
     order = list(LockMode)
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for step in (item for item in run.pending() if item.kind is StepKind.APPLY):
-        for statement in as_planned(run.release.migration(step.name), step.split):
+        for statement in as_planned(run.release.migration(step.name).statements, step.split):
             for lock in statement.locks:
                 table = f"{lock.relation.schema}.{lock.relation.name}"
                 known = rows.get((step.name, table))

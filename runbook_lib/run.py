@@ -9,7 +9,6 @@ from typing import Any
 from runbook_lib import ledger
 from runbook_lib.build import has_rows
 from runbook_lib.database import Connection, Database
-from runbook_lib.display import Table
 from runbook_lib.errors import GateError
 from runbook_lib.evidence import Journal, RunDirectory, file_name
 from runbook_lib.findings import Finding
@@ -38,33 +37,6 @@ class Run:
     journal: Journal
     phase: str
     given: str
-
-    def __repr__(self) -> str:
-        return repr(self._header())
-
-    def _repr_html_(self) -> str:
-        return self._header()._repr_html_()
-
-    def _header(self) -> Table:
-        """Say what this notebook works on, and where the run stands."""
-        place = [item.name for item in PHASES].index(self.phase) + 1 if self._numbered else 0
-        part = f"Phase {place} of {len(PHASES)}: " if place else ""
-        title = _BY_NAME[self.phase].title if self.phase in _BY_NAME else "The whole release"
-        server = f"PostgreSQL {self.target.version} at {self.target.host}"
-        left = len(self.pending())
-        rows = [
-            ("environment", self.environment.name),
-            ("target", f"{self.target.dbname} on {server}"),
-            ("release", f"{self.release.title} ({len(self.release.migrations)} migrations)"),
-            ("plan", f"{self.plan.digest[:12]}, {left} of {len(self.plan.steps)} steps to do"),
-            ("stands", self.position()),
-            ("evidence", str(self.directory.path.relative_to(self.root))),
-        ]
-        return Table(f"{part}{title}", [{"run": name, "value": value} for name, value in rows])
-
-    @property
-    def _numbered(self) -> bool:
-        return any(item.name == self.phase for item in PHASES)
 
     @property
     def policy(self) -> Policy:

@@ -132,7 +132,7 @@ def _mended(run: Run) -> Any:
 
 def _splittable(migration: Migration) -> Migration:
     try:
-        units.units(migration)
+        units.units(migration.statements)
     except ReleaseError:
         kept = [item for item in migration.statements if item.transactional and not item.control]
         return replace(migration, statements=tuple(kept))

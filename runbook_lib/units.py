@@ -6,7 +6,7 @@ from dataclasses import replace
 import postgast
 
 from runbook_lib.errors import ReleaseError
-from runbook_lib.model import DbObject, Lock, LockMode, Migration, Split, Statement, Unit
+from runbook_lib.model import DbObject, Lock, LockMode, Split, Statement, Unit
 from runbook_lib.objects import Node
 
 _K = postgast.pg_query_pb2
@@ -19,7 +19,7 @@ _BOUND_CALLS = {
 _DROPPED_AT_COMMIT = {_K.ONCOMMIT_DELETE_ROWS, _K.ONCOMMIT_DROP}
 
 
-def units(migration: Migration, split: Split | None = None) -> tuple[Unit, ...]:
+def units(statements: Sequence[Statement], split: Split | None = None) -> tuple[Unit, ...]:
     """Split a file into what is committed together, as the plan's ``split`` says.
 
     A file is one unit, as ``psql -1`` runs it, unless it holds its own BEGIN or a statement that
@@ -29,32 +29,32 @@ def units(migration: Migration, split: Split | None = None) -> tuple[Unit, ...]:
     be there.
     """
     wanted = split or Split()
-    if all(item.transactional and not item.control for item in migration.statements):
-        return tuple(_of_whole(migration.statements, wanted))
-    return tuple(_gathered(_of_parts(migration.statements, set(wanted.concurrent))))
+    if all(item.transactional and not item.control for item in statements):
+        return tuple(_of_whole(statements, wanted))
+    return tuple(_gathered(_of_parts(statements, set(wanted.concurrent))))
 
 
-def rehearsed(migration: Migration, split: Split | None = None) -> tuple[Unit, ...]:
+def rehearsed(statements: Sequence[Statement], split: Split | None = None) -> tuple[Unit, ...]:
     """Return the units as a scratch database runs them, where there are no writes to be stopped.
 
     What the plan turns concurrent is built as the file has it, which fails on the same rows and
     reads the table once instead of twice; everything else is as planned.
     """
-    plain = {item.number: item for item in migration.statements}
+    plain = {item.number: item for item in statements}
     turned = set(split.concurrent) if split else set()
     return tuple(
         Unit(tuple(plain[item.number] for item in unit.statements))
         if unit.builds and {item.number for item in unit.statements} <= turned
         else unit
-        for unit in units(migration, split)
+        for unit in units(statements, split)
     )
 
 
-def as_planned(migration: Migration, split: Split) -> tuple[Statement, ...]:
+def as_planned(statements: tuple[Statement, ...], split: Split) -> tuple[Statement, ...]:
     """Return the statements as the plan runs them; those of the file where nothing is split."""
     if not split:
-        return migration.statements
-    return tuple(item for unit in units(migration, split) for item in unit.statements)
+        return statements
+    return tuple(item for unit in units(statements, split) for item in unit.statements)
 
 
 def names_in(unit: Unit) -> frozenset[str]:
@@ -159,7 +159,7 @@ def _unbalanced(statement: Statement, message: str) -> ReleaseError:
 
 
 def choose_split(
-    migration: Migration,
+    statements: Sequence[Statement],
     busy: Set[str],
     partitioned: Set[str],
     *,
@@ -174,10 +174,10 @@ def choose_split(
     (SET LOCAL, LOCK and the like) is left as it is, and so is an index without a name, for which
     no leftover could be looked up.
     """
-    if any(_bound(item) for item in migration.statements):
+    if any(_bound(item) for item in statements):
         return Split()
     try:
-        found = units(migration)
+        found = units(statements)
     except ReleaseError:  # a finding of the review
         return Split()
     free = [item for unit in found if unit.opens is None for item in unit.statements]

@@ -49,7 +49,7 @@ def count_statements(run: Run, step: Step) -> int:
     """Return how many statements a step has."""
     if step.kind is not StepKind.APPLY:
         return 1
-    return len(as_planned(run.release.migration(step.name), step.split))
+    return len(as_planned(run.release.migration(step.name).statements, step.split))
 
 
 def carry_out(run: Run, applier: Applier, step: Step, own_rows: OwnRows) -> Outcome:

@@ -74,7 +74,7 @@ def test_a_foreign_key_apart_is_added_not_valid_and_then_validated(
     tmp_path: Path, sql: str, table: str, name: str
 ) -> None:
     migration = migration_of(tmp_path, f"{sql}\n")
-    added, validated = units.units(migration, Split(apart=(1,)))
+    added, validated = units.units(migration.statements, Split(apart=(1,)))
     (first,), (second,) = added.statements, validated.statements
     plain = sql.partition(" --")[0]
     assert same(first.sql, f"{plain} NOT VALID")

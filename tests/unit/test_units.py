@@ -27,14 +27,16 @@ def chosen(
     apart: bool = True,
 ) -> Split:
     migration = migration_of(tmp_path, sql)
-    return units.choose_split(migration, busy, partitioned, concurrent=concurrent, apart=apart)
+    return units.choose_split(
+        migration.statements, busy, partitioned, concurrent=concurrent, apart=apart
+    )
 
 
 def shapes(migration: Migration, split: Split) -> list[tuple[list[int], bool, bool]]:
     """Return the numbers of each unit's statements, whether it is a transaction, or builds."""
     return [
         ([item.number for item in unit.statements], unit.transactional, unit.builds)
-        for unit in units.units(migration, split)
+        for unit in units.units(migration.statements, split)
     ]
 
 
@@ -208,8 +210,8 @@ def test_builds_that_the_file_and_the_plan_ask_for_are_one_unit(tmp_path: Path) 
 
 def test_as_planned_are_the_statements_in_the_order_they_run(tmp_path: Path) -> None:
     migration = migration_of(tmp_path, f"{KEY};\n{INDEX};\n{KEY.replace(' k ', ' l ')}")
-    assert units.as_planned(migration, Split()) == migration.statements
-    planned = units.as_planned(migration, Split((2,), (3,)))
+    assert units.as_planned(migration.statements, Split()) == migration.statements
+    planned = units.as_planned(migration.statements, Split((2,), (3,)))
     assert [(item.number, item.line) for item in planned] == [(1, 1), (2, 2), (3, 3), (3, 3)]
     assert [item.label for item in planned[1:]] == [
         "create index concurrently i on t",
