@@ -47,7 +47,7 @@ requirements: $(READY)
 	rm requirements.in
 
 stop: $(READY)
-	$(BIN)/python -m runbook_lib.sandbox stop .
+	$(BIN)/python -m runbook_lib.postgres.embedded stop .
 
 clean: stop
 	rm -rf $(VENV) .runbook

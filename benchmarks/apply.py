@@ -10,16 +10,16 @@ from contextlib import closing
 from pathlib import Path
 
 from benchmarks.servers import psql, ratios, server, shown, timed
-from runbook_lib import plan
-from runbook_lib.apply import Applier
-from runbook_lib.archive import scratch_database
-from runbook_lib.database import CleanSession, Database
-from runbook_lib.evidence import Journal
-from runbook_lib.guard import Guard
-from runbook_lib.model import Migration
+from runbook_lib.backup.archive import scratch_database
+from runbook_lib.evidence.directory import Journal
+from runbook_lib.migrate.execute import Applier
+from runbook_lib.migrate.guard import Guard
+from runbook_lib.parser.statement import Migration
 from runbook_lib.policy import Policy
-from runbook_lib.queries import PROJECT
-from runbook_lib.release import read_release
+from runbook_lib.postgres.connection import CleanSession, Database
+from runbook_lib.postgres.queries import PROJECT
+from runbook_lib.release import plan
+from runbook_lib.release.reader import read_release
 
 PAIRS = 11
 

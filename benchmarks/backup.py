@@ -12,13 +12,13 @@ from statistics import median
 from time import perf_counter
 
 from benchmarks.servers import psql, ratios, server, shown, timed
-from runbook_lib import catalog, programs, shell
-from runbook_lib.archive import restore, scratch_database
-from runbook_lib.backup import take_backup
-from runbook_lib.database import Database
-from runbook_lib.model import Target
-from runbook_lib.observed import Backup
+from runbook_lib.backup.archive import restore, scratch_database
+from runbook_lib.backup.dump import take_backup
+from runbook_lib.evidence.records import Backup
+from runbook_lib.parser.statement import Target
 from runbook_lib.policy import Environment, Policy
+from runbook_lib.postgres import catalog, process, tools
+from runbook_lib.postgres.connection import Database
 
 ROUNDS = 3
 POLICY = Policy()
@@ -56,7 +56,7 @@ def main() -> None:
         target, file = _identify(shop), Path(directory) / "brief.dump"
         for _ in range(ROUNDS):
             brief.append(timed(functools.partial(_brief, shop, target, file)))
-            made = take_backup(shop, target, Path(directory), shell.run, POLICY, str)
+            made = take_backup(shop, target, Path(directory), process.run, POLICY, str)
             own.append(made.seconds)
             sizes.append(made.size)
             peers.append(file.stat().st_size)
@@ -83,9 +83,9 @@ def _identify(shop: Database) -> Target:
 
 
 def _brief(shop: Database, target: Target, file: Path) -> None:
-    program = programs.find_program("pg_dump", server_major=target.major)
-    argv = shell.dump_argv(program, shop.conninfo(), file, form="custom", compress="9")
-    shell.run(argv)
+    program = tools.find_program("pg_dump", server_major=target.major)
+    argv = process.dump_argv(program, shop.conninfo(), file, form="custom", compress="9")
+    process.run(argv)
 
 
 def _into_empty(maintenance: Database, target: Target, archive: Path | Backup) -> float:
@@ -93,10 +93,10 @@ def _into_empty(maintenance: Database, target: Target, archive: Path | Backup) -
     with scratch_database(maintenance, "bench_restored") as empty:
         begin = perf_counter()
         if isinstance(archive, Backup):
-            restore(empty, target.major, archive.archive, shell.run, with_owners=True)
+            restore(empty, target.major, archive.archive, process.run, with_owners=True)
         else:
-            program = programs.find_program("pg_restore", server_major=target.major)
-            shell.run([program, f"--dbname={empty.conninfo()}", archive])
+            program = tools.find_program("pg_restore", server_major=target.major)
+            process.run([program, f"--dbname={empty.conninfo()}", archive])
         return perf_counter() - begin
 
 

@@ -9,14 +9,14 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.servers import psql, ratios, server, shown, timed
-from runbook_lib.apply import Applier
-from runbook_lib.archive import scratch_database
-from runbook_lib.database import Database
-from runbook_lib.evidence import Journal
-from runbook_lib.guard import Guard
-from runbook_lib.model import Split
+from runbook_lib.backup.archive import scratch_database
+from runbook_lib.evidence.directory import Journal
+from runbook_lib.migrate.execute import Applier
+from runbook_lib.migrate.guard import Guard
+from runbook_lib.parser.statement import Split
 from runbook_lib.policy import Policy
-from runbook_lib.release import read_release
+from runbook_lib.postgres.connection import Database
+from runbook_lib.release.reader import read_release
 
 PAIRS, ROWS = 7, 1_000_000
 TABLES = ("orders", "order_items", "product_views", "ad_impressions")

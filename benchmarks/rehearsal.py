@@ -10,13 +10,14 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.servers import psql, ratios, shown, timed
-from runbook_lib import open_run, rehearse, shell, take_backup
-from runbook_lib.archive import restore, scratch_database
-from runbook_lib.database import Database
-from runbook_lib.model import StepKind
-from runbook_lib.preparation import check_target, review_release
-from runbook_lib.run import Run
-from runbook_lib.targets import embedded_server
+from runbook_lib import open_run, rehearse, take_backup
+from runbook_lib.backup.archive import restore, scratch_database
+from runbook_lib.evidence.run import Run
+from runbook_lib.notebook.prechecks import check_target, review_release
+from runbook_lib.parser.statement import StepKind
+from runbook_lib.postgres import process
+from runbook_lib.postgres.connection import Database
+from runbook_lib.postgres.targets import embedded_server
 
 PAIRS = 9
 SETTINGS = """
@@ -57,7 +58,7 @@ def _by_hand(run: Run) -> None:
         sys.exit("The backup failed.")
     server: Database = embedded_server(run.root)
     with scratch_database(server, "by_hand") as scratch:
-        restore(scratch, run.target.major, backup.archive, shell.run, with_owners=False)
+        restore(scratch, run.target.major, backup.archive, process.run, with_owners=False)
         for step in run.plan.steps:
             if step.kind is StepKind.APPLY:
                 path = run.release.migration(step.name).path

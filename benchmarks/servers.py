@@ -7,9 +7,9 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from runbook_lib import programs, shell
-from runbook_lib.database import Database
-from runbook_lib.sandbox import Sandbox
+from runbook_lib.postgres import process, tools
+from runbook_lib.postgres.connection import Database
+from runbook_lib.postgres.embedded import Sandbox
 
 
 @contextmanager
@@ -21,9 +21,9 @@ def server() -> Iterator[Database]:
 
 def psql(database: Database, *arguments: str) -> None:
     """Run psql, which stops at the first error."""
-    program = programs.find_program("psql")
+    program = tools.find_program("psql")
     argv = [str(program), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", database.conninfo()]
-    shell.run([*argv, *arguments])
+    process.run([*argv, *arguments])
 
 
 def timed(work: Callable[[], object]) -> float:

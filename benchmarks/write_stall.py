@@ -15,15 +15,15 @@ from itertools import pairwise
 from pathlib import Path
 
 from benchmarks.servers import psql, ratios, server
-from runbook_lib import catalog, programs
-from runbook_lib.apply import Applier
-from runbook_lib.archive import scratch_database
-from runbook_lib.database import Database
-from runbook_lib.evidence import Journal
-from runbook_lib.guard import Guard
+from runbook_lib.backup.archive import scratch_database
+from runbook_lib.evidence.directory import Journal
+from runbook_lib.migrate.execute import Applier
+from runbook_lib.migrate.guard import Guard
+from runbook_lib.parser.transactions import choose_split
 from runbook_lib.policy import Policy
-from runbook_lib.release import read_release
-from runbook_lib.units import choose_split
+from runbook_lib.postgres import catalog, tools
+from runbook_lib.postgres.connection import Database
+from runbook_lib.release.reader import read_release
 
 ROUNDS, SCALE, CLIENTS, QUIET = 3, 30, 4, 8.0  # scale 30 is three million rows; QUIET in seconds
 # On columns that the writers leave alone: they would slow down with any index on the others.
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def _pgbench(database: Database, *words: str, cwd: str = ".") -> "subprocess.Popen[bytes]":
-    program = programs.find_program("pgbench")
+    program = tools.find_program("pgbench")
     argv = [str(program), *words, database.conninfo()]
     return subprocess.Popen(argv, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

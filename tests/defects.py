@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib import check_target, open_run, rehearse, review_release, take_backup
-from runbook_lib.apply import Applier
-from runbook_lib.database import Connection, Database
-from runbook_lib.evidence import Journal
+from runbook_lib.evidence.directory import Journal
+from runbook_lib.evidence.run import Run
+from runbook_lib.migrate.execute import Applier
 from runbook_lib.policy import Policy
-from runbook_lib.release import read_release
-from runbook_lib.run import Run
+from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.release.reader import read_release
 
 RELEASES = Path(__file__).parent / "data" / "releases"
 _AFTER = "-- after\n"  # in setup.sql: what comes when the applied files are there

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from runbook_lib import programs, shell
-from runbook_lib.database import Database
 from runbook_lib.errors import RunbookError
-from runbook_lib.sandbox import Sandbox
+from runbook_lib.postgres import process, tools
+from runbook_lib.postgres.connection import Database
+from runbook_lib.postgres.embedded import Sandbox
 
 
 def pytest_report_header() -> str:
     try:
-        found = programs.server_installation()
+        found = tools.server_installation()
     except RunbookError as error:
         return f"PostgreSQL: {error}"
     return f"PostgreSQL: {found.version[0]}.{found.version[1]} ({found.source}, {found.bindir})"
@@ -23,9 +23,9 @@ def pytest_report_header() -> str:
 def psql(conninfo: dict[str, str], sql: str) -> str:
     """Return what one statement prints; raises ToolError with the server's message."""
     env = {"PGHOST": conninfo["host"], "PGPORT": conninfo["port"], "PGUSER": conninfo["user"]}
-    argv = [str(programs.find_program("psql")), "-XtAqw", "-v", "ON_ERROR_STOP=1"]
+    argv = [str(tools.find_program("psql")), "-XtAqw", "-v", "ON_ERROR_STOP=1"]
     argv += ["-d", conninfo["dbname"], "-c", sql]
-    return shell.run(argv, env=env, timeout=60).stdout.strip()
+    return process.run(argv, env=env, timeout=60).stdout.strip()
 
 
 @pytest.fixture(scope="session")

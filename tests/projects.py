@@ -65,4 +65,4 @@ def record(run: Path, name: str) -> dict[str, Any]:
 
 def stop(project: Path) -> None:
     """Stop the project's embedded server."""
-    command(sys.executable, "-m", "runbook_lib.sandbox", "stop", project, cwd=project)
+    command(sys.executable, "-m", "runbook_lib.postgres.embedded", "stop", project, cwd=project)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from runbook_lib.model import Migration, Release
-from runbook_lib.release import read_release
+from runbook_lib.parser.statement import Migration, Release
+from runbook_lib.release.reader import read_release
 
 
 def write_release(directory: Path, files: Mapping[str, str]) -> Path:

@@ -119,7 +119,14 @@ def no_process_left(environment: Mapping[str, str], *projects: Path) -> Iterator
     finally:
         for project in projects:
             with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
-                run_python(environment, project, "-m", "runbook_lib.sandbox", "stop", str(project))
+                run_python(
+                    environment,
+                    project,
+                    "-m",
+                    "runbook_lib.postgres.embedded",
+                    "stop",
+                    str(project),
+                )
         _end(environment["HOME"])
 
 

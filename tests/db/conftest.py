@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.apply import Applier
-from runbook_lib.database import Connection, Database
-from runbook_lib.evidence import Journal
+from runbook_lib.evidence.directory import Journal
+from runbook_lib.migrate.execute import Applier
 from runbook_lib.policy import Policy
-from runbook_lib.sandbox import Sandbox
+from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.embedded import Sandbox
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from runbook_lib.database import Connection, Database
-from runbook_lib.evidence import Journal
-from runbook_lib.model import Statement
+from runbook_lib.evidence.directory import Journal
+from runbook_lib.parser.statement import Statement
+from runbook_lib.postgres.connection import Connection, Database
 
 PATIENCE = 20.0  # seconds until a test gives up
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from runbook_lib import catalog, shell
-from runbook_lib.backup import take_backup
-from runbook_lib.database import Connection, Database
-from runbook_lib.model import Target
-from runbook_lib.observed import Backup
+from runbook_lib.backup.dump import take_backup
+from runbook_lib.evidence.records import Backup
+from runbook_lib.parser.statement import Target
 from runbook_lib.policy import Environment, Policy
-from runbook_lib.shell import Runner
+from runbook_lib.postgres import catalog, process
+from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.process import Runner
 
 SHOP = """
 CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL);
@@ -82,7 +82,7 @@ def back_up(
     database: Database,
     directory: Path,
     policy: Policy = POLICY,
-    run: Runner = shell.run,
+    run: Runner = process.run,
     say: Callable[[str], object] = str,
 ) -> Backup:
     """Take a backup with the real pg_dump."""

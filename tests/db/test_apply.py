@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib import catalog, ledger
-from runbook_lib.apply import Applier
-from runbook_lib.database import Connection, Database
 from runbook_lib.errors import GateError, StatementError
-from runbook_lib.evidence import Journal
-from runbook_lib.model import Migration
-from runbook_lib.observed import LedgerRow, Outcome
+from runbook_lib.evidence.directory import Journal
+from runbook_lib.evidence.records import LedgerRow, Outcome
+from runbook_lib.migrate.execute import Applier
+from runbook_lib.parser.statement import Migration
+from runbook_lib.postgres import catalog, ledger
+from runbook_lib.postgres.connection import Connection, Database
 from tests.releases import migration_of
 
 CONCURRENT = """CREATE TABLE t (c int);

@@ -14,14 +14,15 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from runbook_lib import catalog, dumping, programs, shell
-from runbook_lib.archive import restore, scratch_database
-from runbook_lib.backup import still_whole
-from runbook_lib.database import Connection, Database, SideSession, quote
+from runbook_lib.backup import dumping
+from runbook_lib.backup.archive import restore, scratch_database
+from runbook_lib.backup.dump import still_whole
 from runbook_lib.errors import GateError, ToolError
 from runbook_lib.policy import Policy
-from runbook_lib.queries import load
-from runbook_lib.shell import Completed, Runner, StrPath
+from runbook_lib.postgres import catalog, process, tools
+from runbook_lib.postgres.connection import Connection, Database, SideSession, quote
+from runbook_lib.postgres.process import Completed, Runner, StrPath
+from runbook_lib.postgres.queries import load
 from tests.db.snapshots import POLICY, SHOP, back_up, identified, state
 
 BRIEF = replace(POLICY, backup_format="custom", backup_compression="gzip:9")
@@ -36,7 +37,7 @@ def runner(name: str, act: Runner) -> Runner:
     """Return a runner that lets ``act`` stand for one program."""
 
     def run(argv: Sequence[StrPath], **options: Any) -> Completed:
-        program = act if Path(argv[0]).name == name else shell.run
+        program = act if Path(argv[0]).name == name else process.run
         return program(argv, **options)
 
     return run
@@ -47,7 +48,7 @@ def listening(heard: list[list[str]]) -> Runner:
 
     def run(argv: Sequence[StrPath], **options: Any) -> Completed:
         heard.append([str(word) for word in argv])
-        return shell.run(argv, **options)
+        return process.run(argv, **options)
 
     return run
 
@@ -83,7 +84,7 @@ def held_up(database: Database, table: str) -> Runner:
                 options["watch"]()
                 holder.rollback()
 
-            return shell.run(argv, **{**options, "watch": look, "timeout": 20})
+            return process.run(argv, **{**options, "watch": look, "timeout": 20})
 
     return runner("pg_dump", run)
 
@@ -93,12 +94,12 @@ def test_a_backup_is_read_back_and_restores_to_what_it_was_taken_of(
     target: Database, connection: Connection, tmp_path: Path, policy: Policy
 ) -> None:
     made = back_up(target, tmp_path, policy)
-    argv = shell.list_argv(programs.find_program("pg_restore"), made.archive)
-    listing = shell.run(argv).stdout.splitlines()
+    argv = process.list_argv(tools.find_program("pg_restore"), made.archive)
+    listing = process.run(argv).stdout.splitlines()
     assert made.entries == len([line for line in listing if line and not line.startswith(";")]) > 5
     with scratch_database(target.maintenance(), f"{target.dbname}_again") as again:
         major = identified(target).major
-        restore(again, major, made.archive, shell.run, with_owners=True)
+        restore(again, major, made.archive, process.run, with_owners=True)
         with again.connect() as session:
             assert state(session) == state(connection)
             tables = catalog.tables_by_size(session)
@@ -126,7 +127,7 @@ def test_the_form_of_the_brief_is_one_file_as_it_asks_for_it(
     assert {"--format=custom", "--compress=gzip:9"} <= set(dump)
     assert not any(word.startswith("--jobs") for word in dump)
     assert (made.archive.name, made.jobs) == ("archive.dump", 1)
-    listing = shell.run(shell.list_argv(programs.find_program("pg_restore"), made.archive)).stdout
+    listing = process.run(process.list_argv(tools.find_program("pg_restore"), made.archive)).stdout
     assert "Format: CUSTOM" in listing
     assert "Compression: gzip" in listing
 
@@ -158,13 +159,13 @@ def test_what_is_written_while_the_dump_runs_is_in_neither_the_dump_nor_what_is_
     def dump_while_somebody_writes(argv: Sequence[StrPath], **options: Any) -> Completed:
         connection.execute("INSERT INTO users VALUES (21, 'late')")
         connection.execute("""UPDATE papers SET body = '{"a": 2}'; CREATE TABLE later (id int)""")
-        return shell.run(argv, **options)
+        return process.run(argv, **options)
 
     made = back_up(target, tmp_path, policy, runner("pg_dump", dump_while_somebody_writes))
     assert (made.rows, made.checksums) == (first.rows, first.checksums)
     assert made.schema_fingerprint == first.schema_fingerprint
-    sql = shell.run(
-        [programs.find_program("pg_restore"), "-f", "-", "-a", "-t", "users", made.archive]
+    sql = process.run(
+        [tools.find_program("pg_restore"), "-f", "-", "-a", "-t", "users", made.archive]
     )
     assert "user 20" in sql.stdout
     assert "late" not in sql.stdout
@@ -178,7 +179,7 @@ def test_an_interrupted_backup_leaves_nothing(
     target: Database, tmp_path: Path, policy: Policy, program: str
 ) -> None:
     def interrupted(argv: Sequence[StrPath], **options: Any) -> Completed:
-        shell.run(argv, **options)
+        process.run(argv, **options)
         raise Interrupted
 
     with pytest.raises(Interrupted):
@@ -225,7 +226,7 @@ def test_a_dump_that_was_cut_is_not_read_back(
     target: Database, tmp_path: Path, policy: Policy, damage: Callable[[Path], None]
 ) -> None:
     def cut(argv: Sequence[StrPath], **options: Any) -> Completed:
-        done = shell.run(argv, **options)
+        done = process.run(argv, **options)
         damage(written(argv))
         return done
 

@@ -12,13 +12,14 @@ from typing import Any
 import fsspec
 import pytest
 
-from runbook_lib import dumping, offsite, programs
-from runbook_lib.backup import still_whole
-from runbook_lib.database import Connection, Database, quote
+from runbook_lib.backup import dumping, offsite
+from runbook_lib.backup.dump import still_whole
 from runbook_lib.errors import GateError, ToolError
-from runbook_lib.evidence import redact
-from runbook_lib.observed import Backup
+from runbook_lib.evidence.directory import redact
+from runbook_lib.evidence.records import Backup
 from runbook_lib.policy import Policy
+from runbook_lib.postgres import tools
+from runbook_lib.postgres.connection import Connection, Database, quote
 from tests.db.snapshots import POLICY, SHOP, back_up, identified
 
 BRIEF = replace(POLICY, backup_format="custom", backup_compression="gzip:9")
@@ -208,7 +209,7 @@ def test_the_best_compression_is_what_the_program_supports(
 ) -> None:
     pg_dump = fake(tmp_path, version, refuses)
     assert dumping.choose_form(connection, pg_dump, POLICY).compression == chosen
-    assert programs.compression_word(pg_dump, chosen) == word
+    assert tools.compression_word(pg_dump, chosen) == word
 
 
 def test_a_compression_that_the_program_does_not_support_is_refused(

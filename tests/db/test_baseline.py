@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib import catalog
-from runbook_lib.archive import scratch_database
-from runbook_lib.baseline import find_candidates, prove_equal
-from runbook_lib.build import build_schema
-from runbook_lib.database import Connection, Database
-from runbook_lib.model import Release
+from runbook_lib.backup.archive import scratch_database
+from runbook_lib.checks.baseline import find_candidates, prove_equal
+from runbook_lib.parser.statement import Release
+from runbook_lib.postgres import catalog
+from runbook_lib.postgres.build import build_schema
+from runbook_lib.postgres.connection import Connection, Database
 from tests.releases import release_of
 
 FILES = {

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from runbook_lib import catalog
-from runbook_lib.apply import Applier
-from runbook_lib.database import Connection, Database
 from runbook_lib.errors import StatementError
-from runbook_lib.evidence import Journal
-from runbook_lib.model import Split
+from runbook_lib.evidence.directory import Journal
+from runbook_lib.migrate.execute import Applier
+from runbook_lib.parser.statement import Split
+from runbook_lib.postgres import catalog
+from runbook_lib.postgres.connection import Connection, Database
 from tests.db.sessions import PATIENCE, beside, events, holding, until, waiting
 from tests.db.test_apply import failed, valid
 from tests.releases import migration_of

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.apply import Applier
-from runbook_lib.database import Connection, Database
 from runbook_lib.errors import StatementError
-from runbook_lib.evidence import Journal
-from runbook_lib.model import Split
+from runbook_lib.evidence.directory import Journal
+from runbook_lib.migrate.execute import Applier
+from runbook_lib.parser.statement import Split
+from runbook_lib.postgres.connection import Connection, Database
 from tests.db.sessions import PATIENCE, Writer, beside, events, holding, until
 from tests.db.test_apply import failed, valid
 from tests.releases import migration_of

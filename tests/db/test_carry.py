@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib import catalog, shell
-from runbook_lib.carry import Carried, carry, compare
-from runbook_lib.database import Connection, Database
 from runbook_lib.errors import StatementError
-from runbook_lib.observed import Backup
-from runbook_lib.rollback import restore_beside
+from runbook_lib.evidence.records import Backup
+from runbook_lib.postgres import catalog, process
+from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.rollback.carry_forward import Carried, carry, compare
+from runbook_lib.rollback.restore import restore_beside
 from tests.db.snapshots import POLICY, back_up, identified
 
 SHOP = """
@@ -59,7 +59,7 @@ def kept(request: pytest.FixtureRequest) -> Iterator[list[str]]:
 
 
 def restored(target: Database, backup: Backup, kept: list[str]) -> str:
-    done = restore_beside(target, identified(target).major, backup, POLICY, shell.run)
+    done = restore_beside(target, identified(target).major, backup, POLICY, process.run)
     kept.append(done.kept_as)
     return done.kept_as
 

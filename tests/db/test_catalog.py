@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from runbook_lib import catalog, ledger
-from runbook_lib.archive import scratch_database
-from runbook_lib.database import Connection, Database
+from runbook_lib.backup.archive import scratch_database
 from runbook_lib.errors import TargetError
 from runbook_lib.policy import Environment, Policy
+from runbook_lib.postgres import catalog, ledger
+from runbook_lib.postgres.connection import Connection, Database
 
 SCHEMA = """
 CREATE TYPE mood AS ENUM ('good', 'bad');

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.database import Connection, Database
+from runbook_lib.postgres.connection import Connection, Database
 from tests.db.snapshots import state
 from tests.defects import RELEASES, line_of, prepare, project
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from runbook_lib import catalog
-from runbook_lib.apply import Applier
-from runbook_lib.database import Connection, Database, SideSession
 from runbook_lib.errors import GateError
-from runbook_lib.evidence import Journal
-from runbook_lib.guard import Guard
-from runbook_lib.health import HealthGate
-from runbook_lib.model import Split
+from runbook_lib.evidence.directory import Journal
+from runbook_lib.migrate.execute import Applier
+from runbook_lib.migrate.guard import Guard
+from runbook_lib.migrate.health import HealthGate
+from runbook_lib.parser.statement import Split
 from runbook_lib.policy import Policy
+from runbook_lib.postgres import catalog
+from runbook_lib.postgres.connection import Connection, Database, SideSession
 from tests.db.sessions import PATIENCE, Acting, beside, events, holding, until, waiting
 from tests.releases import migration_of
 

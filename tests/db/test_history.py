@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib import catalog, programs, shell
-from runbook_lib.database import Connection, Database
-from runbook_lib.release import read_release
+from runbook_lib.postgres import catalog, process, tools
+from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.release.reader import read_release
 from tests.defects import project
 from tests.history import FILES, STATEMENTS, write_history
 
@@ -31,10 +31,10 @@ def test_a_history_rehearses_to_the_schema_that_psql_gives(
 
 def run_files(target: Database, files: dict[Path, bool]) -> None:
     """Run each file in a session of its own, as a person does with psql."""
-    psql = programs.find_program("psql")
+    psql = tools.find_program("psql")
     for path, single in files.items():
         argv = [str(psql), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", target.conninfo()]
-        shell.run([*argv, *(["-1"] if single else []), "-f", str(path)], timeout=60)
+        process.run([*argv, *(["-1"] if single else []), "-f", str(path)], timeout=60)
 
 
 @pytest.mark.parametrize("missing", ["table", "column"])

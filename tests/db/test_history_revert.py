@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib import catalog
-from runbook_lib.catalog import Snapshot
-from runbook_lib.database import Connection, Database
 from runbook_lib.errors import StatementError
-from runbook_lib.sandbox import Sandbox
+from runbook_lib.postgres import catalog
+from runbook_lib.postgres.catalog import Snapshot
+from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.embedded import Sandbox
 from tests.db.snapshots import RIGHTS
 from tests.db.test_history import run_files
 from tests.db.test_revert import seen, state, undo

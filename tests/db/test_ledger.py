@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib import ledger
-from runbook_lib.database import Connection, Database
+from runbook_lib.checks.review import ledger_findings
 from runbook_lib.errors import GateError
+from runbook_lib.evidence.records import CheckResult, Status
 from runbook_lib.findings import Finding, Severity
-from runbook_lib.model import Migration, Release
-from runbook_lib.observed import CheckResult, Status
-from runbook_lib.review import ledger_findings
-from runbook_lib.statements import fingerprint
+from runbook_lib.parser.parse import fingerprint
+from runbook_lib.parser.statement import Migration, Release
+from runbook_lib.postgres import ledger
+from runbook_lib.postgres.connection import Connection, Database
 from tests.releases import migration_of, release_of
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)

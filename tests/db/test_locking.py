@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.apply import Applier
-from runbook_lib.database import Connection, Database
 from runbook_lib.errors import StatementError
-from runbook_lib.evidence import Journal
-from runbook_lib.guard import Guard
-from runbook_lib.observed import Outcome
+from runbook_lib.evidence.directory import Journal
+from runbook_lib.evidence.records import Outcome
+from runbook_lib.migrate.execute import Applier
+from runbook_lib.migrate.guard import Guard
+from runbook_lib.postgres.connection import Connection, Database
 from tests.db.sessions import PATIENCE, Acting, Writer, beside, events, holding, until
 from tests.db.test_apply import failed, values
 from tests.releases import migration_of

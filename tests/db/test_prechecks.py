@@ -8,16 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib import catalog, checks, ledger, plan, prechecks
-from runbook_lib.database import Connection, Database
+from runbook_lib.checks import prechecks, query_checks
+from runbook_lib.checks.prechecks import run_prechecks
 from runbook_lib.errors import StatementError
+from runbook_lib.evidence.records import CheckResult, Status
 from runbook_lib.findings import Severity
-from runbook_lib.model import Check, Plan, Release, Target
-from runbook_lib.observed import CheckResult, Status
+from runbook_lib.parser.statement import Check, Plan, Release, Target
 from runbook_lib.policy import Environment, Policy
-from runbook_lib.prechecks import run_prechecks
-from runbook_lib.queries import PROJECT, read_checks
-from runbook_lib.release import read_release
+from runbook_lib.postgres import catalog, ledger
+from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.queries import PROJECT, read_checks
+from runbook_lib.release import plan
+from runbook_lib.release.reader import read_release
 from tests.releases import release_of
 
 POLICY = Policy(long_transaction=0.05, lock_timeout=0.05)
@@ -159,7 +161,7 @@ def test_a_release_brings_checks_of_its_own(connection: Connection, tmp_path: Pa
 
 def run_one(connection: Connection, sql: str, severity: Severity = Severity.ERROR) -> CheckResult:
     check = Check("one", "Why.", severity, "no rows", "Mend it.", sql, Path("one.sql"))
-    (result,) = checks.run_checks(connection, [check], {"wanted": 3})
+    (result,) = query_checks.run_checks(connection, [check], {"wanted": 3})
     return result
 
 

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib import ledger, prechecks
-from runbook_lib.database import Connection, Database
-from runbook_lib.model import Release
-from runbook_lib.observed import Status
+from runbook_lib.checks import prechecks
+from runbook_lib.evidence.records import Status
+from runbook_lib.parser.statement import Release
+from runbook_lib.postgres import ledger
+from runbook_lib.postgres.connection import Connection, Database
 from tests.db.test_prechecks import checked, identified_on, of_users, planned
 from tests.releases import release_of
 

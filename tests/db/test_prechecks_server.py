@@ -12,11 +12,12 @@ import pytest
 from psycopg import pq
 from psycopg.pq.abc import PGconn
 
-from runbook_lib import prechecks, sandbox
-from runbook_lib.database import Connection, Database
-from runbook_lib.model import Release
-from runbook_lib.observed import Status
-from runbook_lib.sandbox import Sandbox
+from runbook_lib.checks import prechecks
+from runbook_lib.evidence.records import Status
+from runbook_lib.parser.statement import Release
+from runbook_lib.postgres import embedded
+from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.embedded import Sandbox
 from tests.db.test_prechecks import checked, looked_at_as_plain_role, of_users
 
 pytestmark = pytest.mark.xdist_group("prechecks_server")
@@ -219,7 +220,7 @@ def test_a_connection_over_the_network_without_tls_warns(
 ) -> None:
     # The kernel connects from 127.0.0.1: to the server that is another host's address.
     address = f"127.{os.getpid() // 250 % 250 + 1}.{os.getpid() % 250 + 1}.2"
-    monkeypatch.setitem(sandbox.SETTINGS, "listen_addresses", address)
+    monkeypatch.setitem(embedded.SETTINGS, "listen_addresses", address)
     configure(own, {})
     try:
         over_tcp = Database({**own.conninfo(target.dbname), "host": address})

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.database import Connection, Database
-from runbook_lib.model import Release
-from runbook_lib.observed import Status
+from runbook_lib.evidence.records import Status
+from runbook_lib.parser.statement import Release
+from runbook_lib.postgres.connection import Connection, Database
 from tests.db.test_prechecks import (
     POLICY,
     checked,

@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
-from runbook_lib import catalog, ledger, plan, shell
-from runbook_lib.apply import Applier
-from runbook_lib.build import build_schema, demo_statements, fill_tables
-from runbook_lib.changes import touched
-from runbook_lib.database import Connection, Database
-from runbook_lib.model import Release
-from runbook_lib.queries import PROJECT
-from runbook_lib.release import read_release
-from runbook_lib.revert import diagnose, revert
-from runbook_lib.rollback import losses, restore_beside, restore_in_place
+from runbook_lib.migrate.execute import Applier
+from runbook_lib.parser.statement import Release
+from runbook_lib.postgres import catalog, ledger, process
+from runbook_lib.postgres.build import build_schema, demo_statements, fill_tables
+from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.queries import PROJECT
+from runbook_lib.release import plan
+from runbook_lib.release.reader import read_release
+from runbook_lib.rollback.changes import touched
+from runbook_lib.rollback.restore import losses, restore_beside, restore_in_place
+from runbook_lib.rollback.revert import diagnose, revert
 from tests.db.snapshots import POLICY, back_up, everything, identified
 
 RELEASE = read_release(PROJECT / "sql")
@@ -93,10 +94,10 @@ def test_each_prefix_of_the_release_is_taken_back_by_restoring(
         applier.migrate(RELEASE.migration(name))
     if in_place:
         lost = {item.table: item.now for item in losses(connection, backup)}
-        restore_in_place(target, major, backup, before, lost, POLICY, shell.run, str)
+        restore_in_place(target, major, backup, before, lost, POLICY, process.run, str)
         assert everything(connection) == old
         return
-    done = restore_beside(target, major, backup, POLICY, shell.run)
+    done = restore_beside(target, major, backup, POLICY, process.run)
     with target.connect() as restored:
         assert everything(restored) == old
     target.drop(done.kept_as)

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib import catalog, shell
-from runbook_lib.apply import Applier
-from runbook_lib.database import Connection, Database
 from runbook_lib.errors import ToolError
-from runbook_lib.evidence import Journal
+from runbook_lib.evidence.directory import Journal
+from runbook_lib.evidence.records import Backup, Outcome
 from runbook_lib.findings import Finding
-from runbook_lib.holds import held_long, holds
-from runbook_lib.model import Migration
-from runbook_lib.observed import Backup, Outcome
-from runbook_lib.probe import Probe
-from runbook_lib.rehearsal import Recording, Rehearsal, Rehearser
+from runbook_lib.migrate.execute import Applier
+from runbook_lib.parser.statement import Migration
+from runbook_lib.postgres import catalog, process
+from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.rehearsal.holds import held_long, holds
+from runbook_lib.rehearsal.observe import Probe
+from runbook_lib.rehearsal.rehearse import Recording, Rehearsal, Rehearser
 from tests.db.snapshots import MIGRATION, POLICY, SHOP, back_up, cut, identified, state
 from tests.releases import migration_of
 
@@ -39,7 +39,7 @@ class Stage:
             backup=backup,
             data="full",
             roles=[],
-            run=shell.run,
+            run=process.run,
         )
 
     def rehearse(self, *migrations: Migration, **changed: object) -> Rehearsal:

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib import catalog, changes, ledger
-from runbook_lib.apply import Applier
-from runbook_lib.catalog import Snapshot
-from runbook_lib.database import Connection, Database, Row
 from runbook_lib.errors import GateError, StatementError
-from runbook_lib.model import Migration
+from runbook_lib.migrate.execute import Applier
+from runbook_lib.parser.statement import Migration
 from runbook_lib.policy import Policy
-from runbook_lib.release import read_release
-from runbook_lib.revert import Diagnosis, diagnose, revert
+from runbook_lib.postgres import catalog, ledger
+from runbook_lib.postgres.catalog import Snapshot
+from runbook_lib.postgres.connection import Connection, Database, Row
+from runbook_lib.release.reader import read_release
+from runbook_lib.rollback import changes
+from runbook_lib.rollback.revert import Diagnosis, diagnose, revert
 from tests.db.sessions import holding
 from tests.db.snapshots import everything
 from tests.releases import migration_of, release_of, write_release

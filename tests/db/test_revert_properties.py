@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from runbook_lib.database import Connection, Database
-from runbook_lib.sandbox import Sandbox
+from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.embedded import Sandbox
 from tests.db.additive import OLDER, releases
 from tests.db.snapshots import everything
 from tests.db.test_revert import seen, state, undo

@@ -10,15 +10,16 @@ from threading import Event
 
 import pytest
 
-from runbook_lib import catalog, programs, rollback, shell
-from runbook_lib.archive import swap
-from runbook_lib.catalog import Snapshot
-from runbook_lib.database import Connection, Database
+from runbook_lib.backup.archive import swap
 from runbook_lib.errors import GateError, RunbookError, StatementError, TargetError, ToolError
-from runbook_lib.ledger import take_runner_lock
-from runbook_lib.observed import Backup
-from runbook_lib.rollback import Rollback, restore_beside, restore_in_place
-from runbook_lib.shell import Completed, Runner
+from runbook_lib.evidence.records import Backup
+from runbook_lib.postgres import catalog, process, tools
+from runbook_lib.postgres.catalog import Snapshot
+from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.ledger import take_runner_lock
+from runbook_lib.postgres.process import Completed, Runner
+from runbook_lib.rollback import restore
+from runbook_lib.rollback.restore import Rollback, restore_beside, restore_in_place
 from tests.db.snapshots import MIGRATION, POLICY, SHOP, back_up, contents, cut, identified, state
 
 
@@ -52,7 +53,7 @@ def databases(target: Database) -> list[str]:
 
 
 def rolled_back(target: Database, backup: Backup) -> Rollback:
-    return restore_beside(target, identified(target).major, backup, POLICY, shell.run)
+    return restore_beside(target, identified(target).major, backup, POLICY, process.run)
 
 
 def test_a_rollback_returns_to_the_schema_and_the_rows_of_the_backup(
@@ -327,7 +328,7 @@ def test_what_a_rollback_would_lose_is_counted(target: Database, backup: Backup)
     with target.connect() as connection:
         connection.execute("INSERT INTO users VALUES (21, 'new'); DELETE FROM orders WHERE id < 6")
         lost = {
-            item.table: (item.at_backup, item.now) for item in rollback.losses(connection, backup)
+            item.table: (item.at_backup, item.now) for item in restore.losses(connection, backup)
         }
     assert lost == {
         "public.users": (20, 21),
@@ -339,9 +340,9 @@ def test_what_a_rollback_would_lose_is_counted(target: Database, backup: Backup)
 def test_the_procedure_of_the_brief_fails_where_ours_succeeds(
     target: Database, backup: Backup
 ) -> None:
-    pg_restore = programs.find_program("pg_restore", server_major=identified(target).major)
+    pg_restore = tools.find_program("pg_restore", server_major=identified(target).major)
     argv = [str(pg_restore), "--clean", "--if-exists", f"--dbname={target.conninfo()}"]
-    done = shell.run([*argv, str(backup.archive)], check=False)
+    done = process.run([*argv, str(backup.archive)], check=False)
     assert done.returncode != 0
     assert "cannot drop" in done.stderr
     with target.connect() as connection:
@@ -395,7 +396,7 @@ def test_a_restore_in_place_returns_to_the_backup_and_keeps_the_database(
         connection.execute("INSERT INTO users VALUES (21, 'new')")
         connection.execute("ALTER TABLE users ALTER name DROP NOT NULL; DROP INDEX orders_user")
         oid = connection.value("SELECT oid FROM pg_database WHERE datname = current_database()")
-    replaced(target, backup, before, LOST, shell.run)
+    replaced(target, backup, before, LOST, process.run)
     with target.connect() as connection:
         assert state(connection) == (backup.schema_fingerprint, dict(backup.rows))
         assert len(contents(connection)) == 50
@@ -411,7 +412,7 @@ def test_a_restore_in_place_loses_nothing_that_was_not_accepted(
         connection.execute("INSERT INTO users VALUES (21, 'new')")
         was = state(connection)
         with pytest.raises(GateError, match="would lose what was written since"):
-            replaced(target, backup, before, accepted, shell.run)
+            replaced(target, backup, before, accepted, process.run)
         assert state(connection) == was
 
 
@@ -426,7 +427,7 @@ def test_a_restore_in_place_that_stopped_between_its_halves_goes_on(
     with target.connect() as connection:
         assert state(connection) == (backup.schema_fingerprint, dict(backup.rows))
         connection.execute("DELETE FROM orders WHERE id = 1")
-    replaced(target, backup, before, {"public.orders": 49}, shell.run)
+    replaced(target, backup, before, {"public.orders": 49}, process.run)
     with target.connect() as connection:
         assert state(connection) == (backup.schema_fingerprint, dict(backup.rows))
 
@@ -437,7 +438,7 @@ def test_a_restore_in_place_drops_whatever_the_archive_does_not_know(
     with target.connect() as connection:
         connection.execute("CREATE SCHEMA theirs; CREATE TABLE theirs.t (id int)")
         connection.execute("CREATE DOMAIN d AS int; CREATE VIEW v AS SELECT id FROM users")
-    replaced(target, backup, before, {"public.organizations": 1, "theirs.t": 0}, shell.run)
+    replaced(target, backup, before, {"public.organizations": 1, "theirs.t": 0}, process.run)
     with target.connect() as connection:
         assert state(connection) == (backup.schema_fingerprint, dict(backup.rows))
 
@@ -447,4 +448,4 @@ def test_a_restore_in_place_is_not_done_where_it_is_not_what_the_backup_recorded
 ) -> None:
     other = replace(backup, checksums={**backup.checksums, "public.users": "1"})
     with pytest.raises(GateError, match="not what the backup recorded"):
-        replaced(target, other, before, {"public.organizations": 1}, shell.run)
+        replaced(target, other, before, {"public.organizations": 1}, process.run)

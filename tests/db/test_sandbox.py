@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib import locks, sandbox, shell
 from runbook_lib.errors import ConfigError, ToolError
-from runbook_lib.sandbox import Sandbox
+from runbook_lib.postgres import embedded, file_lock, process
+from runbook_lib.postgres.embedded import Sandbox
 from tests.fix_pg import psql
 
 REPO = Path(__file__).resolve().parents[2]
@@ -29,7 +29,7 @@ AS_ROOT = os.geteuid() == 0
 USER = """
 import sys
 from pathlib import Path
-from runbook_lib.sandbox import Sandbox
+from runbook_lib.postgres.embedded import Sandbox
 held = Sandbox(Path(sys.argv[1])).use()
 print(held.socket_dir, flush=True)
 sys.stdin.read()
@@ -81,7 +81,7 @@ def stopped(box: Sandbox) -> bool:
 
 
 def watched(base: Path) -> bool:
-    held = locks.try_lock(base / "watcher.lock", fcntl.LOCK_EX)
+    held = file_lock.try_lock(base / "watcher.lock", fcntl.LOCK_EX)
     if held is not None:
         os.close(held)
     return held is None
@@ -385,7 +385,7 @@ def test_a_cluster_of_another_version_is_named(box: Sandbox) -> None:
 
 def test_a_killed_watcher_is_started_again_by_the_next_user(box: Sandbox) -> None:
     box.use()
-    watcher = shell._spawned[-1]
+    watcher = process._spawned[-1]
     watcher.kill()
     watcher.wait()
     assert not watched(box.base)
@@ -397,8 +397,8 @@ def test_a_killed_watcher_is_started_again_by_the_next_user(box: Sandbox) -> Non
 
 def test_the_stop_command_says_what_it_did(box: Sandbox) -> None:
     def stop() -> str:
-        argv = [sys.executable, "-m", "runbook_lib.sandbox", "stop", str(box.root)]
-        return shell.run(argv, env=environment()).stdout
+        argv = [sys.executable, "-m", "runbook_lib.postgres.embedded", "stop", str(box.root)]
+        return process.run(argv, env=environment()).stdout
 
     box.use()
     assert stop() == "stopped\n"
@@ -406,7 +406,7 @@ def test_the_stop_command_says_what_it_did(box: Sandbox) -> None:
     assert stop() == "not running\n"
     empty = box.root / "empty"
     empty.mkdir()
-    assert not sandbox.stop(empty)
+    assert not embedded.stop(empty)
     assert not list(empty.iterdir())
 
 
@@ -433,7 +433,7 @@ def test_a_watcher_of_a_removed_directory_leaves_the_new_server_alone(root: Path
 
 
 def test_a_start_that_hangs_is_named(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "_PATIENCE", 0.1)
+    monkeypatch.setattr(embedded, "_PATIENCE", 0.1)
     with box._starting(), pytest.raises(ToolError, match=r"held by another process for 0\.1 s"):
         box.use()
 
@@ -485,29 +485,30 @@ def test_root_runs_it_in_a_namespace_below_a_closed_directory(root: Path) -> Non
         assert box.data.stat().st_uid == 0
         assert psql(box.conninfo(), "SELECT 1") == "1"
         assert box.stop()
-    sandbox.stop(closed)
+    embedded.stop(closed)
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="needs root: only root can turn into somebody else")
 @pytest.mark.parametrize("uid", [65534, 54321], ids=["nobody", "an account without a name"])
 def test_an_ordinary_user_runs_it(root: Path, uid: int) -> None:
     os.chown(root, uid, uid)
-    account = shell.Account(uid, uid)
+    account = process.Account(uid, uid)
     env = {**environment(), "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(root)}
     env["PYTHONPATH"] += os.pathsep + sysconfig.get_path("purelib")
     import_it = [
         "-c",
-        "import importlib.util as u, sys, runbook_lib.sandbox, runbook_lib.programs as s; "
+        "import importlib.util as u, sys, runbook_lib.postgres.embedded; "
+        "import runbook_lib.postgres.tools as s; "
         "sys.exit(not (sys.version_info >= (3, 11) and u.find_spec(s.WHEEL)))",
     ]
     for python in (sys.executable, "/usr/bin/python3"):
         with contextlib.suppress(ToolError):
-            shell.run([python, *import_it], env=env, as_account=account)
+            process.run([python, *import_it], env=env, as_account=account)
             break
     else:
         pytest.skip(f"no Python that uid {uid} can run has the package and the wheel")
     code = USER.replace("sys.stdin.read()", "print(held.stop())")
-    done = shell.run([python, "-c", code, root], env=env, as_account=account, timeout=60)
+    done = process.run([python, "-c", code, root], env=env, as_account=account, timeout=60)
     assert done.stdout.endswith("\nTrue\n")
     assert (root / ".runbook/postgres/data").stat().st_uid == uid
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from runbook_lib import catalog
-from runbook_lib.database import Connection, Database, quote
-from runbook_lib.evidence import Journal
+from runbook_lib.evidence.directory import Journal
+from runbook_lib.migrate.write_probe import WriteProbe
 from runbook_lib.policy import Policy
-from runbook_lib.traffic import WriteProbe
+from runbook_lib.postgres import catalog
+from runbook_lib.postgres.connection import Connection, Database, quote
 from tests.db.sessions import events, holding, until
 
 POLICY = Policy(lock_timeout=0.3)

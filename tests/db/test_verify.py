@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib import verify
-from runbook_lib.build import build_schema
-from runbook_lib.checks import run_checks
-from runbook_lib.database import Connection, Database
+from runbook_lib.checks import verify
+from runbook_lib.checks.query_checks import run_checks
+from runbook_lib.checks.verify import Comparison
+from runbook_lib.evidence.records import Metric, Status
 from runbook_lib.findings import Severity
-from runbook_lib.manifest import Threshold
-from runbook_lib.model import Check, Release
-from runbook_lib.monitor import measure
-from runbook_lib.observed import Metric, Status
-from runbook_lib.verify import Comparison
+from runbook_lib.parser.statement import Check, Release
+from runbook_lib.performance.monitor import measure
+from runbook_lib.postgres.build import build_schema
+from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.release.model import Threshold
 from tests.db.snapshots import identified
 from tests.releases import release_of
 

@@ -11,13 +11,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from runbook_lib import catalog, ledger
-from runbook_lib.database import Connection, Database, quote
 from runbook_lib.errors import TargetError
-from runbook_lib.evidence import Journal
-from runbook_lib.model import Migration, Step, StepKind
-from runbook_lib.position import Position, read_position
-from runbook_lib.release import read_release
+from runbook_lib.evidence.directory import Journal
+from runbook_lib.evidence.position import Position, read_position
+from runbook_lib.parser.statement import Migration, Step, StepKind
+from runbook_lib.postgres import catalog
+from runbook_lib.postgres.connection import Connection, Database, quote
+from runbook_lib.postgres.ledger import read
+from runbook_lib.release.reader import read_release
 from tests.faults.driver import GO, HELD, Fault, Orders, drive
 from tests.faults.scenarios import STEP, TODAY, Scenario
 from tests.releases import write_release
@@ -69,8 +70,7 @@ def read_state(database: Database) -> State:
             found = connection.rows(f"SELECT t::text AS line FROM {table} t ORDER BY 1")
             rows[name] = tuple(row["line"] for row in found)
         applied = tuple(
-            (row.name, row.checksum, row.finished, row.applied_steps)
-            for row in ledger.read(connection)
+            (row.name, row.checksum, row.finished, row.applied_steps) for row in read(connection)
         )
         return State(catalog.take_snapshot(connection).fingerprint, rows, applied)
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib import catalog
-from runbook_lib.apply import Applier
-from runbook_lib.changes import touched
-from runbook_lib.database import Database
-from runbook_lib.evidence import Journal
+from runbook_lib.evidence.directory import Journal
+from runbook_lib.migrate.execute import Applier
 from runbook_lib.policy import Policy
-from runbook_lib.sandbox import Sandbox
+from runbook_lib.postgres import catalog
+from runbook_lib.postgres.connection import Database
+from runbook_lib.postgres.embedded import Sandbox
+from runbook_lib.rollback.changes import touched
 from tests.db.snapshots import SHOP, back_up, identified
 from tests.faults.bench import POLICY, Bench, State
 from tests.faults.driver import drive

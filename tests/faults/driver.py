@@ -15,15 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.apply import Applier
-from runbook_lib.database import Database
 from runbook_lib.errors import RunbookError
-from runbook_lib.evidence import Journal
-from runbook_lib.guard import Guard
-from runbook_lib.model import Split, Statement
-from runbook_lib.observed import StatementRun
+from runbook_lib.evidence.directory import Journal
+from runbook_lib.evidence.records import StatementRun
+from runbook_lib.migrate.execute import Applier
+from runbook_lib.migrate.guard import Guard
+from runbook_lib.parser.statement import Split, Statement
 from runbook_lib.policy import Policy
-from runbook_lib.release import read_release
+from runbook_lib.postgres.connection import Database
+from runbook_lib.release.reader import read_release
 
 _PATIENCE = 60.0  # seconds that a held run waits for its test
 HELD, GO = "held", "go"  # files beside the journal

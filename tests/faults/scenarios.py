@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from runbook_lib.model import Split
+from runbook_lib.parser.statement import Split
 
 # What the application has before. Nothing in `log` is unique: what is applied twice shows.
 # gate() waits for whoever holds its key, and so holds an index build where a test wants it.

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 
-from runbook_lib import catalog, ledger
-from runbook_lib.database import Database
+from runbook_lib.postgres import catalog, ledger
+from runbook_lib.postgres.connection import Database
 from tests.faults.bench import REPOSITORY, wait_for
 from tests.faults.undoer import GO, HELD, REVERT, Strike, Undo
 

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from runbook_lib.apply import Applier
-from runbook_lib.database import Database
 from runbook_lib.errors import GateError
-from runbook_lib.opening import open_run
+from runbook_lib.evidence.run import Run
+from runbook_lib.migrate.execute import Applier
+from runbook_lib.notebook.session import open_run
 from runbook_lib.policy import Policy
-from runbook_lib.run import Run
-from runbook_lib.sandbox import Sandbox
+from runbook_lib.postgres.connection import Database
+from runbook_lib.postgres.embedded import Sandbox
 from tests.faults.bench import Bench
 from tests.faults.conftest import MakeBench, Undisturbed
 from tests.faults.driver import Fault

@@ -6,8 +6,8 @@ from threading import Thread
 
 import pytest
 
-from runbook_lib.database import Connection
 from runbook_lib.errors import RunbookError
+from runbook_lib.postgres.connection import Connection
 from tests.faults.bench import Bench, wait_for
 from tests.faults.conftest import MakeBench, Undisturbed
 from tests.faults.driver import Fault

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.sandbox import Sandbox
+from runbook_lib.postgres.embedded import Sandbox
 from tests.faults.bench import wait_for
 from tests.faults.shop import OLD, WRITTEN, Shop, stands
 from tests.faults.test_server import stop

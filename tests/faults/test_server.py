@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib import accounts, programs, shell
-from runbook_lib.database import Database
-from runbook_lib.sandbox import Sandbox
+from runbook_lib.postgres import accounts, process, tools
+from runbook_lib.postgres.connection import Database
+from runbook_lib.postgres.embedded import Sandbox
 from tests.faults.bench import Bench
 from tests.faults.conftest import MakeBench, Undisturbed
 from tests.faults.driver import Fault
@@ -56,8 +56,8 @@ def stop(sandbox: Sandbox) -> None:
     info = sandbox.data.stat()
     root = os.geteuid() == 0
     account = accounts.account_of(info.st_uid, info.st_gid) if root else accounts.unprivileged()
-    argv = shell.stop_argv(programs.server_installation().bindir, sandbox.data, "immediate")
-    shell.run(argv, as_account=account, timeout=60)
+    argv = process.stop_argv(tools.server_installation().bindir, sandbox.data, "immediate")
+    process.run(argv, as_account=account, timeout=60)
 
 
 STOPPED = {

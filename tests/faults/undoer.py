@@ -16,15 +16,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from runbook_lib import shell
-from runbook_lib.catalog import Snapshot
-from runbook_lib.database import Connection, Database
 from runbook_lib.errors import RunbookError
-from runbook_lib.model import Migration
-from runbook_lib.observed import Backup
+from runbook_lib.evidence.records import Backup
+from runbook_lib.parser.statement import Migration
 from runbook_lib.policy import Policy
-from runbook_lib.revert import diagnose, revert
-from runbook_lib.rollback import restore_beside, restore_in_place
+from runbook_lib.postgres import process
+from runbook_lib.postgres.catalog import Snapshot
+from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.rollback.restore import restore_beside, restore_in_place
+from runbook_lib.rollback.revert import diagnose, revert
 
 T = TypeVar("T")
 REVERT, RESTORE, IN_PLACE = "revert", "restore", "in place"  # the ways back
@@ -112,10 +112,10 @@ def _runner(undo: Undo) -> Callable[..., Any]:
 
     def run(argv: list[str], **more: Any) -> Any:
         if undo.strike and undo.strike.at == HALF:
-            shell.run([*argv[:1], "--section=pre-data", *argv[1:]], **more)
+            process.run([*argv[:1], "--section=pre-data", *argv[1:]], **more)
             undo.meet(HALF, False, 0)
             argv = [*argv[:1], "--section=data", "--section=post-data", *argv[1:]]
-        done = shell.run(argv, **more)
+        done = process.run(argv, **more)
         undo.meet(PG_RESTORE, True, 0)
         return done
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib import catalog
-from runbook_lib.database import Connection, Database
-from runbook_lib.release import read_release
-from runbook_lib.sandbox import Sandbox
+from runbook_lib.postgres import catalog
+from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.embedded import Sandbox
+from runbook_lib.release.reader import read_release
 from tests.projects import command, fresh_project, papermill, record, runs, stop
 
 pytestmark = pytest.mark.slow

@@ -7,9 +7,9 @@ from urllib.parse import quote
 
 import pytest
 
-from runbook_lib import sandbox
-from runbook_lib.database import Database
-from runbook_lib.sandbox import Sandbox
+from runbook_lib.postgres import embedded
+from runbook_lib.postgres.connection import Database
+from runbook_lib.postgres.embedded import Sandbox
 from tests.projects import fresh_project, papermill, record, runs, stop
 
 ADDRESS = "127.0.0.77"  # all of 127/8 is loopback on Linux: no port of this machine is in the way
@@ -26,8 +26,8 @@ pytestmark = [
 @pytest.fixture
 def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Start a server that asks for a password, and return the URL of a database on it."""
-    settings = {**sandbox.SETTINGS, "listen_addresses": ADDRESS}
-    monkeypatch.setattr(sandbox, "SETTINGS", settings)
+    settings = {**embedded.SETTINGS, "listen_addresses": ADDRESS}
+    monkeypatch.setattr(embedded, "SETTINGS", settings)
     home = tmp_path / "server"
     home.mkdir()
     server = Sandbox(home).use()

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.application import show_hooks, start_application, stop_application
-from runbook_lib.database import Database
 from runbook_lib.errors import GateError, ToolError
-from runbook_lib.evidence import Journal, RunDirectory
-from runbook_lib.model import Plan, Release, Target
+from runbook_lib.evidence.directory import Journal, RunDirectory
+from runbook_lib.evidence.run import Run
+from runbook_lib.notebook.application import show_hooks, start_application, stop_application
+from runbook_lib.parser.statement import Plan, Release, Target
 from runbook_lib.policy import Application, Environment, Policy
-from runbook_lib.run import Run
+from runbook_lib.postgres.connection import Database
 
 FAILING = "sh -c 'echo postgresql://u:s3cret@db; exit 4'"
 
@@ -138,9 +138,9 @@ def test_a_stop_that_is_interrupted_does_not_count_as_done(
         raise KeyboardInterrupt
 
     def after_the_first(_: object) -> None:
-        monkeypatch.setattr("runbook_lib.shell.run", interrupted)
+        monkeypatch.setattr("runbook_lib.postgres.process.run", interrupted)
 
-    monkeypatch.setattr("runbook_lib.application.Progress.advance", after_the_first)
+    monkeypatch.setattr("runbook_lib.notebook.application.Progress.advance", after_the_first)
     with pytest.raises(KeyboardInterrupt):
         stop_application(run, "shop")
     kept = record(run, "stop")

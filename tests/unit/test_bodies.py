@@ -2,8 +2,8 @@
 
 import pytest
 
-from runbook_lib.model import Statement
-from runbook_lib.statements import read_statements
+from runbook_lib.parser.parse import read_statements
+from runbook_lib.parser.statement import Statement
 
 
 def one(sql: str) -> Statement:

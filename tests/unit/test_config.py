@@ -9,7 +9,7 @@ import pytest
 from runbook_lib import config
 from runbook_lib.errors import ConfigError
 from runbook_lib.policy import Application
-from runbook_lib.queries import PROJECT
+from runbook_lib.postgres.queries import PROJECT
 
 TEXT = """[dev]
 dbname = "shop_dev"

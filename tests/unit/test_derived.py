@@ -5,8 +5,8 @@ from pathlib import Path
 import postgast
 import pytest
 
-from runbook_lib import units
-from runbook_lib.model import LockMode, Split, Statement
+from runbook_lib.parser import transactions
+from runbook_lib.parser.statement import LockMode, Split, Statement
 from tests.releases import migration_of
 from tests.unit.test_units import KEY
 
@@ -47,7 +47,7 @@ def test_a_concurrent_build_is_the_same_index_on_the_same_lines(
     tmp_path: Path, sql: str, begins: str
 ) -> None:
     plain = one(tmp_path, sql)
-    built = units.concurrently(plain)
+    built = transactions.concurrently(plain)
     assert built.sql.startswith(begins)
     tree = postgast.parse(built.sql)
     assert tree.stmts[0].stmt.index_stmt.concurrent
@@ -74,7 +74,7 @@ def test_a_foreign_key_apart_is_added_not_valid_and_then_validated(
     tmp_path: Path, sql: str, table: str, name: str
 ) -> None:
     migration = migration_of(tmp_path, f"{sql}\n")
-    added, validated = units.units(migration.statements, Split(apart=(1,)))
+    added, validated = transactions.units(migration.statements, Split(apart=(1,)))
     (first,), (second,) = added.statements, validated.statements
     plain = sql.partition(" --")[0]
     assert same(first.sql, f"{plain} NOT VALID")

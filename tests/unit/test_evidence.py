@@ -13,11 +13,11 @@ from urllib.parse import quote
 
 import pytest
 
-from runbook_lib import evidence
 from runbook_lib.errors import EvidenceError
-from runbook_lib.evidence import Journal, RunDirectory
-from runbook_lib.model import Statement
-from runbook_lib.observed import Approval, Outcome, StatementRun
+from runbook_lib.evidence import directory as evidence_directory
+from runbook_lib.evidence.directory import SUMS, Journal, RunDirectory, keep_secret, redact
+from runbook_lib.evidence.records import Approval, Outcome, StatementRun
+from runbook_lib.parser.statement import Statement
 
 SECRET = 'p"a\\s<s>&/wörd%'
 FORMS = {
@@ -38,7 +38,7 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def secrets_of_this_test_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(evidence, "_secrets", set())
+    monkeypatch.setattr(evidence_directory, "_secrets", set())
     yield
 
 
@@ -56,22 +56,22 @@ def run_of(outcome: Outcome, line: int = 7) -> StatementRun:
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_a_secret_is_hidden_in_every_form(form: str) -> None:
-    evidence.keep_secret(SECRET)
-    assert evidence.redact(f"before {form} after") == "before *** after"
+    keep_secret(SECRET)
+    assert redact(f"before {form} after") == "before *** after"
 
 
 def test_the_longer_of_two_secrets_is_hidden_whole() -> None:
-    evidence.keep_secret("abcd", "abcdefgh")
-    assert evidence.redact("abcdefgh") == "***"
+    keep_secret("abcd", "abcdefgh")
+    assert redact("abcdefgh") == "***"
 
 
 def test_a_word_of_three_letters_is_not_blotted_out_everywhere() -> None:
-    evidence.keep_secret("dev")
-    assert evidence.redact("the dev environment") == "the dev environment"
+    keep_secret("dev")
+    assert redact("the dev environment") == "the dev environment"
 
 
 def test_no_file_of_a_run_holds_a_secret(directory: RunDirectory) -> None:
-    evidence.keep_secret(SECRET)
+    keep_secret(SECRET)
     directory.write("record", {SECRET: [SECRET], "by": Approval("DBA", SECRET, NOON)})
     directory.write_text("report.md", f"`{SECRET}`")
     journal = Journal(directory.path / "journal.jsonl")
@@ -85,7 +85,7 @@ def test_no_file_of_a_run_holds_a_secret(directory: RunDirectory) -> None:
 
 
 def test_a_scrubbed_notebook_is_still_json(directory: RunDirectory) -> None:
-    evidence.keep_secret(SECRET)
+    keep_secret(SECRET)
     notebook = directory.path / "10_prechecks.ipynb"
     notebook.write_text(json.dumps({"text": f"{SECRET} and more"}))
     directory.scrub(notebook)
@@ -211,7 +211,7 @@ def test_the_ledger_rows_a_run_began_are_remembered(directory: RunDirectory) -> 
 
 def broken(directory: RunDirectory) -> list[str]:
     """Return the files whose bytes are not what the seal says, as ``sha256sum -c`` does."""
-    sums = (directory.path / evidence.SUMS).read_text(encoding="utf-8").splitlines()
+    sums = (directory.path / SUMS).read_text(encoding="utf-8").splitlines()
     listed = {name: digest for digest, name in (line.split("  ", 1) for line in sums)}
     return [
         name
@@ -229,7 +229,7 @@ def sealed(directory: RunDirectory) -> RunDirectory:
 
 
 def test_a_seal_covers_every_file(directory: RunDirectory) -> None:
-    sums = (sealed(directory).path / evidence.SUMS).read_text()
+    sums = (sealed(directory).path / SUMS).read_text()
     assert [line.split("  ", 1)[1] for line in sums.splitlines()] == [
         "below/a b.ipynb",
         "record.json",
@@ -245,7 +245,7 @@ def test_an_edit_breaks_the_seal(directory: RunDirectory) -> None:
 
 @pytest.mark.skipif(shutil.which("sha256sum") is None, reason="there is no sha256sum here")
 def test_sha256sum_agrees(directory: RunDirectory) -> None:
-    argv = ["sha256sum", "--check", "--strict", "--quiet", evidence.SUMS]
+    argv = ["sha256sum", "--check", "--strict", "--quiet", SUMS]
     done = subprocess.run(argv, cwd=sealed(directory).path, check=False, capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from runbook_lib.checks.review import RULES
+from runbook_lib.evidence.records import Facts, TableFacts
 from runbook_lib.findings import Finding
-from runbook_lib.hazards import find_hazards, unused
-from runbook_lib.manifest import Acceptance
-from runbook_lib.observed import Facts, TableFacts
-from runbook_lib.review import RULES
+from runbook_lib.hazards.rules import find_hazards, unused
+from runbook_lib.release.model import Acceptance
 from tests.releases import release_of
 
 FACTS = Facts(17, {"public.t": TableFacts(5000, 1_000_000, {"id": "integer"})}, {})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.hooks import CommandRun, run_commands
+from runbook_lib.rollback.hooks import CommandRun, run_commands
 
 
 def python(code: str) -> str:

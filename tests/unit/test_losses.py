@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from runbook_lib.evidence.records import Facts, TableFacts
 from runbook_lib.findings import Finding
-from runbook_lib.losses import find_losses
-from runbook_lib.manifest import Acceptance
-from runbook_lib.observed import Facts, TableFacts
+from runbook_lib.hazards.data_loss import find_losses
+from runbook_lib.release.model import Acceptance
 from tests.releases import release_of
 
 OLD = {f"public.{name}": TableFacts(1234, 8192, {"id": "integer"}) for name in ("a", "b")}

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from runbook_lib import plan, units
 from runbook_lib.errors import ReleaseError
-from runbook_lib.evidence import RunDirectory
+from runbook_lib.evidence.directory import RunDirectory
 from runbook_lib.findings import Finding, Severity
-from runbook_lib.manifest import Declaration
-from runbook_lib.model import Moved, Plan, Release, Step, StepKind, Target
-from runbook_lib.opening import _read_plan
+from runbook_lib.notebook.session import _read_plan
+from runbook_lib.parser import transactions
+from runbook_lib.parser.statement import Moved, Plan, Release, Step, StepKind, Target
+from runbook_lib.release import plan
+from runbook_lib.release.model import Declaration
 from tests.releases import migration_of, release_of
 
 TARGET = Target(
@@ -247,7 +248,7 @@ def test_behind_what_may_create_anything_nothing_is_known_to_be_unmet(
 
 
 def test_a_file_is_one_unit(tmp_path: Path) -> None:
-    (unit,) = units.units(
+    (unit,) = transactions.units(
         migration_of(tmp_path, "CREATE TABLE a (); CREATE INDEX ON a ((1))").statements
     )
     assert (len(unit.statements), unit.transactional, unit.opens) == (2, True, None)
@@ -257,7 +258,7 @@ def test_a_concurrent_index_is_a_unit_of_its_own_and_so_is_every_statement_besid
     tmp_path: Path,
 ) -> None:
     sql = "CREATE TABLE a (b int); CREATE INDEX CONCURRENTLY i ON a (b); INSERT INTO a VALUES (1)"
-    found = units.units(migration_of(tmp_path, sql).statements)
+    found = transactions.units(migration_of(tmp_path, sql).statements)
     assert [(len(unit.statements), unit.transactional) for unit in found] == [
         (1, True),
         (1, False),
@@ -267,7 +268,7 @@ def test_a_concurrent_index_is_a_unit_of_its_own_and_so_is_every_statement_besid
 
 def test_the_transactions_of_a_file_are_its_units(tmp_path: Path) -> None:
     sql = "BEGIN; SELECT 1; SELECT 2; COMMIT; SELECT 3; BEGIN; SELECT 4; ROLLBACK;"
-    first, alone, last = units.units(migration_of(tmp_path, sql).statements)
+    first, alone, last = transactions.units(migration_of(tmp_path, sql).statements)
     assert [item.sql for item in first.statements] == ["SELECT 1", "SELECT 2"]
     assert (alone.opens, [item.sql for item in alone.statements]) == (None, ["SELECT 3"])
     assert (first.rolls_back, last.rolls_back) == (False, True)
@@ -287,14 +288,14 @@ def test_an_unbalanced_transaction_is_refused_with_its_line(
 ) -> None:
     migration = migration_of(tmp_path, sql)
     with pytest.raises(ReleaseError) as caught:
-        units.units(migration.statements)
+        transactions.units(migration.statements)
     assert caught.value.place == f"{migration.statements[0].path}:{line}"
 
 
 def test_a_concurrent_index_inside_a_transaction_is_25001_with_its_line(tmp_path: Path) -> None:
     migration = migration_of(tmp_path, "BEGIN;\n\nCREATE INDEX CONCURRENTLY i ON t (c);\nCOMMIT;")
     with pytest.raises(ReleaseError) as caught:
-        units.units(migration.statements)
+        transactions.units(migration.statements)
     assert (caught.value.sqlstate, caught.value.line) == ("25001", 3)
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib import programs, shell
 from runbook_lib.errors import ConfigError, ToolError
-from runbook_lib.programs import Installation
+from runbook_lib.postgres import process, tools
+from runbook_lib.postgres.tools import Installation
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def install(tmp_path: Path) -> Callable[..., Installation]:
 
 
 def chosen(found: list[Installation], server_major: int | None, *, tls: bool = False) -> Path:
-    return programs.find_program("pg_dump", server_major=server_major, tls=tls, among=found).parent
+    return tools.find_program("pg_dump", server_major=server_major, tls=tls, among=found).parent
 
 
 def test_the_nearest_major_that_is_not_older_than_the_server(
@@ -56,9 +56,9 @@ def test_the_newest_minor_then_the_given_order(install: Callable[..., Installati
 
 
 def test_the_variable_wins_where_it_fits(install: Callable[..., Installation]) -> None:
-    found = [install(18, 0, programs.BINDIR_VARIABLE), install(16, 9, "wheel")]
+    found = [install(18, 0, tools.BINDIR_VARIABLE), install(16, 9, "wheel")]
     assert chosen(found, 16) == found[0].bindir
-    old = [install(15, 0, programs.BINDIR_VARIABLE), install(17, 9, "wheel")]
+    old = [install(15, 0, tools.BINDIR_VARIABLE), install(17, 9, "wheel")]
     assert chosen(old, 16) == old[1].bindir
 
 
@@ -83,7 +83,7 @@ def test_a_missing_program_says_what_where_and_what_to_set(
         chosen(found, 18)
     assert str(caught.value) == (
         f"A pg_dump for a PostgreSQL 18 server was not found in RUNBOOK_PG_BINDIR, the wheel "
-        f"{programs.WHEEL}, PATH or /usr/lib/postgresql/*/bin (seen: wheel x: 17.9 in "
+        f"{tools.WHEEL}, PATH or /usr/lib/postgresql/*/bin (seen: wheel x: 17.9 in "
         f"{found[0].bindir}; PATH: 15.18 in {found[1].bindir}). Set RUNBOOK_PG_BINDIR to the bin "
         f"directory of a fitting PostgreSQL 18."
     )
@@ -101,11 +101,11 @@ def test_installations_come_in_order(
         made = install(major, 1, f"debian{major}")
         made.bindir.parent.rename(debian / str(major))
     (debian / "common").mkdir()
-    monkeypatch.setenv(programs.BINDIR_VARIABLE, str(given.bindir))
+    monkeypatch.setenv(tools.BINDIR_VARIABLE, str(given.bindir))
     monkeypatch.setenv("PATH", str(on_path.bindir))
-    monkeypatch.setattr(programs, "WHEEL", "no_such_wheel")
-    monkeypatch.setattr(programs, "DEBIAN", debian)
-    assert programs.installations() == [
+    monkeypatch.setattr(tools, "WHEEL", "no_such_wheel")
+    monkeypatch.setattr(tools, "DEBIAN", debian)
+    assert tools.installations() == [
         Installation(given.bindir, (16, 2), "RUNBOOK_PG_BINDIR"),
         Installation(on_path.bindir, (17, 3), "PATH"),
         *(Installation(debian / str(n) / "bin", (n, 1), str(debian)) for n in (15, 14, 9)),
@@ -120,25 +120,23 @@ def test_debians_wrapper_is_not_taken_for_an_installation(
     links.mkdir()
     (links / "pg_dump").symlink_to(real.bindir / "pg_wrapper")
     monkeypatch.setenv("PATH", str(links))
-    assert "PATH" not in {each.source for each in programs.installations()}
+    assert "PATH" not in {each.source for each in tools.installations()}
 
 
 def test_the_wheel_is_found_without_importing_it() -> None:
     code = (
-        "import sys; from runbook_lib import programs; found = programs.server_installation(); "
-        "print(found.source, programs.WHEEL in sys.modules)"
+        "import sys; from runbook_lib.postgres import tools; found = tools.server_installation(); "
+        "print(found.source, tools.WHEEL in sys.modules)"
     )
     path = os.pathsep.join(
-        filter(None, [str(Path(programs.__file__).parent.parent), os.environ.get("PYTHONPATH")])
+        filter(None, [str(Path(tools.__file__).parents[2]), os.environ.get("PYTHONPATH")])
     )
-    done = shell.run(
-        [sys.executable, "-c", code], env={"PYTHONPATH": path, programs.BINDIR_VARIABLE: None}
+    done = process.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": path, tools.BINDIR_VARIABLE: None}
     )
     if not done.stdout.startswith("wheel"):
-        pytest.skip(
-            f"the wheel {programs.WHEEL} is not installed: the server is from {done.stdout}"
-        )
-    assert done.stdout == f"wheel {programs.WHEEL} False\n"
+        pytest.skip(f"the wheel {tools.WHEEL} is not installed: the server is from {done.stdout}")
+    assert done.stdout == f"wheel {tools.WHEEL} False\n"
 
 
 @pytest.mark.parametrize("content", ["", "#!/nonexistent/interpreter\n"], ids=["none", "broken"])
@@ -148,9 +146,9 @@ def test_a_variable_that_leads_nowhere_is_refused(
     if content:
         (tmp_path / "pg_dump").write_text(content)
         (tmp_path / "pg_dump").chmod(0o755)
-    monkeypatch.setenv(programs.BINDIR_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(tools.BINDIR_VARIABLE, str(tmp_path))
     with pytest.raises(ConfigError, match="no PostgreSQL program runs"):
-        programs.installations()
+        tools.installations()
 
 
 def test_a_server_needs_all_its_programs_and_the_right_major(
@@ -158,19 +156,17 @@ def test_a_server_needs_all_its_programs_and_the_right_major(
 ) -> None:
     names = ("initdb", "postgres", "pg_ctl", "pg_isready", "psql")
     some, full = install(18, 1, "some", *names[:3]), install(16, 1, "full", *names)
-    monkeypatch.setattr(
-        programs, "_bindirs", lambda: iter([(some.bindir, "a"), (full.bindir, "b")])
-    )
-    assert programs.server_installation().bindir == full.bindir
-    assert programs.server_installation(16).bindir == full.bindir
+    monkeypatch.setattr(tools, "_bindirs", lambda: iter([(some.bindir, "a"), (full.bindir, "b")]))
+    assert tools.server_installation().bindir == full.bindir
+    assert tools.server_installation(16).bindir == full.bindir
     with pytest.raises(ToolError, match=r"A PostgreSQL 17 server .* Set RUNBOOK_PG_BINDIR"):
-        programs.server_installation(17)
+        tools.server_installation(17)
 
 
 def test_versions_are_read_once(
     install: Callable[..., Installation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = install(17, 2, "once")
-    assert programs._version(found.bindir) == (17, 2)
+    assert tools._version(found.bindir) == (17, 2)
     monkeypatch.setattr(subprocess, "Popen", None)  # a second process would fail here
-    assert programs._version(found.bindir) == (17, 2)
+    assert tools._version(found.bindir) == (17, 2)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib import queries
 from runbook_lib.errors import ReleaseError
 from runbook_lib.findings import Severity
-from runbook_lib.model import Check
-from runbook_lib.statements import read_statements
+from runbook_lib.parser.parse import read_statements
+from runbook_lib.parser.statement import Check
+from runbook_lib.postgres import queries
 
 HEADER = {
     "name": "one",
@@ -125,7 +125,7 @@ def test_a_query_with_parameters_doubles_every_other_percent_sign(path: Path) ->
 
 @pytest.mark.parametrize("path", CATALOG, ids=lambda path: path.stem)
 def test_a_catalog_file_of_the_project_is_used(path: Path) -> None:
-    sources = [item.read_text() for item in (queries.PROJECT / "runbook_lib").glob("*.py")]
+    sources = [item.read_text() for item in (queries.PROJECT / "runbook_lib").rglob("*.py")]
     name = f'"{path.stem}"' if not path.stem.startswith("schema_") else '"schema_'
     assert any(name in source for source in sources)
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib import plan, units
 from runbook_lib.errors import ReleaseError
 from runbook_lib.findings import Finding
-from runbook_lib.model import Release
-from runbook_lib.queries import PROJECT
-from runbook_lib.release import read_release
+from runbook_lib.parser import transactions
+from runbook_lib.parser.statement import Release
+from runbook_lib.postgres.queries import PROJECT
+from runbook_lib.release import plan
+from runbook_lib.release.reader import read_release
 from tests.releases import release_of, write_release
 
 MANIFEST = """name = "Small Shop"
@@ -95,12 +96,12 @@ def test_the_performance_migration_creates_thirty_indexes_and_more(shipped: Rele
 
 
 def test_every_migration_of_the_shipped_release_can_be_split_into_units(shipped: Release) -> None:
-    assert all(units.units(item.statements) for item in shipped.migrations)
+    assert all(transactions.units(item.statements) for item in shipped.migrations)
 
 
 def test_every_criterion_names_a_check_that_is_there_or_none(shipped: Release) -> None:
     sources = "".join(
-        path.read_text(encoding="utf-8") for path in (PROJECT / "runbook_lib").glob("*.py")
+        path.read_text(encoding="utf-8") for path in (PROJECT / "runbook_lib").rglob("*.py")
     )
     known = {check.name for check in shipped.checks}
     known |= {item.name for item in shipped.thresholds} | {item.name for item in shipped.variables}

@@ -12,19 +12,38 @@ from typing import Any
 
 import pytest
 
-from runbook_lib import shell
 from runbook_lib.errors import ConfigError, ToolError
-from runbook_lib.shell import Account, Completed, Environment, Runner, StrPath
+from runbook_lib.postgres import process
+from runbook_lib.postgres.process import (
+    NAMESPACE,
+    Account,
+    Completed,
+    Environment,
+    Runner,
+    StrPath,
+    _spawned,
+    dump_argv,
+    globals_argv,
+    initdb_argv,
+    list_argv,
+    ready_argv,
+    replace_argv,
+    restore_argv,
+    run,
+    spawn,
+    start_argv,
+    stop_argv,
+)
 
 BIN = Path("/opt/pg/bin")
-PACKAGE = Path(shell.__file__).parent
+PACKAGE = Path(process.__file__).parents[1]
 
 
 # --- argv ---------------------------------------------------------------------------------------
 
 
 def test_initdb_argv() -> None:
-    argv = shell.initdb_argv(BIN, Path("/a b/data"))
+    argv = initdb_argv(BIN, Path("/a b/data"))
     locale = (
         ["--locale=C", "--lc-ctype=UTF-8"] if sys.platform == "darwin" else ["--locale=C.UTF-8"]
     )
@@ -40,7 +59,7 @@ def test_initdb_argv() -> None:
 
 
 def test_start_argv_quotes_for_the_shell_that_pg_ctl_uses() -> None:
-    argv = shell.start_argv(BIN, Path("/a b/data"), Path("/a b/log"), Path("/t x"), {"fsync": "on"})
+    argv = start_argv(BIN, Path("/a b/data"), Path("/a b/log"), Path("/t x"), {"fsync": "on"})
     assert argv == [
         "/opt/pg/bin/pg_ctl",
         "start",
@@ -53,12 +72,12 @@ def test_start_argv_quotes_for_the_shell_that_pg_ctl_uses() -> None:
 
 
 def test_stop_argv() -> None:
-    argv = shell.stop_argv(BIN, Path("/d"), "fast")
+    argv = stop_argv(BIN, Path("/d"), "fast")
     assert argv == ["/opt/pg/bin/pg_ctl", "stop", "--pgdata=/d", "--wait", "--mode=fast"]
 
 
 def test_ready_argv() -> None:
-    assert shell.ready_argv(BIN / "pg_isready", Path("/s")) == [
+    assert ready_argv(BIN / "pg_isready", Path("/s")) == [
         "/opt/pg/bin/pg_isready",
         "--quiet",
         "--host=/s",
@@ -86,7 +105,7 @@ def test_ready_argv() -> None:
 )
 def test_dump_argv(options: dict[str, Any], middle: list[str], extra: list[str]) -> None:
     conninfo = "host=/s dbname=shop"
-    assert shell.dump_argv(BIN / "pg_dump", conninfo, Path("/b/x"), **options) == [
+    assert dump_argv(BIN / "pg_dump", conninfo, Path("/b/x"), **options) == [
         "/opt/pg/bin/pg_dump",
         *middle,
         "--no-password",
@@ -97,7 +116,7 @@ def test_dump_argv(options: dict[str, Any], middle: list[str], extra: list[str])
 
 
 def test_globals_argv_leaves_passwords_out() -> None:
-    argv = shell.globals_argv(BIN / "pg_dumpall", "host=/s dbname=shop", "shop", Path("/b/g.sql"))
+    argv = globals_argv(BIN / "pg_dumpall", "host=/s dbname=shop", "shop", Path("/b/g.sql"))
     assert argv == [
         "/opt/pg/bin/pg_dumpall",
         "--globals-only",
@@ -111,7 +130,7 @@ def test_globals_argv_leaves_passwords_out() -> None:
 
 @pytest.mark.parametrize(("jobs", "extra"), [(None, []), (4, ["--jobs=4"])])
 def test_restore_argv_never_cleans(jobs: int | None, extra: list[str]) -> None:
-    assert shell.restore_argv(BIN / "pg_restore", "scratch", Path("/b/x.dump"), jobs) == [
+    assert restore_argv(BIN / "pg_restore", "scratch", Path("/b/x.dump"), jobs) == [
         "/opt/pg/bin/pg_restore",
         "--exit-on-error",
         "--no-password",
@@ -122,7 +141,7 @@ def test_restore_argv_never_cleans(jobs: int | None, extra: list[str]) -> None:
 
 
 def test_list_argv() -> None:
-    argv = shell.list_argv(BIN / "pg_restore", Path("/b/x"))
+    argv = list_argv(BIN / "pg_restore", Path("/b/x"))
     assert argv == ["/opt/pg/bin/pg_restore", "--list", "/b/x"]
 
 
@@ -139,10 +158,10 @@ def test_list_argv() -> None:
 @pytest.mark.parametrize(
     "build",
     [
-        lambda c: shell.dump_argv(BIN / "pg_dump", c, Path("/x"), form="custom", compress="9"),
-        lambda c: shell.globals_argv(BIN / "pg_dumpall", c, "shop", Path("/x")),
-        lambda c: shell.restore_argv(BIN / "pg_restore", c, Path("/x")),
-        lambda c: shell.replace_argv(BIN / "pg_restore", c, Path("/x")),
+        lambda c: dump_argv(BIN / "pg_dump", c, Path("/x"), form="custom", compress="9"),
+        lambda c: globals_argv(BIN / "pg_dumpall", c, "shop", Path("/x")),
+        lambda c: restore_argv(BIN / "pg_restore", c, Path("/x")),
+        lambda c: replace_argv(BIN / "pg_restore", c, Path("/x")),
     ],
     ids=["dump", "globals", "restore", "replace"],
 )
@@ -164,7 +183,7 @@ def test_a_password_does_not_become_an_argument(
     ],
 )
 def test_a_connection_without_a_password_does(conninfo: str) -> None:
-    assert f"--dbname={conninfo}" in shell.restore_argv(BIN / "pg_restore", conninfo, Path("/x"))
+    assert f"--dbname={conninfo}" in restore_argv(BIN / "pg_restore", conninfo, Path("/x"))
 
 
 # --- running ------------------------------------------------------------------------------------
@@ -175,7 +194,7 @@ def python(code: str) -> list[str]:
 
 
 def test_run_returns_what_the_program_said() -> None:
-    done = shell.run(
+    done = run(
         python("import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"), check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (3, "out\n", "err\n")
@@ -186,7 +205,7 @@ def test_run_returns_what_the_program_said() -> None:
 def test_a_failure_names_program_status_and_its_last_words() -> None:
     code = "import sys; sys.exit('\\n'.join(f'line {i}' for i in range(9)))"
     with pytest.raises(ToolError) as caught:
-        shell.run(python(code))
+        run(python(code))
     name = Path(sys.executable).name
     assert str(caught.value) == (
         f"{name} ended with exit status 1: line 4; line 5; line 6; line 7; line 8"
@@ -195,32 +214,32 @@ def test_a_failure_names_program_status_and_its_last_words() -> None:
 
 def test_a_killed_program_is_named_with_its_signal() -> None:
     with pytest.raises(ToolError, match="was ended by SIGKILL: it said nothing"):
-        shell.run(python("import os; os.kill(os.getpid(), 9)"))
+        run(python("import os; os.kill(os.getpid(), 9)"))
 
 
 def test_a_program_that_is_not_there_is_named() -> None:
     with pytest.raises(ToolError, match="/nowhere/pg_dump could not be started: No such file"):
-        shell.run(["/nowhere/pg_dump"])
+        run(["/nowhere/pg_dump"])
 
 
 def test_env_is_merged_over_the_callers_and_none_removes(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RUNBOOK_A", "RUNBOOK_B", "RUNBOOK_C"):
         monkeypatch.setenv(name, "caller")
     code = "import os; print({k: v for k, v in sorted(os.environ.items()) if 'RUNBOOK_' in k})"
-    done = shell.run(python(code), env={"RUNBOOK_B": "given", "RUNBOOK_C": None})
+    done = run(python(code), env={"RUNBOOK_B": "given", "RUNBOOK_C": None})
     assert done.stdout.strip() == "{'RUNBOOK_A': 'caller', 'RUNBOOK_B': 'given'}"
 
 
 def test_a_password_that_the_program_repeats_is_masked() -> None:
     code = "import os, sys; sys.exit('wrong password ' + os.environ['PGPASSWORD'])"
     with pytest.raises(ToolError, match=r"wrong password \*\*\*$") as caught:
-        shell.run(python(code), env={"PGPASSWORD": "s3cret"})
+        run(python(code), env={"PGPASSWORD": "s3cret"})
     assert "s3cret" not in repr(caught.value)
 
 
 def test_words_reach_the_program_as_they_are_without_a_shell() -> None:
     words = ["$HOME", "a b", "; exit 9", "*"]
-    done = shell.run([*python("import sys; print(sys.argv[1:])"), *words])
+    done = run([*python("import sys; print(sys.argv[1:])"), *words])
     assert done.stdout.strip() == repr(words)
 
 
@@ -228,22 +247,22 @@ def test_a_program_that_takes_too_long_is_asked_to_end() -> None:
     code = "import signal, sys, time; signal.signal(15, lambda *_: sys.exit()); time.sleep(60)"
     started = time.monotonic()
     with pytest.raises(ToolError, match=r"did not finish within 0\.5 s"):
-        shell.run(python(code), timeout=0.5)
+        run(python(code), timeout=0.5)
     assert time.monotonic() - started < 5
 
 
 def test_a_program_is_watched_and_nothing_it_says_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shell, "_LOOK", 0.05)
+    monkeypatch.setattr(process, "_LOOK", 0.05)
     looks = list[float]()
     code = "import time; print('first', flush=True); time.sleep(0.5); print('last')"
-    done = shell.run(python(code), watch=lambda: looks.append(time.monotonic()))
+    done = run(python(code), watch=lambda: looks.append(time.monotonic()))
     assert done.stdout == "first\nlast\n"
     assert len(looks) >= 3
 
 
 def test_a_watched_program_that_takes_too_long_is_ended() -> None:
     with pytest.raises(ToolError, match=r"did not finish within 1\.2 s"):
-        shell.run(python("import time; time.sleep(60)"), timeout=1.2, watch=lambda: None)
+        run(python("import time; time.sleep(60)"), timeout=1.2, watch=lambda: None)
 
 
 def test_what_the_watch_raises_ends_the_program(tmp_path: Path) -> None:
@@ -255,7 +274,7 @@ def test_what_the_watch_raises_ends_the_program(tmp_path: Path) -> None:
             raise ToolError("Enough was seen.")
 
     with pytest.raises(ToolError, match="Enough"):
-        shell.run(python(code), watch=watch)
+        run(python(code), watch=watch)
     with pytest.raises(ProcessLookupError):
         os.kill(int(mark.read_text()), 0)
 
@@ -273,7 +292,7 @@ def test_an_interrupt_ends_the_program(tmp_path: Path) -> None:
     threading.Thread(target=interrupt).start()
     try:
         with pytest.raises(KeyboardInterrupt):
-            shell.run(python(code))
+            run(python(code))
     finally:
         signal.signal(signal.SIGINT, before)
     with pytest.raises(ProcessLookupError):
@@ -282,7 +301,7 @@ def test_an_interrupt_ends_the_program(tmp_path: Path) -> None:
 
 def test_bytes_that_are_no_utf8_do_not_stop_it() -> None:
     code = "import sys; sys.stdout.buffer.write(b'caf\\xe9')"
-    assert shell.run(python(code)).stdout == "caf\ufffd"
+    assert run(python(code)).stdout == "caf\ufffd"
 
 
 def test_spawn_detaches(tmp_path: Path) -> None:
@@ -291,7 +310,7 @@ def test_spawn_detaches(tmp_path: Path) -> None:
         "import os, sys; text = f'{os.getsid(0) == os.getpid()} {os.getcwd()}'; "
         f"open({str(mark)!r}, 'w').write(text); print('not seen')"
     )
-    shell.spawn(python(code))
+    spawn(python(code))
     deadline = time.monotonic() + 10
     while (not mark.exists() or not mark.read_text()) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -299,28 +318,28 @@ def test_spawn_detaches(tmp_path: Path) -> None:
 
 
 def test_spawn_reaps_what_it_spawned_before() -> None:
-    first = shell.spawn(["true"])
-    shell._spawned[-1].wait()
-    shell.spawn(["true"])
-    assert first not in {process.pid for process in shell._spawned}
-    shell._spawned[-1].wait()
+    first = spawn(["true"])
+    _spawned[-1].wait()
+    spawn(["true"])
+    assert first not in {process.pid for process in _spawned}
+    _spawned[-1].wait()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: only root can turn into somebody else")
 def test_run_as_another_account() -> None:
-    done = shell.run(["id", "-u"], as_account=Account(65534, 65534))
+    done = run(["id", "-u"], as_account=Account(65534, 65534))
     assert done.stdout == "65534\n"
     before = os.getgroups()
     os.setgroups([4242])
     try:
-        assert shell.run(["id", "-G"], as_account=Account(65534, 65534)).stdout == "65534\n"
+        assert run(["id", "-G"], as_account=Account(65534, 65534)).stdout == "65534\n"
     finally:
         os.setgroups(before)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="user namespaces are Linux's")
 def test_run_in_a_namespace() -> None:
-    assert shell.run(["id", "-u"], as_account=shell.NAMESPACE).stdout == "65534\n"
+    assert run(["id", "-u"], as_account=NAMESPACE).stdout == "65534\n"
 
 
 def test_a_fake_runner_fits_the_protocol() -> None:
@@ -335,22 +354,22 @@ def test_a_fake_runner_fits_the_protocol() -> None:
         as_account: Account | None = None,
         watch: Callable[[], object] | None = None,
     ) -> Completed:
-        assert argv == shell.list_argv(BIN / "pg_restore", Path("/x"))
+        assert argv == list_argv(BIN / "pg_restore", Path("/x"))
         return Completed((), 0, "; Archive", "", 0.0)
 
-    runners: list[Runner] = [fake, shell.run]
-    assert runners[0](shell.list_argv(BIN / "pg_restore", Path("/x"))).stdout == "; Archive"
+    runners: list[Runner] = [fake, run]
+    assert runners[0](list_argv(BIN / "pg_restore", Path("/x"))).stdout == "; Archive"
     with pytest.raises(AssertionError):
         runners[0](["rm"])
 
 
 def test_only_shell_starts_processes() -> None:
     guilty = []
-    for path in PACKAGE.glob("*.py"):
+    for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            if {"subprocess", "pty", "multiprocessing"} & set(names) and path.name != "shell.py":
+            if {"subprocess", "pty", "multiprocessing"} & set(names) and path.name != "process.py":
                 guilty.append(path.name)
             if isinstance(node, ast.Attribute) and node.attr in {"system", "popen", "posix_spawn"}:
                 guilty.append(path.name)

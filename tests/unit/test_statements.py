@@ -3,8 +3,8 @@
 import pytest
 
 from runbook_lib.findings import Finding
-from runbook_lib.model import DbObject, Statement
-from runbook_lib.statements import fingerprint, read_statements
+from runbook_lib.parser.parse import fingerprint, read_statements
+from runbook_lib.parser.statement import DbObject, Statement
 
 FILE = "0001_a/migration.sql"
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from runbook_lib.observed import Outcome, StatementRun
-from runbook_lib.statements import read_statements
-from runbook_lib.trace import Failure, Unreadable, follow
+from runbook_lib.evidence.records import Outcome, StatementRun
+from runbook_lib.parser.parse import read_statements
+from runbook_lib.rehearsal.failures import Failure, Unreadable, follow
 
 
 def failure(sql: str, line: int, sqlstate: str, error: str) -> Failure:

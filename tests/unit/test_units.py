@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib import plan, units
-from runbook_lib.evidence import RunDirectory
-from runbook_lib.model import Migration, Plan, Split
-from runbook_lib.opening import _read_plan
+from runbook_lib.evidence.directory import RunDirectory
+from runbook_lib.notebook.session import _read_plan
+from runbook_lib.parser import transactions
+from runbook_lib.parser.statement import Migration, Plan, Split
+from runbook_lib.release import plan
 from tests.releases import migration_of
 from tests.unit.test_plan import PLAN
 
@@ -27,7 +28,7 @@ def chosen(
     apart: bool = True,
 ) -> Split:
     migration = migration_of(tmp_path, sql)
-    return units.choose_split(
+    return transactions.choose_split(
         migration.statements, busy, partitioned, concurrent=concurrent, apart=apart
     )
 
@@ -36,7 +37,7 @@ def shapes(migration: Migration, split: Split) -> list[tuple[list[int], bool, bo
     """Return the numbers of each unit's statements, whether it is a transaction, or builds."""
     return [
         ([item.number for item in unit.statements], unit.transactional, unit.builds)
-        for unit in units.units(migration.statements, split)
+        for unit in transactions.units(migration.statements, split)
     ]
 
 
@@ -210,8 +211,8 @@ def test_builds_that_the_file_and_the_plan_ask_for_are_one_unit(tmp_path: Path) 
 
 def test_as_planned_are_the_statements_in_the_order_they_run(tmp_path: Path) -> None:
     migration = migration_of(tmp_path, f"{KEY};\n{INDEX};\n{KEY.replace(' k ', ' l ')}")
-    assert units.as_planned(migration.statements, Split()) == migration.statements
-    planned = units.as_planned(migration.statements, Split((2,), (3,)))
+    assert transactions.as_planned(migration.statements, Split()) == migration.statements
+    planned = transactions.as_planned(migration.statements, Split((2,), (3,)))
     assert [(item.number, item.line) for item in planned] == [(1, 1), (2, 2), (3, 3), (3, 3)]
     assert [item.label for item in planned[1:]] == [
         "create index concurrently i on t",

@@ -1,0 +1,107 @@
+"""Restore a pg_dump archive into a database of its own, and put databases in place."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+
+from runbook_lib.errors import StatementError
+from runbook_lib.postgres import tools
+from runbook_lib.postgres.connection import REPLACER, Database, quote
+from runbook_lib.postgres.process import Runner, replace_argv, restore_argv
+from runbook_lib.postgres.queries import load
+
+_IN_USE = "55006"
+_OID = "SELECT oid FROM pg_database WHERE datname = %(dbname)s"
+_TO_FINISH = 2.0  # seconds for transactions at work, of the 5 that a rename waits
+_LOOK = 0.02  # seconds between two looks at who is connected
+
+
+def restore(
+    database: Database,
+    server_major: int,
+    path: Path,
+    run: Runner,
+    *,
+    with_owners: bool,
+    with_rows: bool = True,
+    jobs: int = os.cpu_count() or 1,
+) -> None:
+    """Fill an empty database from an archive; raises ToolError at the first thing that fails.
+
+    Without owners the archive goes into a server that does not know the source's roles.
+    """
+    pg_restore = tools.find_program("pg_restore", server_major=server_major)
+    argv = restore_argv(pg_restore, database.conninfo(), path, jobs=jobs)
+    if not with_owners:
+        argv[1:1] = ["--no-owner", "--no-privileges"]
+    if not with_rows:
+        argv[1:1] = ["--schema-only"]
+    run(argv, env=database.tool_environment())
+
+
+def replace(
+    database: Database, server_major: int, path: Path, run: Runner, may: Callable[[], object]
+) -> None:
+    """Put an archive in the place of what it holds of a database, in one transaction.
+
+    ``may`` is called before, and about each second meanwhile; what it raises ends pg_restore.
+    """
+    may()
+    # By its name the session is known as a runner's, should it outlive the one that started it.
+    named = Database({**database.parameters, "application_name": REPLACER})
+    pg_restore = tools.find_program("pg_restore", server_major=server_major)
+    argv = replace_argv(pg_restore, named.conninfo(), path)
+    run(argv, env=database.tool_environment(), watch=may)
+
+
+@contextmanager
+def scratch_database(maintenance: Database, name: str) -> Iterator[Database]:
+    """Hold an empty database for the block, and drop it afterwards."""
+    maintenance.drop(name)
+    maintenance.create(name)
+    try:
+        yield maintenance.on(name)
+    finally:
+        maintenance.drop(name)
+
+
+def swap(database: Database, fresh: str, kept: str) -> None:
+    """Put ``fresh`` in the place of ``database``, which is kept under another name.
+
+    Both are renamed in one transaction, so that no moment has neither name. The first rename locks
+    the database against whoever connects, and gives up after 5 s if it is in use: meanwhile another
+    session ends those that are there. The server lets go of the lock however this ends, so that
+    even a kill leaves no database closed. Raises StatementError where sessions cannot be ended.
+    """
+    old, new = quote(database.dbname), quote(fresh)
+    over = Event()
+    with database.maintenance().connect() as connection, ThreadPoolExecutor(1) as pool:
+        # By its oid: its name is the new one's as soon as this is done.
+        oid = connection.value(_OID, {"dbname": database.dbname})
+        ending = pool.submit(_end_sessions, database.maintenance(), oid, over)
+        try:
+            with connection.transaction():
+                connection.execute(f"ALTER DATABASE {old} RENAME TO {quote(kept)}")
+                connection.execute(f"ALTER DATABASE {new} RENAME TO {old}")
+        except StatementError as error:
+            over.set()
+            if error.sqlstate == _IN_USE:
+                cause = ending.exception()
+                error.message += f" They could not be ended: {cause}" if cause else ""
+                error.remedy = "The database is as it was; end what uses it, and run again."
+            raise
+        finally:
+            over.set()
+
+
+def _end_sessions(maintenance: Database, oid: int, over: Event) -> None:
+    """End who is at rest at once, and everybody else after a time to finish."""
+    until = time.monotonic() + _TO_FINISH
+    with maintenance.connect() as connection:
+        while not over.wait(_LOOK):
+            everybody = time.monotonic() >= until
+            connection.rows(load("end_sessions"), {"oid": oid, "everybody": everybody})

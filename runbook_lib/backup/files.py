@@ -1,0 +1,149 @@
+"""Keep the files of a backup: private, flushed, with their digests; complete or not there."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.errors import ToolError
+from runbook_lib.evidence.directory import file_sha256
+from runbook_lib.parser.statement import Target
+
+MANIFEST = "manifest.json"
+GLOBALS = "globals.sql"
+_UNFINISHED = ".partial"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Name a backup that is being made: when it began, where it grows, where it will be."""
+
+    taken_at: datetime
+    partial: Path
+    path: Path
+
+
+@contextmanager
+def whole_or_nothing(directory: Path) -> Iterator[Place]:
+    """Hold a new directory for the block; it gets a backup's name only where the block succeeds."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place = _free_place(directory)
+    try:
+        yield place
+        place.partial.rename(place.path)
+        _flush(directory)
+    except OSError as error:
+        message = f"The backup cannot be written: {error.strerror}."
+        raise ToolError(message, path=directory, remedy="Make room or give access.") from error
+    finally:
+        shutil.rmtree(place.partial, ignore_errors=True)  # there only where something failed
+
+
+def _free_place(directory: Path) -> Place:
+    """Make the directory; never under the name of an earlier backup, or of one being made."""
+    while True:
+        now = datetime.now(UTC)
+        path = directory / f"migration_backup_{now:%Y%m%d_%H%M%S}"
+        partial = path.with_name(path.name + _UNFINISHED)
+        if not path.exists() and not partial.exists():
+            partial.mkdir(mode=0o700)
+            return Place(now, partial, path)
+        time.sleep(0.05)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write one JSON file."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, default=str)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def seal(path: Path, content: Mapping[str, Any]) -> str:
+    """Write the manifest, make every file private and flush all to disk; return its SHA-256."""
+    write_json(path / MANIFEST, {**content, "files": digests(path)})
+    for item in (*path.rglob("*"), path):
+        item.chmod(0o700 if item.is_dir() else 0o600)
+        _flush(item)
+    return file_sha256(path / MANIFEST)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def digests(path: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file of a backup but the manifest, by name."""
+    files = sorted(item for item in path.rglob("*") if item.is_file() and item.name != MANIFEST)
+    with ThreadPoolExecutor(os.cpu_count()) as readers:  # hashing lets go of Python's lock
+        found = list(readers.map(file_sha256, files))
+    return dict(zip((item.relative_to(path).as_posix() for item in files), found, strict=True))
+
+
+def read_manifest(path: Path) -> dict[str, Any] | None:
+    """Return a backup's manifest, None where it cannot be read."""
+    try:
+        content = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) and "files" in content else None
+
+
+def unchanged(path: Path, sha256: str) -> bool:
+    """Tell whether the manifest is there with this digest, and every file with the manifest's."""
+    try:
+        if file_sha256(path / MANIFEST) != sha256:
+            return False
+        content = read_manifest(path)
+        return content is not None and digests(path) == content["files"]
+    except OSError:
+        return False
+
+
+def server_identity(target: Target) -> dict[str, Any]:
+    """Return who the server is, as a manifest says it."""
+    return {
+        "version": target.version,
+        "system_identifier": target.system_identifier,
+        "host": target.host,
+        "port": target.port,
+        "dbname": target.dbname,
+    }
+
+
+def remove_older(newest: Path, kept: int) -> list[str]:
+    """Remove the oldest complete backups of the same database; return their names.
+
+    With ``newest``, ``kept`` of them stay. One whose manifest cannot be read, or that lacks a file,
+    does not count and stays.
+    """
+    mine = _database_of(newest)
+    older = [
+        path
+        for path in sorted(newest.parent.glob("migration_backup_*"))
+        if path.name < newest.name and path.suffix != _UNFINISHED and _database_of(path) == mine
+    ]
+    gone = older[: max(len(older) - (kept - 1), 0)]
+    for path in gone:
+        # Cut short, what is left must not be taken for a backup.
+        shutil.rmtree(path.rename(path.with_name(path.name + _UNFINISHED)))
+    return [path.name for path in gone]
+
+
+def _database_of(path: Path) -> tuple[str, str] | None:
+    """Return the server and the database of a complete backup."""
+    content = read_manifest(path)
+    if content is None or not all((path / name).is_file() for name in content["files"]):
+        return None
+    server = content["server"]
+    where = server["system_identifier"] or f"{server['host']}:{server['port']}"
+    return where, server["dbname"]

@@ -1,0 +1,119 @@
+"""Find migrations whose objects are there without a ledger row, and prove them equal."""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+
+from runbook_lib.errors import StatementError
+from runbook_lib.findings import Finding, Severity
+from runbook_lib.parser.statement import DbObject, Migration, Statement
+from runbook_lib.postgres import catalog
+from runbook_lib.postgres.build import build_schema
+from runbook_lib.postgres.catalog import Snapshot
+from runbook_lib.postgres.connection import Connection
+from runbook_lib.postgres.queries import load
+from runbook_lib.release.plan import standing
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Presence:
+    """Hold which of a migration's objects the target has already."""
+
+    migration: Migration
+    there: tuple[DbObject, ...]
+    missing: tuple[DbObject, ...]
+
+
+def find_candidates(
+    connection: Connection, migrations: Sequence[Migration], known: Set[str]
+) -> tuple[tuple[Migration, ...], tuple[Finding, ...]]:
+    """Return the migrations outside ``known`` whose every object is on the target.
+
+    Objects that a known migration accounts for say nothing about the others. One that is there by
+    half is a finding: it can neither be applied nor adopted.
+    """
+    objects = {(row["kind"], row["name"]) for row in connection.rows(load("objects"))}
+    explained = set(standing(item for item in migrations if item.name in known))
+    found, halves = [], []
+    for migration in migrations:
+        if migration.name in known:
+            continue
+        created = set(standing([migration])) - explained
+        wanted = sorted(item for item in created if item.kind in _KINDS)
+        there = tuple(item for item in wanted if (item.kind, _qualified(item)) in objects)
+        missing = tuple(item for item in wanted if item not in there)
+        if there and not missing:
+            found.append(migration)
+        elif there:
+            halves.append(_by_half(Presence(migration, there, missing)))
+    return tuple(found), tuple(halves)
+
+
+_KINDS = {"table", "column", "enum", "index", "view"}
+
+
+def _qualified(item: DbObject) -> str:
+    middle = f"{item.table}." if item.kind == "column" else ""
+    return f"{item.schema}.{middle}{item.name}"
+
+
+def _by_half(presence: Presence) -> Finding:
+    there = ", ".join(f"{item.kind} {item}" for item in presence.there[:_SHOWN])
+    missing = ", ".join(f"{item.kind} {item}" for item in presence.missing[:_SHOWN])
+    return _finding(
+        "there-by-half",
+        next(
+            item
+            for item in presence.migration.statements
+            if set(item.creates) & set(presence.there)
+        ),
+        f"The target has {len(presence.there)} objects of {presence.migration.name} ({there}) and "
+        f"lacks {len(presence.missing)} ({missing}), and its ledger does not know the migration.",
+        "Remove what is there, or complete it by hand so that it equals the migration.",
+    )
+
+
+def _finding(rule: str, statement: Statement, cause: str, remedy: str) -> Finding:
+    effect = "The migration can neither be applied nor be recorded as applied."
+    place = statement.path, statement.line
+    return Finding("looking", rule, Severity.ERROR, *place, cause, effect, remedy)
+
+
+def prove_equal(
+    live: Snapshot, scratch: Connection, known: Sequence[Migration], found: Sequence[Migration]
+) -> tuple[Mapping[str, str], tuple[Finding, ...]]:
+    """Build the files in the empty database ``scratch`` and compare structure for structure.
+
+    Every object that they create must be on the target, equal, and their tables may have nothing
+    besides. Returns the reason for each migration of ``found``, or the finding that lists the
+    differences.
+    """
+    names = ", ".join(item.name for item in found)
+    first = next(item for item in found[0].statements if item.creates)
+    try:
+        build_schema(scratch, [*known, *found])
+    except StatementError as error:
+        cause = f"The target has the tables of {names} without a ledger row; to compare them, the "
+        cause += f"files were built, and that failed: {error}"
+        return {}, (_finding("not-comparable", first, cause, "Correct the file."),)
+    expected = catalog.take_snapshot(scratch)
+    tables = {key.split(" ", 1)[1] for key in expected.objects if key.startswith("table ")}
+
+    def concerned(key: str) -> bool:
+        owner = key.split(" ", 1)[1].rsplit(".", 1)[0]
+        return key in expected.objects or owner in tables
+
+    differences = catalog.difference(expected, live.restricted(concerned))
+    if differences:
+        shown = "; ".join(str(item) for item in differences[:_SHOWN])
+        more = len(differences) - _SHOWN
+        cause = (
+            f"The target has the tables of {names} without a ledger row, and they are not what "
+            f"the files create: {shown}{f'; and {more} more' if more > 0 else ''}."
+        )
+        remedy = "Bring the target or the files in line, then run again."
+        return {}, (_finding("differs-from-target", first, cause, remedy),)
+    count = len(expected.objects)
+    why = f"already there without a ledger row; all {count:,} objects of the baseline found equal"
+    return {item.name: why for item in found}, ()

@@ -1,0 +1,255 @@
+"""Look at the target before anything changes: read only, all findings at once.
+
+Most are queries, ``sql/checks/pre/*.sql``; a release brings more of its own in ``checks/pre``.
+"""
+
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.checks import query_checks
+from runbook_lib.errors import RunbookError, StatementError
+from runbook_lib.evidence.records import CheckResult, LedgerRow, Status
+from runbook_lib.parser.statement import LockMode, Plan, Release, Statement, StepKind, Target
+from runbook_lib.policy import Policy
+from runbook_lib.postgres import catalog, ledger, tools
+from runbook_lib.postgres.connection import Connection
+from runbook_lib.postgres.queries import PROJECT, load, read_checks
+from runbook_lib.release.model import Variable
+
+_OLDEST_SERVER = 14  # hash_record_extended, which the checksums of contents need
+_MEGABYTE = 1024 * 1024
+_STATISTICS_AGE = 7 * 86400.0  # seconds
+_TRANSACTION_IDS = 1_000_000_000  # of the 2 billion after which the server refuses writes
+_REPLICATION_LAG = 64 * _MEGABYTE
+_POOL_ROUNDS = 3
+_UNREADABLE = {  # by SQLSTATE
+    "42501": "GRANT SELECT on the ledger, and USAGE on the schemas, to the role that migrates.",
+    "55P03": "Let the session that holds the lock end; then run again.",
+}
+_NOT_THE_OWNERS_ALONE = {"truncate", "lock", "create trig"}  # each has a privilege of its own
+_OF_A_TABLE = {"column", "trigger"}  # these need no CREATE on the schema
+
+
+def run_prechecks(
+    connection: Connection, target: Target, release: Release, plan: Plan, policy: Policy, root: Path
+) -> tuple[CheckResult, ...]:
+    """Return what was observed of server, role, sessions, disk, tools, variables and ledger."""
+    parameters = _parameters(connection, release, plan, policy)
+    directories = dict.fromkeys(
+        (PROJECT / "sql" / "checks" / "pre", release.root / "checks" / "pre")
+    )
+    queries = [check for directory in directories for check in read_checks(directory)]
+    # To look must not hang behind a table that somebody holds locked.
+    wait = {"wait": str(max(int(policy.lock_timeout * 1000), 1))}
+    connection.rows("SELECT set_config('lock_timeout', %(wait)s, false)", wait)
+    try:
+        return (
+            *_server(connection, target),
+            *query_checks.run_checks(connection, queries, parameters),
+            _pooler(connection),
+            *_disk(connection, target, root),
+            _dump_program(target),
+            *_variables(release),
+            *_ledger(connection, release, plan),
+        )
+    finally:
+        connection.execute("RESET lock_timeout")
+
+
+def _parameters(
+    connection: Connection, release: Release, plan: Plan, policy: Policy
+) -> dict[str, Any]:
+    """Return what the queries may name. Times are in seconds, tables are ``schema.name``.
+
+    ``tables`` are those of the target that the pending files name, ``altered`` those that only
+    their owner may change, ``targets`` those that a foreign key points to. ``schemas`` get new
+    objects, ``new_schemas`` and ``extensions`` are created. ``in_public`` tells whether names
+    without a schema are meant, which are read as public.
+    """
+    there = catalog.relations(connection)
+    pending = [step.name for step in plan.steps if step.kind is StepKind.APPLY]
+    named, altered, targets = set[str](), set[str](), set[str]()
+    schemas, new_schemas, extensions = set[str](), set[str](), set[str]()
+    for statement in _all(item for name in pending for item in release.migration(name).statements):
+        named |= {f"{item.object.schema}.{item.object.name}" for item in statement.references}
+        named |= {f"{item.relation.schema}.{item.relation.name}" for item in statement.locks}
+        pointed_to = {item.target for item in statement.relations}
+        for lock in statement.locks:
+            table = f"{lock.relation.schema}.{lock.relation.name}"
+            if lock.relation.name in pointed_to:
+                targets.add(table)
+            elif _owners_alone(statement, lock.mode):
+                altered.add(table)
+        for item in statement.creates:
+            kinds = {"schema": new_schemas, "extension": extensions}
+            if item.kind not in _OF_A_TABLE:
+                kinds.get(item.kind, schemas).add(item.schema or item.name)
+    return {
+        "long_transaction": policy.long_transaction,
+        "lock_timeout": policy.lock_timeout,
+        "statistics_age": _STATISTICS_AGE,
+        "transaction_ids": _TRANSACTION_IDS,
+        "replication_lag": _REPLICATION_LAG,
+        "tables": sorted(named & there),
+        "altered": sorted(altered & there),
+        "targets": sorted(targets & there),
+        "in_public": "public" in schemas or any(item.startswith("public.") for item in named),
+        "schemas": sorted(schemas),
+        "new_schemas": sorted(new_schemas),
+        "extensions": sorted(extensions),
+    }
+
+
+def _all(statements: Iterable[Statement]) -> Iterator[Statement]:
+    """Yield the statements, and those in the bodies of each."""
+    for statement in statements:
+        yield statement
+        yield from _all(statement.inner)
+
+
+def _owners_alone(statement: Statement, mode: LockMode) -> bool:
+    """Tell whether the lock is one that only a table's owner may cause."""
+    changes = mode.stops_writes or mode is LockMode.SHARE_UPDATE_EXCLUSIVE
+    return changes and statement.kind not in _NOT_THE_OWNERS_ALONE
+
+
+def _result(name: str, good: bool, observed: object, expected: str, remedy: str) -> CheckResult:
+    status = Status.PASS if good else Status.FAIL
+    return CheckResult(name, status, str(observed), expected, "" if good else remedy)
+
+
+def _server(connection: Connection, target: Target) -> Iterator[CheckResult]:
+    answered = connection.value("SELECT 1")
+    yield _result("connection", answered == 1, "answers", "answers", "Start the server.")
+    yield _result(
+        "server version",
+        target.major >= _OLDEST_SERVER,
+        target.version,
+        f"{_OLDEST_SERVER} or newer",
+        "Upgrade the server first.",
+    )
+    yield _result(
+        "server role",
+        not target.in_recovery,
+        "standby" if target.in_recovery else "primary",
+        "primary",
+        "Point the environment at the primary.",
+    )
+
+
+def _pooler(connection: Connection) -> CheckResult:
+    """Tell whether one server session answers all along: locks and settings of a session need it.
+
+    A pool with nobody else in it may answer from one session by chance: a pass is no proof.
+    """
+    token = str(uuid.uuid4())
+    with connection.transaction():
+        pid = connection.value("SELECT pg_backend_pid()")
+        connection.rows("SELECT set_config('runbook.session', %(token)s, false)", {"token": token})
+    seen = set[tuple[int, str | None]]()
+    for _ in range(_POOL_ROUNDS):
+        with connection.transaction():
+            (row,) = connection.rows(
+                "SELECT pg_backend_pid() AS pid, current_setting('runbook.session', true) AS token"
+            )
+            seen.add((row["pid"], row["token"]))
+    same = seen == {(pid, token)}
+    return _result(
+        "one server session",
+        same,
+        "one" if same else "another session, or its settings are lost, after a transaction",
+        "one, from connect to close",
+        "Connect to the server itself, or to a pool in session mode.",
+    )
+
+
+def _disk(connection: Connection, target: Target, root: Path) -> Iterator[CheckResult]:
+    (row,) = connection.rows(load("sizes"))
+    need = row["size"]
+    directory = Path(row["directory"]) if target.embedded and row["directory"] else None
+    if directory is None:
+        reason = "the server's disk is not visible from here"
+        remedy = f"Look at it there: {2 * need / _MEGABYTE:,.0f} MB should be free."
+        yield CheckResult("disk of the server", Status.NOT_MEASURED, reason, "2 x database", remedy)
+    else:
+        yield _room("disk of the server", directory, 2 * need, "2 x database")
+    yield _room("disk for the backup", root, need, "1 x database")
+
+
+def _room(name: str, directory: Path, need: int, what: str) -> CheckResult:
+    free = shutil.disk_usage(directory).free
+    return _result(
+        name,
+        free >= need,
+        f"{free / _MEGABYTE:,.0f} MB free",
+        f"{need / _MEGABYTE:,.0f} MB ({what})",
+        f"Make room under {directory.name}.",
+    )
+
+
+def _dump_program(target: Target) -> CheckResult:
+    try:
+        program = tools.find_program("pg_dump", server_major=target.major)
+    except RunbookError as error:
+        return _result("pg_dump", False, error.message, f"{target.major} or newer", error.remedy)
+    version = tools.version(program)
+    return _result("pg_dump", True, version, f"{target.major} or newer", "")
+
+
+def _variables(release: Release) -> Iterator[CheckResult]:
+    for variable in release.variables:
+        value = os.environ.get(variable.name, "")
+        if value:
+            good = re.search(variable.pattern, value) is not None
+            shown = "set" if variable.secret else value
+            yield _result(
+                variable.name,
+                good,
+                shown if good else f"{shown}, malformed",
+                variable.meaning,
+                variable.remedy,
+            )
+        elif _needed(variable):
+            yield _result(variable.name, False, "not set", variable.meaning, variable.remedy)
+        else:
+            when = "optional" if variable.needed == "optional" else f"only with {variable.needed}"
+            observed = f"not set, and not needed ({when})"
+            yield CheckResult(variable.name, Status.PASS, observed, variable.meaning)
+
+
+def _needed(variable: Variable) -> bool:
+    """Tell whether the feature that needs the variable is switched on (``ENABLE_KYC=true``)."""
+    if variable.needed in {"always", "optional"}:
+        return variable.needed == "always"
+    return os.environ.get(f"ENABLE_{variable.needed.upper()}", "") == "true"
+
+
+def _ledger(connection: Connection, release: Release, plan: Plan) -> Iterator[CheckResult]:
+    try:
+        rows = ledger.read(connection)
+        yield from ledger.compare(release, rows)
+        yield _unchanged(connection, plan, rows)
+    except StatementError as error:
+        if error.sqlstate not in _UNREADABLE:
+            raise
+        remedy = _UNREADABLE[error.sqlstate]
+        yield CheckResult("schema as planned", Status.FAIL, str(error), "can be read", remedy)
+
+
+def _unchanged(connection: Connection, plan: Plan, rows: tuple[LedgerRow, ...]) -> CheckResult:
+    if any(step.name in ledger.applied(rows) for step in plan.steps):
+        observed = "the run has begun: the ledger says where it stands"
+        return CheckResult("schema as planned", Status.PASS, observed, "as planned")
+    found = catalog.take_snapshot(connection).fingerprint
+    return _result(
+        "schema as planned",
+        found == plan.schema_fingerprint,
+        found[:12],
+        plan.schema_fingerprint[:12],
+        "The schema changed since the plan was made: start a new run.",
+    )

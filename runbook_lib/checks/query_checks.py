@@ -1,0 +1,74 @@
+"""Run named checks: one read-only query each, its answer beside what was expected."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from runbook_lib.errors import StatementError
+from runbook_lib.evidence.records import CheckResult, Status
+from runbook_lib.findings import Severity
+from runbook_lib.parser.statement import Check
+from runbook_lib.postgres.connection import Connection
+
+_SHOWN_OFFENDERS = 5
+_REASON = "not_measured"
+_MAY_NOT = "42501"
+_MAY_LOOK = "GRANT pg_monitor, or what is named, to the role that migrates; then run again."
+
+
+def run_checks(
+    connection: Connection, checks: Iterable[Check], parameters: Mapping[str, Any] | None = None
+) -> tuple[CheckResult, ...]:
+    """Run the checks; one that cannot run is as bad as its severity, with the server's words.
+
+    A query that names one of ``parameters``, ``%(name)s``, writes every other percent sign twice.
+    What the role may not see is not measured: the server refuses the query, or a row of it says so
+    in a column ``not_measured``. A check of severity info never fails.
+    """
+    return tuple(_run_check(connection, check, parameters) for check in checks)
+
+
+def _run_check(
+    connection: Connection, check: Check, parameters: Mapping[str, Any] | None
+) -> CheckResult:
+    if check.expect == "by hand":
+        return _unseen(check, "not visible from the database", check.remedy)
+    worse = {Severity.ERROR: Status.FAIL, Severity.WARNING: Status.WARN}
+    status = worse.get(check.severity, Status.PASS)
+    try:
+        with connection.transaction():
+            connection.execute("SET TRANSACTION READ ONLY")
+            rows = connection.rows(check.sql, parameters if "%(" in check.sql else None)
+    except StatementError as error:
+        if error.sqlstate == _MAY_NOT:
+            return _unseen(check, str(error), _MAY_LOOK)
+        if status is Status.PASS:
+            return _unseen(check, str(error), check.remedy)
+        return CheckResult(check.name, status, str(error), check.expect, check.remedy)
+    reasons = [str(row[_REASON]) for row in rows if row.get(_REASON) is not None]
+    rows = [row for row in rows if row.get(_REASON) is None]
+    if reasons and not rows:
+        return _unseen(check, "; ".join(reasons), _MAY_LOOK)
+    if check.expect == "no rows":
+        good = not rows
+        shown = [
+            " ".join(str(value) for name, value in row.items() if name != _REASON)
+            for row in rows[:_SHOWN_OFFENDERS]
+        ]
+        if len(rows) > len(shown):
+            shown[-1] += f" and {len(rows) - len(shown)} more"
+        observed = "; ".join([*shown, *reasons]) if rows else "no rows"
+    else:
+        operator, number = check.expect.split()
+        value = next(iter(rows[0].values())) if len(rows) == 1 else None
+        good = isinstance(value, (int, float, Decimal)) and (
+            value == int(number) if operator == "=" else value >= int(number)
+        )
+        observed = str(value) if len(rows) == 1 else f"{len(rows)} rows"
+    if good:
+        return CheckResult(check.name, Status.PASS, observed, check.expect)
+    return CheckResult(check.name, status, observed, check.expect, check.remedy)
+
+
+def _unseen(check: Check, reason: str, remedy: str) -> CheckResult:
+    return CheckResult(check.name, Status.NOT_MEASURED, reason, check.expect, remedy)

@@ -1,0 +1,121 @@
+"""Read the release against the target: every finding at once, before anything is tried."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
+
+from runbook_lib.evidence.records import LedgerRow
+from runbook_lib.findings import Finding, Severity
+from runbook_lib.formatting import natural
+from runbook_lib.hazards import rules
+from runbook_lib.hazards.compatibility import HABITS
+from runbook_lib.hazards.data_loss import LOSSES, find_losses
+from runbook_lib.hazards.locks import LOCKS
+from runbook_lib.parser.statement import Migration, Plan, Release, StepKind
+from runbook_lib.postgres import catalog, ledger
+from runbook_lib.postgres.connection import Connection
+
+_ORDER = list(Severity)
+RULES = {**LOCKS, **HABITS}
+_KNOWN = frozenset({*RULES, *LOSSES})
+
+
+def review(
+    connection: Connection,
+    release: Release,
+    plan: Plan,
+    own_rows: Set[str],
+    fingerprints: Mapping[str, str],
+) -> tuple[Finding, ...]:
+    """Return what is wrong with the files, the order, the ledger, and what would hurt.
+
+    ``own_rows`` are unfinished ledger rows that this run may go on from; ``fingerprints`` are the
+    parse fingerprints of files applied earlier, by checksum, as evidence recorded them.
+    """
+    rows = ledger.read(connection)
+    done = ledger.applied(rows)
+    facts = catalog.read_facts(connection, plan.target.major)
+    names = [step.name for step in plan.steps if step.kind is StepKind.APPLY]
+    pending = [release.migration(name) for name in names if name not in done]
+    found = (
+        *release.defects,
+        *plan.defects,
+        *ledger_findings(release, plan.order, rows, own_rows, fingerprints),
+        *rules.find_hazards(pending, facts, release.accepts, RULES, plan.splits),
+        *find_losses(pending, facts, release.accepts),
+    )
+    unused = rules.unused(release.accepts, found, _KNOWN) if pending else ()
+    return worst_first((*found, *unused))
+
+
+def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Sort findings: those that block on top, each group by place; one that is said twice once."""
+    once: dict[tuple[str, int, str], Finding] = {}
+    for item in findings:
+        said = item.sqlstate if item.severity is Severity.ERROR and item.sqlstate else item.cause
+        key = item.path, item.number or -(item.statement or item.line), said
+        first = once.setdefault(key, item)
+        if item.follows and not first.follows:
+            once[key] = replace(first, follows=item.follows, remedy=item.remedy)
+    return tuple(
+        sorted(
+            once.values(),
+            key=lambda item: (
+                not item.blocks,
+                _ORDER.index(item.severity),
+                natural(item.path),
+                item.line,
+            ),
+        )
+    )
+
+
+def ledger_findings(
+    release: Release,
+    order: Sequence[str],
+    rows: Iterable[LedgerRow],
+    own_rows: Set[str],
+    fingerprints: Mapping[str, str],
+) -> Iterator[Finding]:
+    """Yield where the ledger and the files do not agree (PostgreSQL keeps no such record)."""
+    kept = list(rows)
+    done = {row.name: row for row in kept if row.finished}
+    listed = {item.name: item for item in release.migrations}
+    for name, row in done.items():
+        if name in listed and listed[name].checksum != row.checksum:
+            yield _edited(listed[name], row, fingerprints)
+        elif name not in listed:
+            cause = f"The ledger calls {name} applied, and the release has no such file."
+            remedy = "Find out which release brought it, or restore the file that was deleted."
+            yield _found("applied-unknown", Severity.WARNING, release.name, cause, remedy)
+    for row in kept:
+        if row.failed and row.id not in own_rows:
+            cause = f"An earlier try of {row.name} failed and was not resolved: "
+            cause += (row.logs or "no log").strip().splitlines()[0]
+            remedy = f"Clear up, then: npx prisma migrate resolve --rolled-back {row.name}."
+            path = _path(listed[row.name]) if row.name in listed else release.name
+            yield _found("failed-row-blocks", Severity.ERROR, path, cause, remedy)
+    last = max((at for at, name in enumerate(order) if name in done), default=-1)
+    for name in order[: last + 1]:
+        if name not in done:
+            cause = f"{name} is not applied, and {order[last]}, which comes behind it, is."
+            remedy = "Make sure that the later file did not count on it."
+            yield _found("slips-in", Severity.WARNING, _path(listed[name]), cause, remedy)
+
+
+def _found(rule: str, severity: Severity, path: str, cause: str, remedy: str) -> Finding:
+    effect = "The target is not what the files say."
+    return Finding("looking", rule, severity, path, 1, cause, effect, remedy)
+
+
+def _path(migration: Migration) -> str:
+    first = next(iter(migration.statements), None)
+    return first.path if first else f"{migration.path.parent.name}/{migration.path.name}"
+
+
+def _edited(migration: Migration, row: LedgerRow, fingerprints: Mapping[str, str]) -> Finding:
+    how = ledger.how_it_differs(migration, row.checksum, fingerprints)
+    cause = f"The file was edited after {row.name} was applied at {row.started_at:%Y-%m-%d %H:%M}: "
+    cause += f"{how} (applied {row.checksum[:12]}, now {migration.checksum[:12]})."
+    remedy = "Restore the file that was applied, and write the change as a new migration."
+    severity = Severity.WARNING if how in ledger.HARMLESS else Severity.ERROR
+    return _found("edited-after-applied", severity, _path(migration), cause, remedy)

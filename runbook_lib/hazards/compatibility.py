@@ -1,0 +1,188 @@
+"""The hazard rules about what fails, breaks the application, or bites later."""
+
+import postgast
+
+from runbook_lib.findings import Severity
+from runbook_lib.hazards.rules import ALTER, Rules, Said, Subject
+from runbook_lib.parser.objects import Node
+
+_K = postgast.pg_query_pb2
+_ERROR, _WARNING = Severity.ERROR, Severity.WARNING
+_LONGEST_NAME = 63  # bytes: NAMEDATALEN - 1
+_BREAKS = "Code that is running and knows the old name fails at once."
+HABITS = Rules()
+
+
+def _given(cmd: Node) -> Node:
+    return getattr(cmd, "def")
+
+
+def _type(column: Node) -> str:
+    return str(column.type_name.names[-1].string.sval) if column.type_name.names else ""
+
+
+@HABITS.rule(
+    "json-column",
+    _WARNING,
+    "column of the type json",
+    "It has no equality: DISTINCT, GROUP BY and UNION over it fail, and no index helps.",
+    "Use jsonb, which has both.",
+)
+def _json(s: Subject) -> Said:
+    elements = list(s.node.table_elts) if s.tag == "create_stmt" else []
+    for element in [*elements, *(_given(cmd) for cmd in s.commands)]:
+        if element.HasField("column_def") and _type(element.column_def) == "json":
+            yield f"Column {element.column_def.colname or '(changed)'} of {s.table} is json"
+
+
+@HABITS.rule(
+    "rename",
+    _WARNING,
+    "rename of a table, column or view that the application knows",
+    _BREAKS,
+    "Add the new name beside the old (a view, a second column), deploy, then drop the old.",
+)
+def _rename(s: Subject) -> Said:
+    known = {_K.OBJECT_TABLE, _K.OBJECT_COLUMN, _K.OBJECT_VIEW, _K.OBJECT_TABCONSTRAINT}
+    if s.tag == "rename_stmt" and s.node.rename_type in known and s.there(s.table):
+        yield f"{s.node.subname or s.table} of {s.table} is renamed to {s.node.newname}"
+
+
+@HABITS.rule(
+    "constraint-dropped",
+    _WARNING,
+    "DROP CONSTRAINT on a table of the target",
+    "Rows that it kept out may come in, and cannot be told from the others later.",
+    "Make sure that the application enforces it, or take it out.",
+)
+def _constraint_dropped(s: Subject) -> Said:
+    for cmd in s.commands:
+        if cmd.subtype == _K.AT_DropConstraint and s.there(s.table):
+            yield f"Constraint {cmd.name} of {s.table} is dropped"
+
+
+@HABITS.rule(
+    "not-null-dropped",
+    _WARNING,
+    "DROP NOT NULL on a table of the target",
+    "Code that relies on a value meets NULL.",
+    "Make sure that every reader of the column takes NULL.",
+)
+def _not_null_dropped(s: Subject) -> Said:
+    for cmd in s.commands:
+        if cmd.subtype == _K.AT_DropNotNull and s.there(s.table):
+            yield f"Column {cmd.name} of {s.table} may be null from now on"
+
+
+@HABITS.rule(
+    "enum-value-used-at-once",
+    _WARNING,  # the same word may be meant for another column: the rehearsal knows
+    "enum value used in the transaction that adds it",
+    "The statement fails if the value is meant: it has to be committed first.",
+    "Use the new value in a later migration.",
+    sqlstate="55P04",
+)
+def _enum_used(s: Subject) -> Said:
+    added = s.memory.enum_values
+    if added and s.tag not in {"alter_enum_stmt", "comment_stmt"}:
+        for _, item in postgast.walk(s.node):
+            if type(item).__name__ == "A_Const" and item.sval.sval in added:
+                yield f"'{item.sval.sval}' was added to {added[item.sval.sval]} just before"
+
+
+@HABITS.rule(
+    "concurrent-in-transaction",
+    _ERROR,
+    "statement that cannot be in a transaction between BEGIN and COMMIT",
+    "The statement fails.",
+    "Move it out of the transaction, or to a file of its own.",
+    sqlstate="25001",
+)
+def _concurrent(s: Subject) -> Said:
+    # Files are judged as a whole (hazards.py); here the blocks, which are always in one.
+    if s.in_block and not s.statement.transactional:
+        yield f"{s.statement.label} stands in a DO block"
+
+
+@HABITS.rule(
+    "transaction-left-open",
+    _ERROR,
+    "BEGIN without COMMIT, or COMMIT without BEGIN",
+    "What the file did is rolled back when its session ends.",
+    "Balance BEGIN and COMMIT in the file.",
+)
+def _left_open(_: Subject) -> Said:
+    yield from ()  # files are judged as a whole (hazards.py)
+
+
+@HABITS.rule(
+    "foreign-key-unindexed",
+    _WARNING,
+    "foreign key whose columns no index begins with",
+    "Each DELETE or key change in the referenced table reads this table from end to end.",
+    "Create an index on the column.",
+)
+def _unindexed(s: Subject) -> Said:
+    for relation in s.statement.relations if s.tag in {"create_stmt", ALTER} else ():
+        table = f"{s.table.schema}.{s.table.name}"
+        if not any((table, column) in s.memory.indexed for column in relation.columns):
+            yield f"No index of {s.table} begins with {', '.join(relation.columns)}"
+
+
+@HABITS.rule(
+    "name-too-long",
+    _WARNING,
+    "identifier of more than 63 bytes",
+    "PostgreSQL cuts it without an error, and two cut names may be the same.",
+    "Choose a shorter name.",
+)
+def _too_long(s: Subject) -> Said:
+    if s.in_block:
+        return
+    raw = s.statement.sql.encode()
+    if len(raw) <= _LONGEST_NAME:
+        return
+    for token in postgast.scan(s.statement.sql).tokens:
+        if token.end - token.start > _LONGEST_NAME and _K.Token.Name(token.token) == "IDENT":
+            name = raw[token.start : token.end].strip(b'"')
+            if len(name) > _LONGEST_NAME:
+                yield f"{name.decode()} has {len(name)} bytes"
+
+
+@HABITS.rule(
+    "setting-leaks",
+    _WARNING,
+    "SET that is not given back",
+    "With psql or another tool it would hold for the files behind this one too.",
+    "Write SET LOCAL, or RESET it at the end.",
+)
+def _setting(s: Subject) -> Said:
+    sets = s.tag == "variable_set_stmt" and s.node.kind == _K.VAR_SET_VALUE
+    if sets and not s.node.is_local and not {s.node.name, "*"} & s.memory.reset:
+        yield f"{s.node.name} is set for the whole session"
+
+
+@HABITS.rule(
+    "commit-in-block",
+    _WARNING,
+    "COMMIT or ROLLBACK inside a DO block",
+    "The file is no transaction any more: where it stops, what it did before stays.",
+    "Give the block a file of its own that can be run again.",
+)
+def _commit(s: Subject) -> Said:
+    if s.in_block and s.statement.control in {"commit", "rollback"}:
+        yield f"{s.statement.control.upper()} stands in a DO block"
+
+
+@HABITS.rule(
+    "invalid-index-passed-over",
+    _WARNING,
+    "CREATE INDEX CONCURRENTLY IF NOT EXISTS",
+    "After a build that failed, an invalid index has the name, and this reports success.",
+    "Leave IF NOT EXISTS out; the runbook drops an invalid leftover itself.",
+)
+def _if_not_exists(s: Subject) -> Said:
+    if s.statement.number in s.memory.made_concurrent:
+        return  # by the runbook, which reads it back
+    if s.tag == "index_stmt" and s.node.concurrent and s.node.if_not_exists and s.there(s.table):
+        yield f"An invalid {s.node.idxname} would be taken for a good one"

@@ -1,0 +1,303 @@
+"""Find what would hurt: each hazard rule is data plus one function, and knows the target."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+import postgast
+
+from runbook_lib.errors import ReleaseError
+from runbook_lib.evidence.records import Facts, TableFacts
+from runbook_lib.findings import Finding, Severity
+from runbook_lib.parser.objects import Node, named_relation
+from runbook_lib.parser.statement import DbObject, Migration, Split, Statement
+from runbook_lib.parser.transactions import as_planned, units
+from runbook_lib.release.model import Acceptance
+
+Said = Iterator[str]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Describe one hazard. ``versions`` are the first and last major it concerns, None for all."""
+
+    id: str
+    severity: Severity
+    condition: str
+    effect: str
+    remedy: str
+    find: Callable[["Subject"], Said]
+    versions: tuple[int, int] | None = None
+    sqlstate: str = ""
+
+
+class Rules(dict[str, Rule]):
+    """Hold rules by id; ``rule`` makes one of the function it decorates."""
+
+    def rule(
+        self,
+        name: str,
+        severity: Severity,
+        condition: str,
+        effect: str,
+        remedy: str,
+        *,
+        versions: tuple[int, int] | None = None,
+        sqlstate: str = "",
+    ) -> Callable[[Callable[["Subject"], Said]], Callable[["Subject"], Said]]:
+        """Register a function, which yields one cause for each thing it finds."""
+
+        def register(find: Callable[["Subject"], Said]) -> Callable[["Subject"], Said]:
+            words = (condition, effect, remedy)
+            self[name] = Rule(name, severity, *words, find, versions, sqlstate)
+            return find
+
+        return register
+
+
+@dataclass
+class Memory:
+    """Hold what the earlier statements of the release said, as far as rules ask for it."""
+
+    facts: Facts
+    indexed: frozenset[tuple[str, str]]  # schema.table and the first column of an index
+    new: set[tuple[str, str]] = field(default_factory=set)
+    not_null_checks: set[tuple[str, str]] = field(default_factory=set)
+    checked: set[str] = field(default_factory=set)
+    enum_values: dict[str, str] = field(default_factory=dict)  # of this transaction
+    not_valid: set[str] = field(default_factory=set)  # of this transaction
+    exclusive: list[str] = field(default_factory=list)  # of this transaction
+    reset: frozenset[str] = frozenset()  # settings that this file gives back
+    made_concurrent: frozenset[int] = frozenset()  # statements that the plan turns so, by number
+
+    def begin(self) -> None:
+        """Forget what belongs to the transaction that ended."""
+        self.enum_values, self.not_valid, self.exclusive = {}, set(), []
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Hold one statement as the rules see it."""
+
+    statement: Statement
+    tag: str
+    node: Node
+    memory: Memory
+    in_block: bool
+
+    @property
+    def commands(self) -> list[Node]:
+        """Return the sub-commands of ALTER TABLE."""
+        return [item.alter_table_cmd for item in self.node.cmds] if self.tag == ALTER else []
+
+    @property
+    def table(self) -> DbObject:
+        """Return the relation that the statement names first."""
+        return named_relation(self.node.relation)
+
+    def there(self, table: DbObject) -> TableFacts | None:
+        """Return the facts of a table that the target has, None for one of this release."""
+        if (table.schema, table.name) in self.memory.new:
+            return None
+        return self.memory.facts.tables.get(f"{table.schema}.{table.name}")
+
+    def busy(self, table: DbObject) -> str:
+        """Return the table with its rows as people say it; empty where it has none or is new."""
+        facts = self.there(table)
+        return f"{table} ({facts.rows:,} rows)" if facts is not None and facts.rows else ""
+
+
+ALTER = "alter_table_stmt"
+
+
+def find_hazards(
+    migrations: Sequence[Migration],
+    facts: Facts,
+    accepts: Sequence[Acceptance],
+    rules: Mapping[str, Rule],
+    splits: Mapping[str, Split] = MappingProxyType({}),
+) -> tuple[Finding, ...]:
+    """Apply the rules to these pending migrations, in the order they run and as they are planned.
+
+    An acceptance silences one rule in one migration; one that silences nothing is a finding.
+    """
+    memory = Memory(facts, frozenset(_indexed(migrations, facts)))
+    reasons = {(item.rule, item.migration): item.reason for item in accepts}
+    found: list[Finding] = []
+    for migration in migrations:
+        memory.reset = frozenset(_resets(migration))
+        found += _unbalanced(migration, reasons, rules)
+        memory.begin()
+        split = splits.get(migration.name, Split())
+        memory.made_concurrent = frozenset(split.concurrent)
+        for statement in as_planned(migration.statements, split):
+            apart = statement.number in split.apart
+            if statement.control or not statement.transactional or apart:
+                memory.begin()
+            inner = statement.inner if statement.kind == "do" else ()
+            for part in (statement, *inner):
+                for subject in _subjects(part, memory, in_block=part is not statement):
+                    for item in rules.values():
+                        reason = reasons.get((item.id, migration.name), "")
+                        found += _apply(item, subject, statement, reason)
+                    _learn(subject)
+            if not statement.transactional:
+                memory.begin()
+    return tuple(found)
+
+
+def unused(
+    accepts: Sequence[Acceptance], findings: Sequence[Finding], known: frozenset[str]
+) -> Iterator[Finding]:
+    """Yield the acceptances that silence nothing: a misspelt rule would seem silenced."""
+    used = {(item.rule, item.accepted) for item in findings if item.accepted}
+    for item in accepts:
+        if (item.rule, item.reason) in used:
+            continue
+        what = "does not find anything" if item.rule in known else "is no rule"
+        yield Finding(
+            phase="reading",
+            rule="acceptance-unused",
+            severity=Severity.WARNING,
+            path="release.toml",
+            line=item.line,
+            cause=f"{item.rule} is accepted in {item.migration}, and {what} there.",
+            effect="The acceptance says nothing.",
+            remedy="Remove it, or correct its rule and migration.",
+        )
+
+
+def _subjects(statement: Statement, memory: Memory, *, in_block: bool) -> Iterator[Subject]:
+    if statement.kind == "dynamic":
+        return
+    for raw in postgast.parse(statement.sql).stmts:
+        tag = raw.stmt.WhichOneof("node")
+        if tag is not None:
+            yield Subject(statement, tag, getattr(raw.stmt, tag), memory, in_block)
+
+
+def _apply(item: Rule, subject: Subject, outer: Statement, reason: str) -> Iterator[Finding]:
+    major = subject.memory.facts.server_major
+    first, last = item.versions or (major, major)
+    if first <= major <= last:
+        place = subject.statement.path, subject.statement.line
+        for cause in dict.fromkeys(item.find(subject)):
+            found = _finding(item, place, outer.line, cause, reason)
+            yield replace(found, number=outer.number)
+
+
+def _finding(
+    item: Rule, place: tuple[str, int], statement: int, cause: str, reason: str
+) -> Finding:
+    return Finding(
+        phase="reading",
+        rule=item.id,
+        severity=item.severity,
+        path=place[0],
+        line=place[1],
+        cause=cause,
+        effect=item.effect,
+        remedy=item.remedy,
+        sqlstate=item.sqlstate,
+        statement=statement,
+        accepted=reason,
+    )
+
+
+def _unbalanced(
+    migration: Migration, reasons: Mapping[tuple[str, str], str], rules: Mapping[str, Rule]
+) -> Iterator[Finding]:
+    try:
+        units(migration.statements)
+    except ReleaseError as error:
+        inside = error.sqlstate == "25001"
+        item = rules["concurrent-in-transaction" if inside else "transaction-left-open"]
+        place = error.path or "", error.line or 1
+        reason = reasons.get((item.id, migration.name), "")
+        yield _finding(item, place, place[1], error.message, reason)
+
+
+def _indexed(migrations: Sequence[Migration], facts: Facts) -> Iterator[tuple[str, str]]:
+    """Yield table and first column of every index there will be."""
+    for name, table in facts.tables.items():
+        yield from ((name, columns[0]) for columns in table.indexes if columns)
+    for migration in migrations:
+        for statement in (part for item in migration.statements for part in (item, *item.inner)):
+            if statement.kind in {"index", "create", "alter table"}:
+                for raw in postgast.parse(statement.sql).stmts:
+                    tag = raw.stmt.WhichOneof("node")
+                    yield from _indexes_of(tag, getattr(raw.stmt, tag))
+
+
+def _indexes_of(tag: str, node: Node) -> Iterator[tuple[str, str]]:
+    unique = {postgast.pg_query_pb2.CONSTR_PRIMARY, postgast.pg_query_pb2.CONSTR_UNIQUE}
+    if tag == "index_stmt" and node.index_params:
+        table = named_relation(node.relation)
+        yield f"{table.schema}.{table.name}", node.index_params[0].index_elem.name
+        return
+    if tag not in {"create_stmt", ALTER}:
+        return
+    table = named_relation(node.relation)
+    elements = (
+        list(node.table_elts)
+        if tag == "create_stmt"
+        else [getattr(item.alter_table_cmd, "def") for item in node.cmds]
+    )
+    for element in elements:
+        if element.HasField("constraint") and element.constraint.contype in unique:
+            yield from (
+                (f"{table.schema}.{table.name}", key.string.sval)
+                for key in list(element.constraint.keys)[:1]
+            )
+        elif element.HasField("column_def"):
+            for item in element.column_def.constraints:
+                if item.constraint.contype in unique:
+                    yield f"{table.schema}.{table.name}", element.column_def.colname
+
+
+def _resets(migration: Migration) -> Iterator[str]:
+    """Yield the settings that a file gives back itself; ``*`` for all."""
+    kinds = postgast.pg_query_pb2
+    for statement in migration.statements:
+        if statement.kind == "discard":
+            yield "*"
+        elif statement.kind == "variable set":
+            node = postgast.parse(statement.sql).stmts[0].stmt.variable_set_stmt
+            if node.kind == kinds.VAR_RESET_ALL:
+                yield "*"
+            elif node.kind in {kinds.VAR_RESET, kinds.VAR_SET_DEFAULT}:
+                yield node.name
+
+
+def _learn(subject: Subject) -> None:
+    """Remember what later statements are judged by."""
+    kinds, memory = postgast.pg_query_pb2, subject.memory
+    for item in subject.statement.creates:
+        if item.kind in {"table", "view", "enum", "type"}:
+            memory.new.add((item.schema, item.name))
+    if subject.tag == "alter_enum_stmt" and subject.node.new_val and not subject.node.old_val:
+        names = [part.string.sval for part in subject.node.type_name]
+        schema = names[-2] if len(names) > 1 else "public"
+        if (schema, names[-1]) not in memory.new:
+            memory.enum_values[subject.node.new_val] = names[-1]
+    for cmd in subject.commands:
+        constraint = getattr(cmd, "def").constraint
+        name = f"{subject.table}.{cmd.name or constraint.conname}"
+        if cmd.subtype == kinds.AT_AddConstraint and constraint.contype == kinds.CONSTR_CHECK:
+            if constraint.skip_validation:
+                memory.not_valid.add(name)
+            else:
+                memory.checked.add(str(subject.table))
+            for column in _proves_not_null(constraint.raw_expr):
+                memory.not_null_checks.add((str(subject.table), column))
+        elif cmd.subtype == kinds.AT_AddConstraint and constraint.skip_validation:
+            memory.not_valid.add(name)
+        elif cmd.subtype == kinds.AT_ValidateConstraint:
+            memory.checked.add(str(subject.table))
+
+
+def _proves_not_null(expression: Node) -> Iterator[str]:
+    if expression.HasField("null_test"):
+        test = expression.null_test
+        if test.nulltesttype == postgast.pg_query_pb2.IS_NOT_NULL:
+            yield test.arg.column_ref.fields[-1].string.sval

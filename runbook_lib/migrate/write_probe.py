@@ -1,0 +1,97 @@
+"""Measure what the application's traffic feels: a tiny write, a few times a second, from a thread.
+
+A scratch table would be one more change of the target, left behind by a kill. The write is a
+message in the WAL instead (PostgreSQL manual, 9.28.6): its COMMIT waits for the disk as any other,
+and nothing stays. On each touched table it queues for the lock that INSERT takes, and reads a row.
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Protocol, Self
+
+from runbook_lib.errors import RunbookError, StatementError
+from runbook_lib.policy import Policy
+from runbook_lib.postgres.connection import Connection, Database, quote
+
+_PAUSE = 0.25  # seconds between two measurements
+_PATIENCE = 2.0  # seconds beyond lock_timeout: longer than any writer may wait
+_WRITE = "SELECT pg_logical_emit_message(true, 'runbook', '')"
+
+
+class Notes(Protocol):
+    """Keep the measurements."""
+
+    def sample(self, **content: object) -> None:
+        """Take note of one measurement."""
+
+
+class WriteProbe:
+    """Write and touch the tables until the block ends; ``latest`` is in seconds, None before."""
+
+    def __init__(
+        self, database: Database, policy: Policy, tables: Sequence[tuple[str, str]], notes: Notes
+    ) -> None:
+        self._database = database
+        self._bound = policy.lock_timeout + _PATIENCE
+        self._tables = [f"{quote(schema)}.{quote(name)}" for schema, name in tables]
+        self._notes = notes
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="write probe")
+        self.latest: float | None = None
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while not self._ended.is_set():
+            try:
+                with self._database.connect() as connection:
+                    bound = {"bound": str(round(self._bound * 1000))}
+                    for name in ("lock_timeout", "statement_timeout"):
+                        sql = f"SELECT set_config('{name}', %(bound)s, false)"
+                        connection.rows(sql, bound)
+                    while not self._ended.is_set():
+                        self._measure(connection)
+                        self._ended.wait(_PAUSE)
+            except RunbookError as error:  # the server is gone, which traffic feels as well
+                with suppress(RunbookError):  # no room for evidence stops the migration itself
+                    self._notes.sample(seconds=None, outcome=error.message)
+                self._ended.wait(_PAUSE)
+
+    def _measure(self, connection: Connection) -> None:
+        """Take one sample: the write, and the slowest of the tables."""
+        write, _ = _timed(connection, _WRITE)
+        slowest, table, outcome = 0.0, "", "done"
+        for name in self._tables:
+            # ONLY: a lock on a partitioned table would take all of its partitions' too.
+            sql = f"LOCK TABLE ONLY {name} IN ROW EXCLUSIVE MODE; SELECT FROM {name} LIMIT 1"
+            seconds, failed = _timed(connection, sql)
+            outcome = failed or outcome
+            if seconds > slowest:
+                slowest, table = seconds, name
+        self.latest = max(write, slowest)
+        self._notes.sample(seconds=self.latest, write=write, table=table, outcome=outcome)
+
+
+def _timed(connection: Connection, sql: str) -> tuple[float, str]:
+    """Return the seconds it took, and the server's words where it did not come to an end."""
+    begin = time.perf_counter()
+    failed = ""
+    try:
+        connection.execute(sql)
+    except StatementError as error:
+        failed = error.message
+    return time.perf_counter() - begin, failed

@@ -1,0 +1,170 @@
+"""Start notebook kernels quickly: fork them from a process that has the imports already.
+
+A kernel that starts from nothing spends a second and more on importing; over a release of fifteen
+notebooks that is most of the time. The fork server is a child of the kernel that runs the release,
+talks to it over a socket pair, and ends with it, its kernels too, however it ends. Forking is for
+Linux, where the libraries survive it; elsewhere papermill starts its kernels as it always does.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+from typing import Any
+
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
+
+from runbook_lib.postgres import process
+
+_MESSAGE_BYTES = 1 << 20
+
+
+class _ForkServer:
+    """Ask the fork server of this process for kernels; it is started with the first."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        descriptor = theirs.fileno()
+        argv = [sys.executable, "-P", "-m", "runbook_lib.notebook.kernels", str(descriptor)]
+        process.spawn(argv, pass_fds=(descriptor,))
+        theirs.close()
+        self._socket = ours
+
+    def fork(self, connection_file: str, env: dict[str, str], cwd: str) -> int:
+        """Return the process id of a new kernel."""
+        request = {"connection_file": connection_file, "env": env, "cwd": cwd}
+        self._socket.sendall(json.dumps(request).encode() + b"\n")
+        answer = self._socket.recv(_MESSAGE_BYTES)
+        if not answer:
+            message = "the fork server ended"
+            raise OSError(message)
+        return int(answer)
+
+
+_server: _ForkServer | None = None
+
+
+def _fork_server() -> _ForkServer:
+    global _server  # noqa: PLW0603  one per process, as long as the process lives
+    if _server is None:
+        _server = _ForkServer()
+    return _server
+
+
+class _Forked:
+    """Stand for a kernel's process, which is the fork server's child and not ours."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def poll(self) -> int | None:
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return 0
+        return None
+
+    def wait(self) -> int:
+        return 0  # jupyter_client calls it once poll says that the process is gone
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+
+class _ForkProvisioner(LocalProvisioner):
+    """Launch a kernel by asking the fork server instead of starting a program."""
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+        """Launch the kernel; ``cmd`` holds the connection file behind ``-f``."""
+        connection_file = cmd[cmd.index("-f") + 1]
+        env = kwargs.get("env") or dict(os.environ)
+        cwd = str(kwargs.get("cwd") or os.getcwd())  # noqa: PTH109
+        self.pid = self.pgid = _fork_server().fork(connection_file, env, cwd)
+        self.process = _Forked(self.pid)  # type: ignore[assignment]
+        return self.connection_info
+
+
+class ForkKernelManager(AsyncKernelManager):
+    """Manage a kernel that is forked; the rest is jupyter_client's own."""
+
+    async def _async_pre_start_kernel(self, **kw: Any) -> tuple[list[str], dict[str, Any]]:
+        if self.provisioner is None:
+            provisioner: KernelProvisionerBase = _ForkProvisioner(
+                kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self
+            )
+            self.provisioner = provisioner
+        return await super()._async_pre_start_kernel(**kw)
+
+    pre_start_kernel = _async_pre_start_kernel
+
+
+def prepare() -> None:
+    """Start the fork server, where forking works, so that it imports while this process plans."""
+    if sys.platform == "linux":
+        _fork_server()
+
+
+def manager_options() -> dict[str, str]:
+    """Return what papermill needs to be told to start kernels the quick way, where it works."""
+    if sys.platform != "linux":
+        return {}
+    manager = f"{__name__}.{ForkKernelManager.__name__}"
+    # What a kernel held is on the server or on disk by then: it need not say good-bye for 0.4 s.
+    return {"kernel_manager_class": manager, "shutdown_kernel": "immediate"}
+
+
+def _serve(descriptor: int) -> None:
+    """Fork a kernel for each request until the other side is gone."""
+    # ipykernel reads this when it is imported: a kernel ends when this process does.
+    os.environ["JPY_PARENT_PID"] = str(os.getpid())
+    _preload()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps ended children itself
+    requests = socket.socket(fileno=descriptor)
+    with requests, requests.makefile() as lines:
+        for line in lines:
+            request = json.loads(line)
+            pid = os.fork()
+            if pid == 0:
+                requests.close()
+                _become_kernel(request, str(os.getppid()))
+            requests.sendall(str(pid).encode())
+
+
+def _preload() -> None:
+    """Import what every notebook imports."""
+    import ipykernel.kernelapp  # noqa: F401, PLC0415
+    import matplotlib_inline.backend_inline  # noqa: F401, PLC0415
+    import sqlalchemy.dialects.postgresql.psycopg  # noqa: F401, PLC0415
+
+    from runbook_lib.notebook import migrate, prechecks, signoff  # noqa: F401, PLC0415
+
+
+def _become_kernel(request: dict[str, Any], parent: str) -> None:
+    from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415
+
+    status = 1
+    try:
+        os.setsid()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.environ.clear()
+        os.environ.update(request["env"], JPY_PARENT_PID=parent)
+        os.chdir(request["cwd"])
+        IPKernelApp.launch_instance(argv=["-f", request["connection_file"]])
+        status = 0
+    finally:
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]))

@@ -1,0 +1,116 @@
+"""Run the phases one after the other with papermill; each executed notebook is evidence."""
+
+import sys
+import time
+from pathlib import Path
+
+from runbook_lib.errors import GateError
+from runbook_lib.evidence.run import Run
+from runbook_lib.formatting import duration
+from runbook_lib.notebook.kernels import manager_options, prepare
+from runbook_lib.notebook.show import Progress, Table
+from runbook_lib.parser.statement import PHASES, Phase
+from runbook_lib.postgres.queries import PROJECT
+
+prepare()  # only the notebook that runs all phases imports this module
+
+_ONLY_WITH_STEPS = {"backup", "rehearsal", "migrate", "index_timing"}
+_ONCE = {"brief", "backup", "rehearsal"}
+
+
+def run_phases(run: Run) -> Table:
+    """Execute the notebook of every phase that is still to do; stop at the first that fails.
+
+    Prechecks that fail stop it only behind the rehearsal, so that one run finds all there is. A
+    phase that this run passed before is not repeated, unless it looks at what changes. Raises
+    GateError with what failed and where the evidence is.
+    """
+    rows: list[dict[str, object]] = []
+    held: GateError | None = None
+    with Progress("Release", len(PHASES) - 1 + len(run.plan.steps)) as progress:
+        for phase in PHASES:
+            why = _skipped(run, phase)
+            if why:
+                rows.append({"phase": phase.title, "status": why, "took": "", "notebook": ""})
+                continue
+            for parameters, name in _executions(run, phase):
+                progress.at(name)
+                begin = time.perf_counter()
+                path = run.directory.path / f"{name}.ipynb"
+                try:
+                    _execute(run, phase, parameters, path)
+                except GateError as error:
+                    # Backup and rehearsal change nothing: they go on, to find the rest as well.
+                    if phase.name != "prechecks" or not run.pending() or not run.looked():
+                        raise _both(held, error) from None
+                    held = error
+                took = duration(time.perf_counter() - begin)
+                rows.append(
+                    {"phase": phase.title, "status": "pass", "took": took, "notebook": path.name}
+                )
+                progress.advance()
+            if held is not None and phase.name == "rehearsal":
+                raise held
+    run.directory.seal()
+    evidence = run.directory.path.relative_to(run.root)
+    return Table(f"The release went through every phase; the evidence is in {evidence}", rows)
+
+
+def _both(first: GateError | None, second: GateError) -> GateError:
+    if first is None:
+        return second
+    return GateError(f"{first.message} {second.message}", remedy=second.remedy)
+
+
+def _skipped(run: Run, phase: Phase) -> str:
+    if phase.name in _ONLY_WITH_STEPS and not run.plan.steps:
+        return "not needed: nothing was pending"
+    if phase.name in _ONCE and run.passed(phase.name):
+        return "passed before in this run"
+    if phase.name in {"prechecks", "migrate"} and not run.pending() and run.plan.steps:
+        return "passed before in this run"
+    return ""
+
+
+def _executions(run: Run, phase: Phase) -> list[tuple[dict[str, str], str]]:
+    """Return parameters and name of each execution of the phase's notebook."""
+    if phase.name != "migrate":
+        return [({}, phase.notebook)]
+    return [({"step": step.name}, run.step_record(step.name)) for step in run.pending()]
+
+
+def _execute(run: Run, phase: Phase, parameters: dict[str, str], output: Path) -> None:
+    # jsonschema would build the grammar of an optional format check, two seconds of work at
+    # import, and the schema of a notebook has no such format: this makes it go without.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    import papermill  # noqa: PLC0415
+    from nbclient.exceptions import DeadKernelError  # noqa: PLC0415
+
+    source = _notebooks(run.root) / f"{phase.notebook}.ipynb"
+    try:
+        papermill.execute_notebook(
+            source,
+            output,
+            parameters={"env": run.environment.name, "release": run.given, **parameters},
+            cwd=Path.cwd(),
+            progress_bar=False,
+            **manager_options(),
+        )
+    except papermill.PapermillExecutionError as error:
+        raise _stopped(run, phase, output, f"{error.evalue}") from None
+    except DeadKernelError:
+        said = "its kernel died; the server knows how far it came."
+        raise _stopped(run, phase, output, said) from None
+    finally:
+        if output.is_file():
+            run.directory.scrub(output)
+
+
+def _stopped(run: Run, phase: Phase, output: Path, said: str) -> GateError:
+    evidence = output.relative_to(run.root)
+    remedy = f"The evidence is in {evidence}. Mend it and run again: the run goes on from there."
+    return GateError(f"{phase.title} stopped: {said}", remedy=remedy)
+
+
+def _notebooks(root: Path) -> Path:
+    return root / "notebooks" if (root / "notebooks").is_dir() else PROJECT / "notebooks"

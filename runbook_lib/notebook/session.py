@@ -1,0 +1,250 @@
+"""Open a run: find the target and the release, go on with the last run or plan a new one."""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.backup.archive import scratch_database
+from runbook_lib.checks.baseline import find_candidates, prove_equal
+from runbook_lib.config import find_root, read_environment
+from runbook_lib.errors import ConfigError, GateError
+from runbook_lib.evidence.directory import Journal, RunDirectory
+from runbook_lib.evidence.run import Run
+from runbook_lib.findings import Finding
+from runbook_lib.notebook.gates import check_gate
+from runbook_lib.notebook.parameters import check_parameters
+from runbook_lib.notebook.show import Table, executed_cells
+from runbook_lib.parser import transactions
+from runbook_lib.parser.statement import (
+    PHASES,
+    ROLLBACK,
+    Migration,
+    Moved,
+    Plan,
+    Release,
+    Split,
+    Step,
+    StepKind,
+    Target,
+)
+from runbook_lib.policy import Environment, Policy
+from runbook_lib.postgres import catalog, ledger
+from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.queries import PROJECT
+from runbook_lib.postgres.targets import embedded_server, reach
+from runbook_lib.release import plan
+from runbook_lib.release.reader import read_release
+
+_TITLES = {phase.name: phase.title for phase in (*PHASES, ROLLBACK)}
+_STARTS = {"run", "brief"}  # where a new run may begin though the last one is finished
+
+
+def open_run(env: str, release: str = "", phase: str = "run") -> Run:
+    """Open the run of a release on an environment for one phase, or start one.
+
+    ``release`` is a directory of migrations; empty means the one that ships. An unfinished run of
+    the same release is continued; a finished one is followed by a new one, where the phase is the
+    first. Raises a RunbookError that says what is wrong before anything is touched.
+    """
+    check_parameters(executed_cells())
+    root = find_root()
+    environment = read_environment(root, env)
+    found = read_release(_release_directory(root, release))
+    database = reach(environment, root, found)
+    with database.connect() as connection:
+        target = catalog.identify(connection, environment)
+        opening = _Opening(root, environment, found, database, target, phase, release)
+        run = _continued(opening, connection) or _started(opening, connection)
+    check_gate(run)
+    return run
+
+
+def _splits(
+    connection: Connection, pending: Sequence[Migration], existing: Set[str], policy: Policy
+) -> dict[str, Split]:
+    """Choose what of each pending file is taken out of its transaction on this target."""
+    named = {
+        (lock.relation.schema, lock.relation.name)
+        for item in pending
+        for statement in item.statements
+        if statement.kind in {"index", "alter table"}
+        for lock in statement.locks
+    }
+    busy = catalog.with_rows(connection, sorted(x for x in named if ".".join(x) in existing))
+    parted = catalog.partitioned(connection)
+    chosen = {
+        item.name: transactions.choose_split(
+            item.statements,
+            busy,
+            parted,
+            concurrent=policy.concurrent_indexes,
+            apart=policy.foreign_keys_apart,
+        )
+        for item in pending
+    }
+    return {name: split for name, split in chosen.items() if split}
+
+
+def _release_directory(root: Path, release: str) -> Path:
+    if not release:
+        return root / "sql" if (root / "sql").is_dir() else PROJECT / "sql"
+    path = Path(release).expanduser()
+    for candidate in (Path.cwd() / path, root / path):
+        if candidate.is_dir():
+            return candidate.resolve()
+    raise ConfigError(
+        f"There is no release directory '{release}'.",
+        remedy=f"Give -p release a directory of SQL migrations, absolute or below {root.name}/.",
+    )
+
+
+class OpenedRun(Run):
+    """Show itself at the head of a notebook: what it works on, and where the run stands."""
+
+    def __repr__(self) -> str:
+        return repr(self._header())
+
+    def _repr_html_(self) -> str:
+        return self._header()._repr_html_()
+
+    def _header(self) -> Table:
+        """Say what this notebook works on, and where the run stands."""
+        place = [item.name for item in PHASES].index(self.phase) + 1 if self._numbered else 0
+        part = f"Phase {place} of {len(PHASES)}: " if place else ""
+        title = _TITLES.get(self.phase, "The whole release")
+        server = f"PostgreSQL {self.target.version} at {self.target.host}"
+        left = len(self.pending())
+        rows = [
+            ("environment", self.environment.name),
+            ("target", f"{self.target.dbname} on {server}"),
+            ("release", f"{self.release.title} ({len(self.release.migrations)} migrations)"),
+            ("plan", f"{self.plan.digest[:12]}, {left} of {len(self.plan.steps)} steps to do"),
+            ("stands", self.position()),
+            ("evidence", str(self.directory.path.relative_to(self.root))),
+        ]
+        return Table(f"{part}{title}", [{"run": name, "value": value} for name, value in rows])
+
+    @property
+    def _numbered(self) -> bool:
+        return any(item.name == self.phase for item in PHASES)
+
+
+@dataclass(frozen=True)
+class _Opening:
+    """Hold what is known of a run before its plan."""
+
+    root: Path
+    environment: Environment
+    release: Release
+    database: Database
+    target: Target
+    phase: str
+    given: str
+
+    def run(self, planned: Plan, directory: RunDirectory) -> Run:
+        journal = Journal(directory.path / "journal.jsonl")
+        return OpenedRun(plan=planned, directory=directory, journal=journal, **vars(self))
+
+
+def _continued(opening: _Opening, connection: Connection) -> Run | None:
+    """Return the latest run, if it is of these files and this server and is not over.
+
+    A rollback takes the latest run that has a backup, whatever became of the files since.
+    """
+    earlier = [
+        opening.run(_read_plan(directory), directory)
+        for directory in RunDirectory.all(
+            opening.root, opening.environment.name, opening.release.name
+        )
+    ]
+    here = [run for run in earlier if _same_server(run.plan.target, opening.target)]
+    if opening.phase == "rollback":
+        here = [run for run in here if run.backup()]
+        # One that was rolled back already is opened for the rows that a restore put aside.
+        here = [run for run in here if not run.passed("rollback")] or here
+        if not here:
+            message = f"No run on {opening.environment.name} took a backup to roll back to."
+            raise GateError(message, remedy="Restore another backup by hand.")
+        return here[-1]
+    if not here or here[-1].plan.release_digest != opening.release.digest:
+        return None
+    run = here[-1]
+    if run.passed("signoff") or run.passed("rollback"):
+        return None if opening.phase in _STARTS else run
+    if len(run.pending()) == len(run.plan.steps):
+        # Nothing was done yet: the plan holds only while the schema is what it was made for.
+        live = catalog.take_snapshot(connection).fingerprint
+        return run if live == run.plan.schema_fingerprint else None
+    return run
+
+
+def _same_server(planned: Target, found: Target) -> bool:
+    return (planned.system_identifier, planned.dbname) == (found.system_identifier, found.dbname)
+
+
+def _read_plan(directory: RunDirectory) -> Plan:
+    """Read the plan of a run; raises GateError where it was edited."""
+    saved = directory.read("plan") or {}
+    fields = {key: value for key, value in saved.items() if key != "recorded_at"}
+    try:
+        fields["target"] = Target(**fields["target"])
+        fields["moved"] = tuple(Moved(**item) for item in fields["moved"])
+        fields["steps"] = tuple(_read_step(item) for item in fields["steps"])
+        fields["order"] = tuple(fields["order"])
+        fields["applied"] = tuple(fields["applied"])
+        fields["defects"] = tuple(Finding.from_record(item) for item in fields["defects"])
+        planned = Plan(**fields)
+        edited = planned.digest != plan.digest(planned)
+    except (KeyError, TypeError, ValueError):
+        edited = True
+    if edited:
+        path = directory.path / "plan.json"
+        message = "The plan of the run was edited, or another version of the runbook wrote it."
+        raise GateError(message, path=path, remedy="Move the run directory away.")
+    return planned
+
+
+def _read_step(saved: dict[str, Any]) -> Step:
+    split = {name: tuple(numbers) for name, numbers in saved["split"].items()}
+    return Step(**{**saved, "kind": StepKind(saved["kind"]), "split": Split(**split)})
+
+
+def _started(opening: _Opening, connection: Connection) -> Run:
+    """Plan the release for the target as it is now, and make the run's directory."""
+    environment, release = opening.environment, opening.release
+    if environment.demo_rows and not environment.embedded:
+        message = f"[{environment.name}] asks for demo rows, which go into embedded targets only."
+        raise ConfigError(message, path="environments.toml", remedy="Remove demo_rows.")
+    existing = catalog.relations(connection)
+    rows = ledger.read(connection)
+    applied = ledger.applied(rows)
+    begun = {row.name for row in rows if row.failed}
+    live = catalog.take_snapshot(connection)
+    ordered = plan.order(release, existing)
+    migrations = [release.migration(name) for name in ordered.names]
+    found, defects = find_candidates(connection, migrations, applied | begun)
+    baseline: Mapping[str, str] = {}
+    if found:
+        known = [item for item in migrations if item.name in applied]
+        server, name = embedded_server(opening.root), f"baseline_{environment.dbname}"
+        with scratch_database(server, name) as scratch, scratch.connect() as empty:
+            baseline, unequal = prove_equal(live, empty, known, found)
+            defects += unequal
+            # Where they differ nothing is run over them either; the finding blocks the migration.
+            baseline = baseline or {item.name: "there, and not proven equal" for item in found}
+    waiting = [item for item in migrations if item.name not in {*applied, *baseline}]
+    planned = plan.make_plan(
+        release,
+        opening.target,
+        applied,
+        baseline,
+        ordered,
+        live.fingerprint,
+        demo_rows=environment.demo_rows and bool(release.demo_files),
+        splits=_splits(connection, waiting, existing, environment.policy),
+        defects=defects,
+    )
+    directory = RunDirectory.create(opening.root, environment.name, release.name)
+    directory.write("plan", asdict(planned))
+    return opening.run(planned, directory)

@@ -1,0 +1,289 @@
+"""Say what a statement does to tables: the locks it takes, what it rewrites and what it scans."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import postgast
+
+from runbook_lib.parser.objects import Node, named_relation
+from runbook_lib.parser.rewrites import constraints, option, rewrites, scans
+from runbook_lib.parser.statement import DbObject, Lock, LockMode
+
+_K = postgast.pg_query_pb2
+M = LockMode
+# PostgreSQL manual, ALTER TABLE, and 13.3.1: the sub-commands that do with less than the strongest.
+_ALTER = {
+    _K.AT_SetStatistics: M.SHARE_UPDATE_EXCLUSIVE,
+    _K.AT_SetOptions: M.SHARE_UPDATE_EXCLUSIVE,
+    _K.AT_ResetOptions: M.SHARE_UPDATE_EXCLUSIVE,
+    _K.AT_SetRelOptions: M.SHARE_UPDATE_EXCLUSIVE,
+    _K.AT_ResetRelOptions: M.SHARE_UPDATE_EXCLUSIVE,
+    _K.AT_ClusterOn: M.SHARE_UPDATE_EXCLUSIVE,
+    _K.AT_DropCluster: M.SHARE_UPDATE_EXCLUSIVE,
+    _K.AT_ValidateConstraint: M.SHARE_UPDATE_EXCLUSIVE,
+    _K.AT_AttachPartition: M.SHARE_UPDATE_EXCLUSIVE,
+    _K.AT_DetachPartitionFinalize: M.SHARE_UPDATE_EXCLUSIVE,
+    _K.AT_EnableTrig: M.SHARE_ROW_EXCLUSIVE,
+    _K.AT_EnableAlwaysTrig: M.SHARE_ROW_EXCLUSIVE,
+    _K.AT_EnableReplicaTrig: M.SHARE_ROW_EXCLUSIVE,
+    _K.AT_EnableTrigAll: M.SHARE_ROW_EXCLUSIVE,
+    _K.AT_EnableTrigUser: M.SHARE_ROW_EXCLUSIVE,
+    _K.AT_DisableTrig: M.SHARE_ROW_EXCLUSIVE,
+    _K.AT_DisableTrigAll: M.SHARE_ROW_EXCLUSIVE,
+    _K.AT_DisableTrigUser: M.SHARE_ROW_EXCLUSIVE,
+}
+_TABLE_KINDS = {_K.OBJECT_TABLE, _K.OBJECT_VIEW, _K.OBJECT_MATVIEW, _K.OBJECT_FOREIGN_TABLE}
+_ON_TABLE = {_K.OBJECT_TRIGGER, _K.OBJECT_POLICY, _K.OBJECT_RULE}
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Hold locks, and the tables that get a new file or are read from end to end."""
+
+    locks: tuple[Lock, ...]
+    rewrites: tuple[DbObject, ...]
+    scans: tuple[DbObject, ...]
+
+
+def effects(tag: str, node: Node) -> Effects:
+    """Read from a parse tree the strongest lock on each named relation, rewrites and scans.
+
+    What the statement itself creates and temporary tables are left out: nobody waits for them.
+    A change of type counts as a rewrite, which some are not (PostgreSQL manual, ALTER TABLE).
+    """
+    strongest: dict[DbObject, LockMode] = {}
+    order = list(LockMode)
+    for relation, mode in _locks(tag, node):
+        known = strongest.get(relation)
+        if relation.schema != "pg_temp" and (
+            known is None or order.index(known) < order.index(mode)
+        ):
+            strongest[relation] = mode
+    new = dict.fromkeys(rewrites(tag, node))
+    read = {item: None for item in scans(tag, node) if item not in new}
+    locks = (Lock(relation, mode) for relation, mode in strongest.items())
+    return Effects(tuple(locks), tuple(new), tuple(read))
+
+
+def _locks(tag: str, node: Node) -> Iterator[tuple[DbObject, LockMode]]:
+    special = _SPECIAL.get(tag)
+    if special is not None:
+        yield from special(node)
+
+
+def _alter_table(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
+    if node.objtype not in _TABLE_KINDS:
+        return
+    table = named_relation(node.relation)
+    for cmd in (item.alter_table_cmd for item in node.cmds):
+        mode = _ALTER.get(cmd.subtype, M.ACCESS_EXCLUSIVE)
+        given = getattr(cmd, "def")
+        if cmd.subtype == _K.AT_AddConstraint and given.constraint.contype == _K.CONSTR_FOREIGN:
+            mode = M.SHARE_ROW_EXCLUSIVE
+        if cmd.subtype == _K.AT_DetachPartition and given.partition_cmd.concurrent:
+            mode = M.SHARE_UPDATE_EXCLUSIVE
+        yield table, mode
+        yield from _referenced(cmd)
+        if given.HasField("partition_cmd") and given.partition_cmd.name.relname:
+            yield named_relation(given.partition_cmd.name), M.ACCESS_EXCLUSIVE
+        if cmd.subtype == _K.AT_AddInherit:
+            yield named_relation(given.range_var), M.SHARE_UPDATE_EXCLUSIVE
+
+
+def _referenced(cmd: Node) -> Iterator[tuple[DbObject, LockMode]]:
+    for constraint in constraints(getattr(cmd, "def")):
+        if constraint.contype == _K.CONSTR_FOREIGN:
+            yield named_relation(constraint.pktable), M.SHARE_ROW_EXCLUSIVE
+
+
+def _create_table(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
+    own = named_relation(node.relation)
+    for element in node.table_elts:
+        for constraint in constraints(element):
+            if (
+                constraint.contype == _K.CONSTR_FOREIGN
+                and named_relation(constraint.pktable) != own
+            ):
+                yield named_relation(constraint.pktable), M.SHARE_ROW_EXCLUSIVE
+        if element.HasField("table_like_clause"):
+            yield named_relation(element.table_like_clause.relation), M.ACCESS_SHARE
+    of_partition = node.HasField("partbound")
+    for parent in node.inh_relations:
+        mode = M.ACCESS_EXCLUSIVE if of_partition else M.SHARE_UPDATE_EXCLUSIVE
+        yield named_relation(parent.range_var), mode
+
+
+def _create_index(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
+    yield named_relation(node.relation), M.SHARE_UPDATE_EXCLUSIVE if node.concurrent else M.SHARE
+
+
+def _drop(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
+    for item in node.objects:
+        names = [part.string.sval for part in item.list.items]
+        if node.remove_type in _TABLE_KINDS:
+            yield _of_names(names), M.ACCESS_EXCLUSIVE
+        elif node.remove_type in _ON_TABLE:
+            yield _of_names(names[:-1]), M.ACCESS_EXCLUSIVE
+
+
+def _of_names(names: list[str]) -> DbObject:
+    return DbObject("relation", names[-2] if len(names) > 1 else "public", names[-1])
+
+
+def _vacuum(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
+    full = option(node.options, "full")
+    for item in node.rels:
+        mode = M.ACCESS_EXCLUSIVE if full else M.SHARE_UPDATE_EXCLUSIVE
+        yield named_relation(item.vacuum_relation.relation), mode
+
+
+def _reindex(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
+    if node.kind == _K.REINDEX_OBJECT_TABLE:
+        mode = M.SHARE_UPDATE_EXCLUSIVE if option(node.params, "concurrently") else M.SHARE
+        yield named_relation(node.relation), mode
+
+
+def _rename(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
+    of_table = {*_TABLE_KINDS, _K.OBJECT_COLUMN, _K.OBJECT_TABCONSTRAINT, *_ON_TABLE}
+    if node.rename_type in of_table and node.relation.relname:
+        yield named_relation(node.relation), M.ACCESS_EXCLUSIVE
+
+
+def _set_schema(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
+    if node.object_type in _TABLE_KINDS:
+        yield named_relation(node.relation), M.ACCESS_EXCLUSIVE
+
+
+def _comment(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
+    names = [part.string.sval for part in node.object.list.items]
+    if node.objtype in _TABLE_KINDS:
+        yield _of_names(names), M.SHARE_UPDATE_EXCLUSIVE
+    elif node.objtype == _K.OBJECT_COLUMN and len(names) > 1:
+        yield _of_names(names[:-1]), M.SHARE_UPDATE_EXCLUSIVE
+
+
+def _lock_table(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
+    for item in node.relations:
+        yield named_relation(item.range_var), list(LockMode)[node.mode - 1]
+
+
+def _refresh(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
+    yield named_relation(node.relation), M.EXCLUSIVE if node.concurrent else M.ACCESS_EXCLUSIVE
+
+
+def _trigger(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
+    yield named_relation(node.relation), M.SHARE_ROW_EXCLUSIVE
+
+
+def _strongest_on_table(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
+    if node.HasField("relation"):
+        yield named_relation(node.relation), M.ACCESS_EXCLUSIVE
+
+
+def _policy(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
+    yield named_relation(node.table), M.ACCESS_EXCLUSIVE
+
+
+def _truncate(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
+    yield from ((named_relation(item.range_var), M.ACCESS_EXCLUSIVE) for item in node.relations)
+
+
+def _statistics(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
+    for item in node.relations:
+        yield named_relation(item.range_var), M.SHARE_UPDATE_EXCLUSIVE
+
+
+def _write(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
+    yield named_relation(node.relation), M.ROW_EXCLUSIVE
+    yield from _read(node)
+
+
+def _read(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
+    """Yield what is read, and what a WITH clause writes."""
+    own: set[str] = set()
+    seen: list[tuple[Node, LockMode]] = []
+    for _, item in postgast.walk(node):
+        name = type(item).__name__
+        if name == "CommonTableExpr":
+            own.add(item.ctename)
+        elif name in {"InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"}:
+            seen.append((item.relation, M.ROW_EXCLUSIVE))
+        elif name == "SelectStmt" and item.locking_clause:
+            seen += [(table, M.ROW_SHARE) for table in _locked_rows(item)]
+        elif name == "RangeVar" and item.relname:
+            seen.append((item, M.ACCESS_SHARE))
+    for relation, mode in seen:
+        if relation.schemaname or relation.relname not in own:
+            yield named_relation(relation), mode
+
+
+def _locked_rows(select: Node) -> Iterator[Node]:
+    """Yield the tables that FOR UPDATE and the like mean: those it names, or all."""
+    wanted = {
+        part.range_var.relname
+        for item in select.locking_clause
+        for part in item.locking_clause.locked_rels
+    }
+    for part in select.from_clause:
+        for _, item in postgast.walk(part):
+            if type(item).__name__ == "RangeVar":
+                name = item.alias.aliasname or item.relname
+                if not wanted or name in wanted:
+                    yield item
+
+
+def _copy(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
+    if node.HasField("relation"):
+        yield named_relation(node.relation), M.ROW_EXCLUSIVE if node.is_from else M.ACCESS_SHARE
+    elif node.HasField("query"):
+        yield from _read(node.query)
+
+
+def _publication(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
+    for item in node.pubobjects:
+        if item.publication_obj_spec.HasField("pubtable"):
+            table = item.publication_obj_spec.pubtable.relation
+            yield named_relation(table), M.SHARE_UPDATE_EXCLUSIVE
+
+
+def _view(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
+    if node.replace:
+        yield named_relation(node.view), M.ACCESS_EXCLUSIVE
+    yield from _read(node.query)
+
+
+def _table_as(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
+    yield from _read(node.query)
+
+
+_SPECIAL = {
+    "alter_table_stmt": _alter_table,
+    "create_stmt": _create_table,
+    "index_stmt": _create_index,
+    "drop_stmt": _drop,
+    "vacuum_stmt": _vacuum,
+    "cluster_stmt": _strongest_on_table,
+    "reindex_stmt": _reindex,
+    "rename_stmt": _rename,
+    "alter_object_schema_stmt": _set_schema,
+    "comment_stmt": _comment,
+    "lock_stmt": _lock_table,
+    "refresh_mat_view_stmt": _refresh,
+    "create_trig_stmt": _trigger,
+    "rule_stmt": _strongest_on_table,
+    "create_policy_stmt": _policy,
+    "alter_policy_stmt": _policy,
+    "truncate_stmt": _truncate,
+    "create_stats_stmt": _statistics,
+    "insert_stmt": _write,
+    "update_stmt": _write,
+    "delete_stmt": _write,
+    "merge_stmt": _write,
+    "select_stmt": _read,
+    "copy_stmt": _copy,
+    "create_publication_stmt": _publication,
+    "alter_publication_stmt": _publication,
+    "explain_stmt": _table_as,
+    "view_stmt": _view,
+    "create_table_as_stmt": _table_as,
+}

@@ -1,0 +1,305 @@
+"""Split a file into what is committed together, and take out what would hold locks for long."""
+
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import replace
+
+import postgast
+
+from runbook_lib.errors import ReleaseError
+from runbook_lib.parser.objects import Node
+from runbook_lib.parser.statement import DbObject, Lock, LockMode, Split, Statement, Unit
+
+_K = postgast.pg_query_pb2
+# What these do ends with the transaction: a file that has one keeps its own.
+_BOUND = {"lock", "constraints set", "declare cursor", "prepare"}
+_BOUND_CALLS = {
+    *("set_config", "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared"),
+    *("pg_try_advisory_xact_lock", "pg_try_advisory_xact_lock_shared"),
+}
+_DROPPED_AT_COMMIT = {_K.ONCOMMIT_DELETE_ROWS, _K.ONCOMMIT_DROP}
+
+
+def units(statements: Sequence[Statement], split: Split | None = None) -> tuple[Unit, ...]:
+    """Split a file into what is committed together, as the plan's ``split`` says.
+
+    A file is one unit, as ``psql -1`` runs it, unless it holds its own BEGIN or a statement that
+    cannot be in a transaction: then its own transactions are units, and every other statement is
+    one, as psql runs it without ``-1``. Concurrent index builds that follow each other are one
+    unit. Raises ReleaseError for a BEGIN without its COMMIT, and for a statement inside that cannot
+    be there.
+    """
+    wanted = split or Split()
+    if all(item.transactional and not item.control for item in statements):
+        return tuple(_of_whole(statements, wanted))
+    return tuple(_gathered(_of_parts(statements, set(wanted.concurrent))))
+
+
+def rehearsed(statements: Sequence[Statement], split: Split | None = None) -> tuple[Unit, ...]:
+    """Return the units as a scratch database runs them, where there are no writes to be stopped.
+
+    What the plan turns concurrent is built as the file has it, which fails on the same rows and
+    reads the table once instead of twice; everything else is as planned.
+    """
+    plain = {item.number: item for item in statements}
+    turned = set(split.concurrent) if split else set()
+    return tuple(
+        Unit(tuple(plain[item.number] for item in unit.statements))
+        if unit.builds and {item.number for item in unit.statements} <= turned
+        else unit
+        for unit in units(statements, split)
+    )
+
+
+def as_planned(statements: tuple[Statement, ...], split: Split) -> tuple[Statement, ...]:
+    """Return the statements as the plan runs them; those of the file where nothing is split."""
+    if not split:
+        return statements
+    return tuple(item for unit in units(statements, split) for item in unit.statements)
+
+
+def names_in(unit: Unit) -> frozenset[str]:
+    """Return what a unit may change, as ``schema.name``."""
+    found: set[str] = set()
+    for item in unit.statements:
+        made = (*item.creates, *item.removes, *(lock.relation for lock in item.locks))
+        found |= {_name(x) for x in made}
+    return frozenset(found)
+
+
+def settings_of(done: Sequence[Unit]) -> list[str]:
+    """Return what units that are committed have set: a new session needs it again."""
+    kept = [item for unit in done if not unit.rolls_back for item in unit.statements]
+    return [item.sql for item in kept if item.kind == "variable set" or sets_something(item)]
+
+
+def sets_something(statement: Statement) -> bool:
+    """Tell whether it is a query that only sets something, as pg_dump writes it."""
+    calls = {name.split(".")[-1] for name in statement.calls}
+    return statement.kind == "select" and calls == {"set_config"}
+
+
+def _of_whole(statements: Sequence[Statement], split: Split) -> Iterator[Unit]:
+    """Yield the units of a file that could be one transaction."""
+    if not split:
+        yield Unit(tuple(statements))
+        return
+    together: list[Statement] = []
+    builds: list[Statement] = []
+    for item in statements:
+        if item.number in split.concurrent:
+            if together:
+                yield Unit(tuple(together))
+            together = []
+            builds.append(concurrently(item))
+        elif item.number not in split.apart:
+            if builds:
+                yield Unit(tuple(builds), transactional=False, builds=True)
+            builds = []
+            together.append(item)
+    if builds:
+        yield Unit(tuple(builds), transactional=False, builds=True)
+    if together:
+        yield Unit(tuple(together))
+    for item in statements:
+        if item.number in split.apart:
+            yield Unit((_not_valid(item),))
+            yield Unit((_validation(item),))
+
+
+def _of_parts(statements: Sequence[Statement], concurrent: Set[int]) -> Iterator[Unit]:
+    """Yield the units of a file that is several transactions by itself."""
+    opens: Statement | None = None
+    inside: list[Statement] = []
+    temporary: set[str] = set()  # no other session knows these
+    for item in statements:
+        temporary |= {made.name for made in item.creates if made.schema == "pg_temp"}
+        if item.control == "begin":
+            if opens is not None:
+                raise _unbalanced(item, f"A transaction is already open since line {opens.line}.")
+            opens = item
+        elif item.control:
+            if opens is None:
+                raise _unbalanced(item, f"{item.sql.split()[0].upper()} ends no transaction.")
+            yield Unit(tuple(inside), opens=opens, closes=item)
+            opens, inside = None, []
+        elif opens is None:
+            one = concurrently(item) if item.number in concurrent else item
+            own = {lock.relation.name for lock in one.locks} & temporary
+            builds = not one.transactional and one.kind == "index" and not own
+            yield Unit((one,), transactional=one.transactional, builds=builds)
+        elif item.transactional:
+            inside.append(item)
+        else:
+            message = f"'{item.label}' cannot run inside the transaction of line {opens.line}."
+            raise ReleaseError(
+                message, path=item.path, line=item.line, sqlstate="25001", remedy="Move it out."
+            )
+    if opens is not None:
+        raise _unbalanced(opens, "The transaction that begins here is never committed.")
+
+
+def _gathered(found: Iterable[Unit]) -> Iterator[Unit]:
+    """Join concurrent builds that follow each other."""
+    builds: tuple[Statement, ...] = ()
+    for unit in found:
+        if unit.builds:
+            builds += unit.statements
+            continue
+        if builds:
+            yield Unit(builds, transactional=False, builds=True)
+        builds = ()
+        yield unit
+    if builds:
+        yield Unit(builds, transactional=False, builds=True)
+
+
+def _unbalanced(statement: Statement, message: str) -> ReleaseError:
+    remedy = "Balance BEGIN and COMMIT in the file."
+    return ReleaseError(message, path=statement.path, line=statement.line, remedy=remedy)
+
+
+def choose_split(
+    statements: Sequence[Statement],
+    busy: Set[str],
+    partitioned: Set[str],
+    *,
+    concurrent: bool,
+    apart: bool,
+) -> Split:
+    """Choose what of a pending file is taken out of its transaction.
+
+    ``busy`` are the tables of the target that hold rows, ``partitioned`` those with partitions,
+    as ``schema.name``. Chosen are index builds on busy tables, and the foreign keys at the end of
+    a file whose table or target is busy. A file whose statements hold for its transaction alone
+    (SET LOCAL, LOCK and the like) is left as it is, and so is an index without a name, for which
+    no leftover could be looked up.
+    """
+    if any(_bound(item) for item in statements):
+        return Split()
+    try:
+        found = units(statements)
+    except ReleaseError:  # a finding of the review
+        return Split()
+    free = [item for unit in found if unit.opens is None for item in unit.statements]
+    builds = tuple(item.number for item in free if concurrent and _may_build(item, busy))
+    keys: list[int] = []
+    if apart and len(found) == 1 and found[0].opens is None:
+        new = partitioned | set(_new_partitioned(free))
+        for item in reversed(free):
+            if not _one_foreign_key(item):
+                break
+            tables = [_name(lock.relation) for lock in item.locks]
+            if set(tables) & busy and not set(tables[:1]) & new:
+                keys.append(item.number)
+    return Split(builds, tuple(reversed(keys)))
+
+
+def _name(item: DbObject) -> str:
+    return f"{item.schema}.{item.name}"
+
+
+def _bound(statement: Statement) -> bool:
+    """Tell whether the statement's meaning depends on the rest of its transaction."""
+    if statement.kind in _BOUND or (statement.kind == "transaction" and not statement.control):
+        return True  # a savepoint
+    if {name.split(".")[-1] for name in statement.calls} & _BOUND_CALLS:
+        return True
+    if statement.kind == "do":
+        return any(_bound(item) for item in statement.inner if item.kind != "dynamic")
+    if statement.kind == "variable set":
+        node = _node(statement)
+        return bool(node.is_local) or node.kind == _K.VAR_SET_MULTI
+    if statement.kind == "create":
+        return _node(statement).oncommit in _DROPPED_AT_COMMIT
+    if statement.kind == "create table as":
+        return _node(statement).into.on_commit in _DROPPED_AT_COMMIT
+    return False
+
+
+def _node(statement: Statement) -> Node:
+    stmt = postgast.parse(statement.sql).stmts[0].stmt
+    return getattr(stmt, stmt.WhichOneof("node"))
+
+
+def _may_build(statement: Statement, busy: Set[str]) -> bool:
+    if statement.kind != "index" or not statement.transactional:
+        return False
+    named = any(item.kind == "index" for item in statement.creates)
+    on = {_name(lock.relation) for lock in statement.locks}
+    return named and bool(on & busy) and bool(_node(statement).relation.inh)
+
+
+def _one_foreign_key(statement: Statement) -> bool:
+    """Tell whether it adds one named foreign key, validated, and nothing else."""
+    if statement.kind != "alter table" or len(statement.relations) != 1:
+        return False
+    node = _node(statement)
+    if (
+        node.missing_ok
+        or len(node.cmds) != 1
+        or node.cmds[0].alter_table_cmd.subtype != _K.AT_AddConstraint
+    ):
+        return False
+    constraint = getattr(node.cmds[0].alter_table_cmd, "def").constraint
+    return bool(constraint.conname) and not constraint.skip_validation
+
+
+def _new_partitioned(statements: Iterable[Statement]) -> Iterator[str]:
+    for item in statements:
+        if item.kind == "create" and _node(item).HasField("partspec"):
+            yield from (_name(made) for made in item.creates if made.kind == "table")
+
+
+def concurrently(statement: Statement) -> Statement:
+    """Return the index build with CONCURRENTLY; its lines stay where they are."""
+    raw = statement.sql.encode()
+    at = next(
+        token.end
+        for token in postgast.scan(statement.sql).tokens
+        if _K.Token.Name(token.token) == "INDEX"
+    )
+    weaker = (Lock(lock.relation, LockMode.SHARE_UPDATE_EXCLUSIVE) for lock in statement.locks)
+    return replace(
+        statement,
+        sql=(raw[:at] + b" CONCURRENTLY" + raw[at:]).decode(),
+        label=statement.label.replace("create index", "create index concurrently", 1),
+        transactional=False,
+        locks=tuple(weaker),
+    )
+
+
+def _not_valid(statement: Statement) -> Statement:
+    """Return the foreign key added without a look at the rows that are there."""
+    # On a line of its own: the statement may end in a comment.
+    return replace(
+        statement,
+        sql=f"{statement.sql}\nNOT VALID",
+        label=f"{statement.label}, not valid",
+        scans=(),
+    )
+
+
+def _validation(statement: Statement) -> Statement:
+    """Return the look at the rows, which stops no writes (PostgreSQL manual, ALTER TABLE)."""
+    node = _node(statement)
+    name = getattr(node.cmds[0].alter_table_cmd, "def").constraint.conname
+    parts = [part for part in (node.relation.schemaname, node.relation.relname) if part]
+    table = ".".join(_quoted(part) for part in parts)
+    own, *others = statement.locks
+    return replace(
+        statement,
+        sql=f"ALTER TABLE {table} VALIDATE CONSTRAINT {_quoted(name)}",
+        label=f"alter table {node.relation.relname}: validate {name}",
+        creates=(),
+        references=(),
+        relations=(),
+        locks=(
+            Lock(own.relation, LockMode.SHARE_UPDATE_EXCLUSIVE),
+            *(Lock(lock.relation, LockMode.ROW_SHARE) for lock in others),
+        ),
+        scans=(own.relation,),
+    )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,294 @@
+"""Connect to PostgreSQL: the only module that imports psycopg and makes SQLAlchemy engines."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg
+import sqlalchemy
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import dict_row
+
+from runbook_lib.errors import ConfigError, StatementError, TargetError
+from runbook_lib.postgres.queries import load
+
+Row = dict[str, Any]
+RUNNER_LOCK = 72707369  # the session advisory lock that Prisma's engine takes
+_APPLICATION = "migration runbook"
+REPLACER = f"{_APPLICATION}, pg_restore"  # the name of a session that restores in place
+
+
+class Connection:
+    """Run SQL in one session, in autocommit unless inside ``transaction``.
+
+    Every error of the server leaves as StatementError with its SQLSTATE; a connection that is
+    lost leaves as TargetError.
+    """
+
+    def __init__(self, raw: "psycopg.Connection[Row]") -> None:
+        self._raw = raw
+        self.pid = raw.info.backend_pid  # of the server's process; libpq forgets it with the loss
+        self.temporary_bytes = 0  # of the temporary files that the server told of
+        raw.add_notice_handler(self._noticed)
+
+    def _noticed(self, notice: "psycopg.errors.Diagnostic") -> None:
+        text = notice.message_primary or ""
+        if text.startswith("temporary file: "):
+            self.temporary_bytes += int(text.rpartition(" ")[2])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def closed(self) -> bool:
+        """Tell whether the session has ended."""
+        return self._raw.closed
+
+    def close(self) -> None:
+        """End the session."""
+        self._raw.close()
+
+    def renew(self) -> "Connection":
+        """Return the session as a new one: settings, temporary tables and locks are gone."""
+        self.execute("DISCARD ALL")
+        self._raw.remove_notice_handler(self._noticed)
+        return Connection(self._raw)
+
+    def cancel(self) -> None:
+        """Ask the server to cancel what this session runs; another thread may ask."""
+        self._raw.cancel_safe()
+
+    @property
+    def password(self) -> str:
+        """Return the password this session was opened with, wherever libpq found it."""
+        return self._raw.info.password or ""
+
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
+        """Return all rows of a query, each a dict by column name."""
+        with _translated(self._raw):
+            cursor = self._raw.execute(sql, parameters)
+            return cursor.fetchall()
+
+    def value(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Any:
+        """Return the one value of a query's only row."""
+        (row,) = self.rows(sql, parameters)
+        (value,) = row.values()
+        return value
+
+    def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> int:
+        """Execute a statement and return the rows it touched, -1 where that is not known.
+
+        Without parameters nothing is interpolated: a ``%`` in a migration stays what it is.
+        """
+        with _translated(self._raw):
+            return self._raw.execute(sql, parameters).rowcount
+
+    def copy(self, read: str, into: "Connection", write: str) -> None:
+        """Stream the rows of one session's COPY TO STDOUT into another's COPY FROM STDIN."""
+        with (
+            _translated(self._raw),
+            _translated(into._raw),
+            self._raw.cursor().copy(read) as rows,
+            into._raw.cursor().copy(write) as written,
+        ):
+            for data in rows:
+                written.write(data)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Run the block in one transaction; an exception rolls it back."""
+        with _translated(self._raw), self._raw.transaction():
+            yield
+
+    def in_transaction(self) -> bool:
+        """Tell whether the session is inside a transaction block."""
+        return self._raw.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE
+
+    def rollback(self) -> None:
+        """Leave a transaction block that the SQL itself opened."""
+        if not self._raw.closed:
+            self.execute("ROLLBACK")
+
+
+@contextmanager
+def _translated(raw: "psycopg.Connection[Row]") -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        message = (error.diag.message_primary or str(error).strip()).rstrip(".")
+        details = [text for text in (error.diag.message_detail, error.diag.message_hint) if text]
+        if raw.closed or raw.broken:
+            raise TargetError(
+                f"The connection to the server was lost: {message.splitlines()[0]}.",
+                sqlstate=error.sqlstate,
+                remedy="Run again: the runbook reads from the server where it stands.",
+            ) from error
+        first = f"{message[:1].upper()}{message[1:]}."
+        position = int(error.diag.statement_position or 0)
+        raise StatementError(
+            " ".join([first, *details]), sqlstate=error.sqlstate, position=position
+        ) from error
+
+
+@dataclass(frozen=True)
+class Database:
+    """Say where a database is, in libpq's keywords. The password is not shown by ``repr``."""
+
+    parameters: Mapping[str, str] = field(repr=False)
+
+    @classmethod
+    def from_url(cls, url: str, variable: str) -> Self:
+        """Read a URL or conninfo string; ``variable`` is what an error names, never the value."""
+        try:
+            found = conninfo_to_dict(url)
+        except psycopg.Error:
+            message = f"The value of {variable} is not a PostgreSQL URL."
+            remedy = "Write it as postgresql://user@host:port/dbname."
+            raise ConfigError(message, remedy=remedy) from None
+        return cls({key: str(value) for key, value in found.items() if value is not None})
+
+    @property
+    def dbname(self) -> str:
+        """Return the database's name, empty where libpq decides."""
+        return self.parameters.get("dbname", "")
+
+    @property
+    def password(self) -> str:
+        """Return the password given with the coordinates, empty where libpq finds its own."""
+        return self.parameters.get("password", "")
+
+    def on(self, dbname: str) -> "Database":
+        """Return another database of the same server."""
+        return Database({**self.parameters, "dbname": dbname})
+
+    def conninfo(self) -> str:
+        """Return a conninfo string for PostgreSQL's programs, without the password."""
+        return make_conninfo("", **{k: v for k, v in self.parameters.items() if k != "password"})
+
+    def tool_environment(self) -> dict[str, str]:
+        """Return the variables that carry the password to PostgreSQL's programs."""
+        return {"PGPASSWORD": self.password} if self.password else {}
+
+    def _open(self) -> "psycopg.Connection[Row]":
+        settings: dict[str, Any] = {"connect_timeout": "10", "application_name": _APPLICATION}
+        return psycopg.connect(
+            **{**settings, **self.parameters},
+            autocommit=True,
+            row_factory=dict_row,
+            prepare_threshold=None,
+        )
+
+    def connect(self) -> Connection:
+        """Open a session; raises TargetError without any secret in it."""
+        try:
+            return Connection(self._open())
+        except psycopg.Error as error:
+            reason = str(error).strip().splitlines()[-1]
+            if self.password:
+                reason = reason.replace(self.password, "***")
+            raise TargetError(
+                f"The database '{self.dbname}' does not answer: {reason.rstrip('.')}.",
+                sqlstate=error.sqlstate,
+                remedy="Check host, port, user and password, and that the server runs.",
+            ) from None
+
+    def engine(self) -> sqlalchemy.Engine:
+        """Return a SQLAlchemy engine for catalogs and for pandas; it keeps no connection open."""
+        return sqlalchemy.create_engine(
+            "postgresql+psycopg://",
+            creator=lambda: psycopg.connect(
+                **{"application_name": _APPLICATION, **self.parameters}  # type: ignore[arg-type]
+            ),
+            poolclass=sqlalchemy.NullPool,
+        )
+
+    def maintenance(self) -> "Database":
+        """Return the database from which this one can be created, renamed or dropped."""
+        return self.on("template1" if self.dbname == "postgres" else "postgres")
+
+    def create(self, dbname: str, like: str = "") -> None:
+        """Create an empty database on this server, with encoding, locale and owner of ``like``."""
+        with self.maintenance().connect() as connection:
+            options = ""
+            if like:
+                options = connection.value(load("database_options"), {"dbname": like})
+            connection.execute(f"CREATE DATABASE {quote(dbname)} TEMPLATE template0 {options}")
+
+    def drop(self, dbname: str) -> None:
+        """Drop a database of this server, ending its sessions, if it is there."""
+        with self.maintenance().connect() as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {quote(dbname)} WITH (FORCE)")
+
+
+class CleanSession:
+    """Hand out one session again and again, each time as new; a block that fails ends it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Connection | None = None
+
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """Hold the session for the block; locks are let go of with its end."""
+        if self._connection is None:
+            self._connection = self._database.connect()
+        try:
+            yield self._connection
+            self._connection = self._connection.renew()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End the session, if it is open."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class SideSession:
+    """Hold one session beside the main one, opened when it is needed and again when it was lost."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Connection | None = None
+
+    def connection(self) -> Connection:
+        """Return the open session; raises TargetError where the server does not answer."""
+        if self._connection is None or self._connection.closed:
+            self._connection = self._database.connect()
+        return self._connection
+
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
+        """Return the rows of a query, asked once more where the session was lost meanwhile."""
+        try:
+            return self.connection().rows(sql, parameters)
+        except TargetError:
+            self.close()
+            return self.connection().rows(sql, parameters)
+
+    def close(self) -> None:
+        """End the session; the next use opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def quote(identifier: str) -> str:
+    """Quote an identifier (PostgreSQL manual, 4.1.1)."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def names(rows: Sequence[Row], column: str) -> frozenset[str]:
+    """Return one column of rows as a set of strings."""
+    return frozenset(str(row[column]) for row in rows)

@@ -1,0 +1,356 @@
+"""Keep one embedded PostgreSQL server under ``<root>/.runbook/postgres``.
+
+::
+
+    data/          the cluster; made beside it as data.new-*, then renamed
+    server.log     what the server says
+    users.lock     held shared by every process that uses the server
+    start.lock     held while the server is started or stopped
+    server.lock    held by the server's own processes; exact where a pid file lies about a zombie,
+                   a reused process id or an orphaned backend
+    watcher.lock   held by the watcher, which waits for users.lock to be free and stops the server
+
+All are flock(2) locks: they end with their process, however it ends. A forked child shares its
+parent's hold on users.lock, so that the server stays while either lives.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+from runbook_lib.errors import ConfigError, RunbookError, ToolError
+from runbook_lib.postgres import accounts, file_lock, process, tools
+from runbook_lib.postgres.process import Account
+
+GRACE_VARIABLE = "RUNBOOK_SANDBOX_GRACE"
+SETTINGS = {  # sane for a demo; fsync stays on, a killed server must find its commits again
+    "cluster_name": "runbook",
+    "max_connections": "60",
+    "max_wal_size": "1GB",
+    "shared_buffers": "128MB",
+}
+
+_SOCKET = ".s.PGSQL.5432"
+_SUN_PATH = 103  # bytes of a socket's path: 107 on Linux, 103 on macOS
+_PATIENCE = 120.0  # seconds before a start or stop of somebody else's counts as hung
+_LOG_LIMIT = 10_000_000  # bytes
+
+
+class Sandbox:
+    """Use the server of one root directory; it starts with its first user, stops after its last."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self.base = self.root / ".runbook" / "postgres"
+        self.data = self.base / "data"
+        self.log = self.base / "server.log"
+        self._users: int | None = None
+
+    def use(self) -> Self:
+        """Hold the server until `release` or the end of the process, and see that it runs.
+
+        Raises ToolError when it does not start, with the end of its log.
+        """
+        grace = _grace()
+        try:
+            self.base.mkdir(parents=True, exist_ok=True)
+            if self._users is None:
+                self._users = file_lock.lock(self.base / "users.lock", fcntl.LOCK_SH, _PATIENCE)
+            if not self._answers():
+                with self._starting():
+                    if not self._answers() and not self._settle():
+                        self._start()
+            self._ensure_watcher(grace)
+        except PermissionError as error:
+            self.release()
+            raise ToolError(
+                "The embedded server's directory belongs to another account.",
+                path=self.base,
+                remedy="Run as that account, or remove the directory.",
+            ) from error
+        except BaseException:
+            self.release()
+            raise
+        return self
+
+    def release(self) -> None:
+        """Give the server up; the watcher stops it when nobody else holds it."""
+        if self._users is not None:
+            os.close(self._users)
+            self._users = None
+
+    def __enter__(self) -> Self:
+        return self.use()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    @property
+    def socket_dir(self) -> Path:
+        """Return the directory of the server's socket; it is the same after a restart.
+
+        Raises ToolError when no server runs.
+        """
+        if (found := self._published()) is None:
+            raise ToolError("The embedded server does not run.", path=self.base)
+        return found
+
+    def conninfo(self, dbname: str = "postgres") -> dict[str, str]:
+        """Return the connection parameters of one database, in libpq's words."""
+        host = str(self.socket_dir)
+        return {"host": host, "port": "5432", "user": "postgres", "dbname": dbname}
+
+    def stop(self) -> bool:
+        """Stop the server now, whoever uses it, and return whether there was one to stop."""
+        if not self.base.is_dir():
+            return False
+        with self._starting():
+            if not self._alive() and not self._answers():
+                return False
+            self._halt()
+            return True
+
+    # --- what the server is doing -----------------------------------------------------------
+
+    def _pid_file(self) -> list[str]:
+        with contextlib.suppress(FileNotFoundError):
+            return (self.data / "postmaster.pid").read_text().splitlines()
+        return []
+
+    def _published(self) -> Path | None:
+        # The server says where it listens: TMPDIR may differ between the processes that use it.
+        lines = self._pid_file()
+        return Path(lines[4]) if len(lines) > 4 and lines[4] else None
+
+    def _answers(self) -> bool:
+        socket_dir = self._published()
+        if socket_dir is None or not (socket_dir / _SOCKET).exists():
+            return False
+        program = self._installation().bindir / "pg_isready"
+        argv = process.ready_argv(program, socket_dir)
+        return process.run(argv, env=_clean(), check=False, timeout=30).returncode == 0
+
+    def _alive(self) -> bool:
+        path = self.base / "server.lock"
+        if not path.exists():
+            return False
+        if (probe := file_lock.try_lock(path, fcntl.LOCK_EX)) is None:
+            return True
+        os.close(probe)
+        return False
+
+    def _deaf(self) -> bool:
+        """Tell whether a running server lost its socket, as to a cleaner of /tmp."""
+        lines = self._pid_file()
+        ready = len(lines) > 7 and lines[7].strip() == "ready"
+        return ready and not (Path(lines[4]) / _SOCKET).exists()
+
+    def _settle(self) -> bool:
+        """Wait until a server that does not answer does (True) or is gone (False)."""
+        deadline = time.monotonic() + _PATIENCE
+        while self._alive():
+            if self._answers():
+                return True
+            if self._deaf():
+                self._halt()
+            if time.monotonic() > deadline:
+                raise ToolError(
+                    "Processes of the embedded server are there but do not answer.",
+                    path=self.log,
+                    remedy="End the postgres processes of this directory.",
+                )
+            time.sleep(0.05)
+        return False
+
+    # --- starting and stopping, under start.lock ---------------------------------------------
+
+    @contextlib.contextmanager
+    def _starting(self) -> Iterator[None]:
+        held = file_lock.lock(self.base / "start.lock", fcntl.LOCK_EX, _PATIENCE)
+        try:
+            yield
+        finally:
+            os.close(held)
+
+    def _installation(self) -> tools.Installation:
+        version = self.data / "PG_VERSION"
+        return tools.server_installation(int(version.read_text()) if version.exists() else None)
+
+    def _start(self) -> None:
+        bindir = self._installation().bindir
+        account = accounts.choose(bindir, self.root, self.base, self.data)
+        owner = accounts.owner(account)
+        if not (self.data / "PG_VERSION").exists():
+            self._initdb(bindir, account)
+        accounts.give(self.data, owner)
+        # server.lock is free, so whatever these files say is about a server that is gone.
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        socket_dir = self._make_socket_dir(owner)
+        if self.log.exists() and self.log.stat().st_size > _LOG_LIMIT:
+            self.log.replace(self.log.with_suffix(".log.1"))
+        self.log.touch()
+        os.chown(self.log, *owner, follow_symlinks=False)
+        before = self.log.stat().st_size
+        held = file_lock.lock(self.base / "server.lock", fcntl.LOCK_EX, 0)
+        try:
+            done = process.run(
+                process.start_argv(bindir, self.data, self.log, socket_dir, SETTINGS),
+                env=_clean(),
+                check=False,
+                timeout=_PATIENCE,
+                as_account=account,
+                pass_fds=(held,),  # the server keeps it for as long as one of its processes lives
+                capture=False,
+            )
+        finally:
+            os.close(held)
+        if done.returncode != 0 or not self._answers():
+            shutil.rmtree(socket_dir, ignore_errors=True)
+            said = self.log.read_bytes()[before:].decode(errors="replace")
+            raise ToolError(
+                f"The embedded server did not start: {process.tail(said) or 'it logged nothing'}",
+                path=self.log,
+            )
+
+    def _initdb(self, bindir: Path, account: Account | None) -> None:
+        for leftover in self.base.glob("data.new-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        new = Path(tempfile.mkdtemp(prefix="data.new-", dir=self.base))
+        os.chown(new, *accounts.owner(account))
+        argv = process.initdb_argv(bindir, new)
+        process.run(argv, env=_clean(), timeout=_PATIENCE, as_account=account)
+        try:
+            new.rename(self.data)
+        except OSError as error:
+            raise ToolError(
+                "The directory holds files, but no database cluster.",
+                path=self.data,
+                remedy="Move them away.",
+            ) from error
+
+    def _halt(self) -> None:
+        bindir = self._installation().bindir
+        info = self.data.stat()
+        account = (
+            accounts.unprivileged()
+            if os.geteuid()
+            else accounts.account_of(info.st_uid, info.st_gid)
+        )
+        socket_dir = self._published()
+        argv = process.stop_argv(bindir, self.data, "fast")
+        process.run(argv, env=_clean(), timeout=_PATIENCE, as_account=account)
+        deadline = time.monotonic() + _PATIENCE
+        while self._alive() and time.monotonic() < deadline:  # the pid file goes a moment before
+            time.sleep(0.005)
+        if socket_dir is not None:
+            with contextlib.suppress(OSError):
+                socket_dir.rmdir()
+
+    def _make_socket_dir(self, owner: tuple[int, int]) -> Path:
+        """Make the short, private directory of the socket; trust authentication relies on it."""
+        # The inode tells this cluster from a removed one whose server has not noticed yet.
+        key = f"{self.data}\0{self.data.stat().st_ino}\0{owner[0]}"
+        name = f"runbook-{hashlib.sha256(os.fsencode(key)).hexdigest()[:12]}"
+        path = Path(tempfile.gettempdir()) / name
+        if len(os.fsencode(path / _SOCKET)) > _SUN_PATH or set(str(path)) & set(',"'):
+            path = Path("/tmp", name)  # noqa: S108 - private by its mode, checked below
+        accounts.make_private(path, owner)
+        for stale in path.glob(f"{_SOCKET}*"):
+            stale.unlink()
+        return path
+
+    # --- the watcher -------------------------------------------------------------------------
+
+    def _ensure_watcher(self, grace: float) -> None:
+        held = file_lock.try_lock(self.base / "watcher.lock", fcntl.LOCK_EX)
+        if held is None:
+            return
+        # The watcher inherits the lock itself, so no moment exists in which two could start.
+        words = [
+            "-P",
+            "-m",
+            "runbook_lib.postgres.embedded",
+            "watch",
+            str(self.root),
+            str(held),
+            str(grace),
+        ]
+        path = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
+        env = {"PYTHONPATH": os.pathsep.join(filter(None, path))}
+        try:
+            process.spawn([sys.executable, *words], env=env, pass_fds=(held,))
+        finally:
+            os.close(held)
+
+    def watch(self, held: int, grace: float) -> None:
+        """Wait until nobody used the server for `grace` seconds, and stop it.
+
+        `held` is the descriptor of watcher.lock.
+        """
+        path = self.base / "users.lock"
+        users = os.open(path, os.O_RDWR)
+        while True:
+            fcntl.flock(users, fcntl.LOCK_EX)
+            fcntl.flock(users, fcntl.LOCK_UN)
+            if file_lock.stays_free(users, grace):
+                break
+        if path.exists() and path.stat().st_ino == os.fstat(users).st_ino:
+            self.stop()
+        # In this order: whoever gets users.lock next must find that there is no watcher.
+        os.close(held)
+        os.close(users)
+
+
+def stop(root: Path) -> bool:
+    """Stop the server of `root` now and return whether there was one to stop."""
+    return Sandbox(root).stop()
+
+
+def _grace() -> float:
+    text = os.environ.get(GRACE_VARIABLE, "5")
+    try:
+        return float(text)
+    except ValueError:
+        message = f"{GRACE_VARIABLE} is {text!r}, not a number of seconds."
+        raise ConfigError(message, remedy="Set it to a number such as 5, or unset it.") from None
+
+
+def _clean() -> dict[str, str | None]:
+    """Return an environment in which the caller's own PG* variables and locale do not count."""
+    gone: dict[str, str | None] = {name: None for name in os.environ if name.startswith("PG")}
+    return gone | {"LC_ALL": "C" if sys.platform == "darwin" else "C.UTF-8"}
+
+
+def main() -> int:
+    """Run ``python -m runbook_lib.postgres.embedded stop <root>``."""
+    parser = argparse.ArgumentParser(prog="python -m runbook_lib.postgres.embedded")
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("stop", help="stop the embedded server")
+    command.add_argument("root", type=Path, nargs="?", default=Path())
+    command = commands.add_parser("watch")  # started by `use`, not by people
+    command.add_argument("root", type=Path)
+    command.add_argument("held", type=int)
+    command.add_argument("grace", type=float)
+    given = parser.parse_args()
+    try:
+        if given.command == "watch":
+            Sandbox(given.root).watch(given.held, given.grace)
+        else:
+            print("stopped" if stop(given.root) else "not running")
+    except RunbookError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

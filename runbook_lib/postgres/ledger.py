@@ -1,0 +1,207 @@
+"""Keep the ledger of applied migrations: Prisma's ``_prisma_migrations``, as Prisma writes it."""
+
+import hashlib
+import time
+import uuid
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Mapping, Sequence, Set
+from datetime import datetime
+
+from runbook_lib.errors import GateError, RunbookError, StatementError
+from runbook_lib.evidence.records import CheckResult, LedgerRow, Status
+from runbook_lib.parser.parse import fingerprint
+from runbook_lib.parser.statement import Migration, Release
+from runbook_lib.postgres.connection import REPLACER, RUNNER_LOCK, Connection
+from runbook_lib.postgres.queries import load
+
+_EXISTS = "SELECT to_regclass('public._prisma_migrations') IS NOT NULL"
+_REPLACES = """SELECT EXISTS (SELECT FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = %(replacer)s)"""
+_TRY = f"SELECT pg_try_advisory_lock({RUNNER_LOCK})"
+_NOW = "SELECT clock_timestamp()"
+
+
+def read(connection: Connection) -> tuple[LedgerRow, ...]:
+    """Return all rows, oldest first; none where there is no ledger yet."""
+    if not connection.value(_EXISTS):
+        return ()
+    return tuple(
+        LedgerRow(
+            id=row["id"],
+            name=row["migration_name"],
+            checksum=row["checksum"],
+            started_at=row["started_at"],
+            finished_at=row["finished_at"],
+            rolled_back_at=row["rolled_back_at"],
+            logs=row["logs"],
+            applied_steps=row["applied_steps_count"],
+        )
+        for row in connection.rows(load("ledger_rows"))
+    )
+
+
+def applied(rows: Iterable[LedgerRow]) -> frozenset[str]:
+    """Return the names of the migrations that the ledger calls finished."""
+    return frozenset(row.name for row in rows if row.finished)
+
+
+def unfinished(rows: Iterable[LedgerRow], migration: Migration, own: Set[str]) -> LedgerRow | None:
+    """Return the unfinished row of a migration, if it is our ``own``.
+
+    Raises GateError for another's row, and for a file that was edited after its first part.
+    """
+    found = [row for row in rows if row.name == migration.name and row.failed]
+    if any(row.id not in own for row in found):
+        message = f"The ledger holds a failed row of {migration.name} from elsewhere."
+        remedy = f"Resolve it: npx prisma migrate resolve --rolled-back {migration.name}."
+        raise GateError(message, remedy=remedy)
+    if found and found[0].checksum != migration.checksum:
+        steps = found[0].applied_steps
+        message = f"{migration.name} was edited after {steps} of its transactions were committed."
+        raise GateError(message, path=migration.path, remedy="Restore the file as it was.")
+    return found[0] if found else None
+
+
+def create(connection: Connection) -> None:
+    """Create the ledger where it is not there."""
+    if not connection.value(_EXISTS):  # IF NOT EXISTS alone would raise a notice each time
+        connection.execute(load("ledger_create"))
+
+
+def record_applied(connection: Connection, migration: Migration, started_at: datetime) -> None:
+    """Write the finished row of a migration; the last act of its transaction."""
+    create(connection)
+    _insert(connection, migration, started_at, None, 1, finished=True)
+
+
+def record_baseline(connection: Connection, migration: Migration) -> None:
+    """Write the row of a migration that was found applied, as ``migrate resolve --applied``."""
+    create(connection)
+    _insert(connection, migration, None, "", 0, finished=True)
+
+
+def record_started(connection: Connection, migration: Migration) -> str:
+    """Write the unfinished row of a file that is not one transaction; return its id."""
+    create(connection)
+    return _insert(connection, migration, None, None, 0, finished=False)
+
+
+def resolve_failed(connection: Connection) -> None:
+    """Mark every unfinished row as rolled back, as ``migrate resolve --rolled-back`` does.
+
+    For a rehearsal's copy: what blocks the target is reported, and the rest is still tried.
+    """
+    if connection.value(_EXISTS):
+        connection.execute(load("ledger_resolve"))
+
+
+def take_back(connection: Connection, names: Sequence[str]) -> None:
+    """Mark the rows of these migrations as rolled back: they are pending again."""
+    if names:
+        connection.execute(load("ledger_take_back"), {"names": list(names)})
+
+
+def record_progress(
+    connection: Connection, row_id: str, steps: int, *, finished: bool = False, logs: str = ""
+) -> None:
+    """Count the committed units of such a file; finish the row with the last, or say the error."""
+    finished_at = connection.value(_NOW) if finished else None
+    parameters = {"id": row_id, "steps": steps, "finished_at": finished_at, "logs": logs or None}
+    connection.execute(load("ledger_progress"), parameters)
+
+
+def record_failure(connection: Connection, row_id: str, done: int, error: StatementError) -> None:
+    """Write the error into the unfinished row; where that fails too, the first error says so."""
+    try:
+        record_progress(connection, row_id, done, logs=str(error))
+    except RunbookError as second:
+        error.message += f" The ledger could not be told: {second.message}"
+
+
+def _insert(
+    connection: Connection,
+    migration: Migration,
+    started_at: datetime | None,
+    logs: str | None,
+    steps: int,
+    *,
+    finished: bool,
+) -> str:
+    """Write one row; its times are the server's, at the moment, where none is given."""
+    row_id = str(uuid.uuid4())
+    parameters = {
+        "id": row_id,
+        "checksum": migration.checksum,
+        "name": migration.name,
+        "logs": logs,
+        "started_at": started_at,
+        "finished": finished,
+        "steps": steps,
+    }
+    connection.execute(load("ledger_insert"), parameters)
+    return row_id
+
+
+def compare(release: Release, rows: Iterable[LedgerRow]) -> tuple[CheckResult, ...]:
+    """Show what is pending and what is applied; what does not agree is a finding of the review."""
+    done = {row.name for row in rows if row.finished}
+    listed = [item.name for item in release.migrations]
+    pending = [name for name in listed if name not in done]
+    there = [name for name in listed if name in done]
+    of = len(listed)
+    return (
+        CheckResult(
+            "pending migrations",
+            Status.PASS,
+            ", ".join(pending) or "none",
+            f"{len(pending)} of {of}",
+        ),
+        CheckResult(
+            "applied migrations", Status.PASS, ", ".join(there) or "none", f"{len(there)} of {of}"
+        ),
+    )
+
+
+_ENDINGS = "only its line endings, final newline or byte order mark are others"
+_COMMENTS = "only its comments and white space are others"
+HARMLESS = {_ENDINGS, _COMMENTS}
+
+
+def how_it_differs(migration: Migration, checksum: str, fingerprints: Mapping[str, str]) -> str:
+    """Say how a file differs from the one whose checksum the ledger has.
+
+    The ledger keeps a digest of the bytes alone: the file is digested with the other line ends, and
+    its parse fingerprint is compared with the one recorded when it was applied, where it was.
+    """
+    data = migration.path.read_bytes().removeprefix(BOM_UTF8).replace(b"\r\n", b"\n")
+    for text in (data, data.rstrip(b"\n"), data.rstrip(b"\n") + b"\n"):
+        for ended in (text, text.replace(b"\n", b"\r\n")):
+            for begun in (ended, BOM_UTF8 + ended):
+                if hashlib.sha256(begun).hexdigest() == checksum:
+                    return _ENDINGS
+    if checksum not in fingerprints:
+        return "the bytes are others, and no evidence of the run that applied it is here"
+    if fingerprints[checksum] == fingerprint(data.decode(errors="replace")):
+        return _COMMENTS
+    return "its statements are others"
+
+
+def take_runner_lock(connection: Connection, wait: float) -> None:
+    """Take Prisma's session lock, so that one runner works at a time; wait seconds at most.
+
+    The lock is polled: a session that waits in pg_advisory_lock holds a snapshot, which would
+    stop concurrent index builds. A restore in place that outlived its runner, and with it the
+    lock, is waited for likewise. Raises GateError that names who is at work.
+    """
+    until, taken = time.monotonic() + wait, False
+    wanted = {"key": RUNNER_LOCK, "replacer": REPLACER}
+    while not (taken := taken or connection.value(_TRY)) or connection.value(_REPLACES, wanted):
+        if time.monotonic() >= until:
+            holders = connection.rows(load("lock_holder"), wanted)
+            who = "; ".join(
+                f"pid {row['pid']}, {row['user']}, {row['application']}, since {row['since']}"
+                for row in holders
+            )
+            message = f"Another runner is at work ({who or 'it just ended'})."
+            raise GateError(message, remedy="Wait until it ends, then run again.")
+        time.sleep(0.1)

@@ -1,0 +1,67 @@
+"""Bound how long writes wait behind a transaction: for its locks, and for those it waits for."""
+
+import time
+
+from runbook_lib.parser.statement import Lock, Statement
+from runbook_lib.parser.transactions import sets_something
+from runbook_lib.policy import Policy
+from runbook_lib.postgres.connection import Connection
+from runbook_lib.postgres.queries import load
+
+_SLACK = 0.05  # of lock_timeout: the bound is set anew when so much more is used up
+_LEAST = 0.05  # seconds that a statement may wait for a lock in any case
+
+
+def bound_waits(connection: Connection, policy: Policy) -> None:
+    """Bound what a session waits for, and how long its statements run, as the policy says."""
+    milliseconds = {
+        "lock_timeout": str(round(policy.lock_timeout * 1000)),
+        "statement_timeout": str(round(policy.statement_timeout * 1000)),
+    }
+    connection.rows(load("session_settings"), milliseconds)
+
+
+class LockBudget:
+    """Shorten lock_timeout by the time since the first lock on an older table was asked for.
+
+    Whoever waits for a lock that a transaction holds also waits while the transaction queues for
+    the next one: two waits of just under lock_timeout would be twice the policy's bound.
+    """
+
+    def __init__(self, connection: Connection, policy: Policy) -> None:
+        self._connection = connection
+        self._bound = self._left = policy.lock_timeout
+        self._since: float | None = None
+        self._asked = 0.0
+        self._new: set[tuple[str, str]] = set()
+
+    def before(self, statement: Statement) -> None:
+        """Set the bound for the next statement, where much of it is used up."""
+        self._asked = time.monotonic()
+        if self._since is None or not (statement.locks or statement.opaque):
+            return
+        left = max(self._bound - (self._asked - self._since), _LEAST)
+        if self._left - left > _SLACK * self._bound and self._connection.in_transaction():
+            self._clamp(left, local=True)
+            self._left = left
+
+    def after(self, statement: Statement) -> None:
+        """Take note of the locks that the statement holds from now on."""
+        if self._since is None:
+            self._new |= {(x.schema, x.name) for x in statement.creates if x.kind == "table"}
+            if statement.opaque or any(map(self._stops_older, statement.locks)):
+                self._since = self._asked  # writes queue from there on
+        if statement.kind == "variable set" or sets_something(statement):
+            self.clamp()
+
+    def clamp(self) -> None:
+        """Bring back a lock_timeout that a file raised or switched off; a lower one stays."""
+        self._clamp(self._bound, local=False)
+
+    def _clamp(self, seconds: float, *, local: bool) -> None:
+        bound = {"bound": round(seconds * 1000), "local": local}
+        self._connection.rows(load("clamp_lock_timeout"), bound)
+
+    def _stops_older(self, lock: Lock) -> bool:
+        table = lock.relation.schema, lock.relation.name
+        return lock.mode.stops_writes and table not in self._new

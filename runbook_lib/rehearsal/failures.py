@@ -1,0 +1,80 @@
+"""Tell which failures of a rehearsal only follow from an earlier one."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from runbook_lib.evidence.records import StatementRun
+from runbook_lib.findings import Finding, Severity
+from runbook_lib.parser.statement import Statement
+from runbook_lib.remedies import remedy
+
+# Something is not there / something is there already (PostgreSQL manual, appendix A).
+_MISSING = {"42P01", "42703", "42704", "42883", "3F000", "42830", "42P10"}
+_THERE = {"42P07", "42701", "42710", "42P06", "42723"}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Hold a statement that failed; ``statement`` is None where its run is all that is known."""
+
+    run: StatementRun
+    statement: Statement | None
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Hold a part of a file that could not be parsed, and so was not run."""
+
+    place: str
+    text: str
+
+
+def follow(failures: Iterable[Failure], unreadable: Iterable[Unreadable]) -> Iterator[Finding]:
+    """Turn failures into findings; one that needs what an earlier one did not do names it."""
+    not_made: dict[str, str] = {}
+    not_removed: dict[str, str] = {}
+    blind = list(unreadable)
+    for failure in failures:
+        run = failure.run
+        cause = not_made if run.sqlstate in _MISSING else not_removed
+        follows = ""
+        if run.sqlstate in _MISSING | _THERE:
+            words = set(_words(run.error))
+            follows = next((place for name, place in cause.items() if name in words), "")
+        if not follows and run.sqlstate in _MISSING:
+            follows = next((item.place for item in blind if _speaks_of(item, run.error)), "")
+        place = f"{run.path}:{run.line}"
+        if failure.statement is not None:
+            for item in failure.statement.creates:
+                not_made.setdefault(item.name, place)
+            for item in failure.statement.removes:
+                not_removed.setdefault(item.name, place)
+        yield Finding(
+            phase="rehearsal",
+            rule="statement-failed",
+            severity=Severity.ERROR,
+            path=run.path,
+            line=run.line,
+            cause=f"{run.label}: {run.error}",
+            effect="The statement fails on the target too, and the file stops there.",
+            remedy=f"Mend {follows} first." if follows else remedy(run.sqlstate),
+            sqlstate=run.sqlstate,
+            statement=run.statement,
+            number=run.number,
+            follows=follows,
+        )
+
+
+def _words(message: str) -> Iterator[str]:
+    """Yield the names in a message of the server: what it quotes, and bare words."""
+    for quoted in re.findall(r'"([^"]+)"', message):
+        yield quoted
+        yield from quoted.split(".")
+    yield from re.findall(r"[\w$]+", message)
+
+
+def _speaks_of(part: Unreadable, message: str) -> bool:
+    named = re.findall(r'"([^"]+)"', message) or re.findall(r"[\w$]+(?=\()", message)
+    words = set(re.findall(r"[\w$]+", part.text))
+    return any(name.split(".")[-1] in words for name in named[:1])

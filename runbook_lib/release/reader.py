@@ -1,0 +1,312 @@
+"""Read a release: a directory of migrations, with or without a manifest."""
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.errors import ReleaseError
+from runbook_lib.findings import Finding, Severity
+from runbook_lib.formatting import natural
+from runbook_lib.parser.parse import read_statements
+from runbook_lib.parser.statement import Migration, Release, Statement
+from runbook_lib.postgres.queries import read_checks
+from runbook_lib.release.model import (
+    Acceptance,
+    Criterion,
+    Declaration,
+    IndexEstimate,
+    Role,
+    Threshold,
+    Variable,
+)
+
+MANIFEST, DOWN = "release.toml", "down.sql"
+_ALONE = "cannot be in the one transaction that takes a release back"
+_DECLARED = ("tables", "enums", "indexes", "relations")
+_MIGRATION_KEYS = {
+    *("number", "name", "purpose", "risk", "estimate", "estimate_minutes", "requires"),
+    *_DECLARED,
+}
+
+
+def read_release(directory: Path) -> Release:
+    """Read the release in ``directory`` and check its manifest against its SQL.
+
+    With ``release.toml`` the migrations are those it lists, under ``migrations/``. Without one, or
+    where it lists none, they are ``<name>/migration.sql`` in the order of their names, as Prisma
+    applies them, or else plain ``*.sql`` files with numbers in names compared as numbers. What is
+    wrong with the files is in the release's ``defects``, all at once; raises ReleaseError with file
+    and line where the manifest itself cannot be read.
+    """
+    if not directory.is_dir():
+        message = f"There is no release directory {directory}."
+        raise ReleaseError(message, remedy="Give -p release a directory of SQL migrations.")
+    directory = directory.resolve()
+    manifest = directory / MANIFEST
+    return (
+        _with_manifest(directory, manifest) if manifest.is_file() else _plain(directory, manifest)
+    )
+
+
+def _plain(directory: Path, manifest: Path, accepts: tuple[Acceptance, ...] = ()) -> Release:
+    listed = sorted(path.parent.name for path in directory.glob("*/migration.sql"))
+    paths = [directory / name / "migration.sql" for name in listed]
+    if not paths:
+        paths = sorted(directory.glob("*.sql"), key=lambda path: natural(path.name))
+        listed = [path.stem for path in paths]
+    if not paths:
+        message = f"{directory} holds neither NAME/migration.sql nor *.sql files."
+        raise ReleaseError(message, remedy="Give -p release a directory of SQL migrations.")
+    defects: list[Finding] = []
+    migrations = tuple(
+        read_migration(name, path, directory, defects)
+        for name, path in zip(listed, paths, strict=True)
+    )
+    name = directory.name
+    if name == "migrations":
+        name = directory.parent.name
+    return Release(
+        name=_slug(name),
+        title=f"Migrations in {directory.name}",
+        root=directory,
+        migrations=migrations,
+        digest=_digest(migrations, [manifest] if manifest.is_file() else []),
+        checks=read_checks(directory / "checks"),
+        accepts=accepts,
+        defects=tuple(defects),
+    )
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower() or "release"
+
+
+def read_migration(
+    name: str,
+    path: Path,
+    directory: Path,
+    defects: list[Finding],
+    declared: Declaration | None = None,
+) -> Migration:
+    """Read one migration file of a release directory; what cannot be read joins ``defects``.
+
+    Its checksum is the SHA-256 of its bytes, as Prisma takes it. A ``down.sql`` beside a
+    ``migration.sql`` takes it back.
+    """
+    data, statements = _read_file(path, directory, defects)
+    down: tuple[Statement, ...] = ()
+    own = path.with_name(DOWN)
+    if path.name == "migration.sql" and own.is_file():
+        _, down = _read_file(own, directory, defects)
+        defects += (
+            _defect("down-alone", item.path, item.line, f"{item.label} {_ALONE}.", "Take it out.")
+            for item in down
+            if item.control or not item.transactional
+        )
+    checksum = hashlib.sha256(data).hexdigest()
+    return Migration(name, path, checksum, statements, declared or Declaration(), down)
+
+
+def _read_file(
+    path: Path, directory: Path, defects: list[Finding]
+) -> tuple[bytes, tuple[Statement, ...]]:
+    """Return the bytes and statements of a file; what cannot be read joins ``defects``."""
+    data, text = b"", ""
+    shown = _shown(path, directory)
+    try:
+        data = path.read_bytes()
+        text = data.decode("utf-8-sig")
+    except OSError as error:
+        cause = f"The migration cannot be read: {error.strerror}."
+        defects.append(_defect("not-readable", shown, 1, cause, "Restore the file."))
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        cause = "The file is not UTF-8."
+        defects.append(_defect("not-utf-8", shown, line, cause, "Save it as UTF-8."))
+    statements, found = read_statements(text, shown)
+    defects += found
+    return data, statements
+
+
+def _shown(path: Path, directory: Path) -> str:
+    """Name a file from its release directory on: the same from wherever the runbook runs."""
+    return str(path.relative_to(directory.parent))
+
+
+def _defect(rule: str, path: str, line: int, cause: str, remedy: str) -> Finding:
+    effect = "The release is not what it says it is."
+    return Finding("reading", rule, Severity.ERROR, path, line, cause, effect, remedy)
+
+
+def _digest(migrations: Iterable[Migration], others: Iterable[Path]) -> str:
+    """Bind every byte that is executed, and the manifest, into one SHA-256."""
+    total = hashlib.sha256()
+    for migration in migrations:
+        total.update(f"{migration.name}\0{migration.checksum}\n".encode())
+        for item in migration.down:
+            total.update(f"{item.place}\0{item.sql}\n".encode())
+    for path in others:
+        total.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+def _with_manifest(directory: Path, manifest: Path) -> Release:
+    try:
+        text = manifest.read_text(encoding="utf-8")
+        data = tomllib.loads(text)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ReleaseError(f"The manifest is not TOML: {error}.", path=manifest) from error
+    try:
+        return _from_manifest(directory, manifest, text, data)
+    except KeyError as error:
+        message = f"A table of the manifest lacks the key {error}."
+        raise ReleaseError(message, path=manifest, remedy="Add it.") from error
+    except TypeError as error:
+        message = f"A table of the manifest has an unknown key: {error}."
+        raise ReleaseError(message, path=manifest, remedy="Remove it.") from error
+
+
+def _from_manifest(directory: Path, manifest: Path, text: str, data: Mapping[str, Any]) -> Release:
+    accepts = tuple(_accepted(text, manifest, item) for item in data.get("accept", ()))
+    if "migration" not in data:
+        found = _plain(directory, manifest, accepts)
+        name, title = data.get("name", found.name), data.get("title", found.title)
+        return replace(found, name=_slug(name), title=title)
+    migrations: list[Migration] = []
+    defects: list[Finding] = []
+    shown = _shown(manifest, directory)
+    for entry in data["migration"]:
+        path = directory / "migrations" / entry["name"] / "migration.sql"
+        line = _line_of(text, f'name = "{entry["name"]}"')
+        if any(item.name == entry["name"] for item in migrations):
+            line = _line_of(text, f'name = "{entry["name"]}"', after=line)
+            message = f"The manifest lists {entry['name']} twice."
+            raise ReleaseError(message, path=manifest, line=line, remedy="Remove one.")
+        declared = _declaration(entry, line)
+        if not path.is_file():
+            cause = (
+                f"The manifest lists {entry['name']}, and there is no {_shown(path, directory)}."
+            )
+            defects.append(_defect("manifest", shown, line, cause, "Add the file."))
+            continue
+        broken = len(defects)
+        migration = read_migration(entry["name"], path, directory, defects, declared)
+        if len(defects) == broken:
+            defects += _check_declared(migration, shown, text)
+        migrations.append(migration)
+    defects += _check_unlisted(directory, shown, {item["name"] for item in data["migration"]})
+    listed = {item.name for item in migrations}
+    demo = data.get("demo_rows", {})
+    today = data.get("production_today", {}).get("migrations", ())
+    for name in (*today, *([demo["before"]] if demo else ())):
+        if name not in listed:
+            message = f"The manifest speaks of {name}, which it does not list."
+            line = _line_of(text, f'"{name}"')
+            raise ReleaseError(message, path=manifest, line=line, remedy="Correct the name.")
+    demo_files = tuple(sorted((directory / demo["directory"]).glob("*.sql"))) if demo else ()
+    return Release(
+        name=_slug(data["name"]),
+        title=data["title"],
+        root=directory,
+        migrations=tuple(migrations),
+        digest=_digest(migrations, [manifest, *demo_files]),
+        checks=read_checks(directory / "checks"),
+        demo_before=demo.get("before", ""),
+        demo_files=demo_files,
+        production_today=tuple(today),
+        index_estimates=tuple(
+            IndexEstimate(
+                item["group"],
+                tuple(item["tables"]),
+                item["rows"],
+                (item["minutes"][0], item["minutes"][1]),
+            )
+            for item in data.get("index_estimate", ())
+        ),
+        variables=tuple(
+            Variable(**item) for item in data.get("environment", {}).get("variable", ())
+        ),
+        thresholds=tuple(Threshold(**item) for item in data.get("threshold", ())),
+        criteria=tuple(Criterion(**item) for item in data.get("criterion", ())),
+        roles=tuple(Role(**item) for item in data.get("role", ())),
+        accepts=accepts,
+        defects=tuple(defects),
+    )
+
+
+def _accepted(text: str, manifest: Path, item: Mapping[str, str]) -> Acceptance:
+    """Read one silenced rule; it names its migration and gives its reason."""
+    line = _line_of(text, f'rule = "{item["rule"]}"')
+    if not item["reason"].strip():
+        message = f"The rule {item['rule']} is accepted for no reason."
+        raise ReleaseError(message, path=manifest, line=line, remedy="Write the reason.")
+    return Acceptance(**item, line=line)
+
+
+def _declaration(entry: Mapping[str, Any], line: int) -> Declaration:
+    unknown = entry.keys() - _MIGRATION_KEYS
+    if unknown:
+        raise TypeError(", ".join(sorted(unknown)))
+    minutes = entry.get("estimate_minutes")
+    return Declaration(
+        number=entry["number"],
+        purpose=entry["purpose"],
+        risk=entry["risk"],
+        estimate=entry["estimate"],
+        estimate_minutes=(minutes[0], minutes[1]) if minutes else None,
+        requires=tuple(entry.get("requires", ())),
+        objects={kind: tuple(entry.get(kind, ())) for kind in _DECLARED},
+        line=line,
+    )
+
+
+def _line_of(text: str, needle: str, after: int = 0) -> int:
+    """Return the line, from 1, of ``needle`` in the manifest, searched after a line."""
+    lines = text.splitlines()
+    for at in range(after, len(lines)):
+        if needle in lines[at]:
+            return at + 1
+    return after
+
+
+def created(migration: Migration) -> dict[str, dict[str, Statement]]:
+    """Return what a file creates by the manifest's kinds: kind, then name, then its statement."""
+    found: dict[str, dict[str, Statement]] = {kind: {} for kind in _DECLARED}
+    kinds = {"table": "tables", "enum": "enums", "index": "indexes"}
+    for statement in migration.statements:
+        for item in statement.creates:
+            if item.kind in kinds:
+                found[kinds[item.kind]][str(item)] = statement
+        for relation in statement.relations:
+            found["relations"][str(relation)] = statement
+    return found
+
+
+def _check_declared(migration: Migration, manifest: str, text: str) -> Iterator[Finding]:
+    remedy = "Correct the manifest or the SQL."
+    for kind, objects in created(migration).items():
+        declared = migration.declared.objects[kind]
+        for name in declared:
+            if name not in objects:
+                line = _line_of(text, f'"{name}"', migration.declared.line)
+                cause = (
+                    f"{migration.name} declares {name} among its {kind}, and does not create it."
+                )
+                yield _defect("manifest", manifest, line, cause, remedy)
+        for name, statement in objects.items():
+            if name not in declared:
+                cause = (
+                    f"{name} is created here, and not declared among the {kind} in the manifest."
+                )
+                yield _defect("manifest", statement.path, statement.line, cause, remedy)
+
+
+def _check_unlisted(directory: Path, manifest: str, listed: set[str]) -> Iterator[Finding]:
+    for path in sorted((directory / "migrations").glob("*/migration.sql")):
+        if path.parent.name not in listed:
+            cause = f"{_shown(path, directory)} is not listed in the manifest."
+            yield _defect("manifest", manifest, 1, cause, "List it or remove it.")

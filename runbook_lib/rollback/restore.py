@@ -1,0 +1,159 @@
+"""Roll back by restoring: beside, names swapped; or in place, where none can be created."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from runbook_lib.backup.archive import replace, restore, swap
+from runbook_lib.errors import GateError
+from runbook_lib.evidence.records import Backup
+from runbook_lib.policy import Policy
+from runbook_lib.postgres import catalog, ledger
+from runbook_lib.postgres.catalog import Snapshot
+from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.process import Runner
+from runbook_lib.postgres.queries import load
+from runbook_lib.rollback import inverse
+from runbook_lib.rollback.dropping import refuse_losses, undo_all
+
+_NAME_BYTES = 63
+_MAY_CREATE = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
+_RESTORED = "_restored_"
+_STAMP = r"\d{8}_\d{6}_\d{3}"
+_TAIL = len("_before_rollback_20260101_000000_000")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Hold what a rollback changes in one table; ``at_backup`` is None for a table made since."""
+
+    table: str
+    at_backup: int | None
+    now: int
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """Hold a finished rollback: the database that is in place and the one that was kept."""
+
+    dbname: str
+    kept_as: str
+    schema_fingerprint: str
+    rows: Mapping[str, int]
+
+
+def losses(connection: Connection, backup: Backup) -> tuple[Loss, ...]:
+    """Return the tables whose row count differs from the backup's: what a restore changes."""
+    now = catalog.count_rows(connection)
+    return tuple(
+        Loss(table, backup.rows.get(table), count)
+        for table, count in now.items()
+        if count != backup.rows.get(table) and not table.endswith(f".{catalog.LEDGER}")
+    )
+
+
+def restore_beside(
+    database: Database, server_major: int, backup: Backup, policy: Policy, run: Runner
+) -> Rollback:
+    """Restore the backup into a new database, compare it with the backup, and swap the names.
+
+    The old database is kept under a dated name. Until the swap, which is one transaction, the
+    target is untouched. Raises GateError where the restored database is not what the backup
+    recorded.
+    """
+    now = datetime.now(UTC)
+    stamp = f"{now:%Y%m%d_%H%M%S}_{now.microsecond // 1000:03d}"
+    fresh = _short(f"{database.dbname}{_RESTORED}{stamp}")
+    kept = _short(f"{database.dbname}_before_rollback_{stamp}")
+    with database.connect() as holder:  # until the swap ends this session with all others
+        ledger.take_runner_lock(holder, policy.runner_lock_wait)
+        for leftover in _leftovers(holder, fresh.removesuffix(stamp)):
+            database.drop(leftover)
+        database.create(fresh, like=database.dbname)
+        beside = database.on(fresh)
+        try:
+            restore(beside, server_major, backup.archive, run, with_owners=True)
+            with beside.connect() as connection:
+                if not _as_recorded(connection, backup):
+                    message = f"The restored database {fresh} is not what the backup recorded."
+                    remedy = "The target is untouched; take another backup file."
+                    raise GateError(message, remedy=remedy)
+                connection.execute("ANALYZE")
+            _carry_settings(database, fresh)
+            swap(database, fresh, kept)
+        except BaseException:
+            database.drop(fresh)
+            raise
+    return Rollback(database.dbname, kept, backup.schema_fingerprint, backup.rows)
+
+
+def _as_recorded(connection: Connection, backup: Backup) -> bool:
+    """Tell whether schema, row counts and checksums are those of the backup's moment."""
+    if catalog.take_snapshot(connection).fingerprint != backup.schema_fingerprint:
+        return False
+    found = catalog.read_contents(connection, catalog.tables_by_size(connection))
+    return catalog.rows_and_checksums(found) == (backup.rows, backup.checksums)
+
+
+def restore_in_place(
+    database: Database,
+    server_major: int,
+    backup: Backup,
+    before: Snapshot,
+    accepted: Mapping[str, int],
+    policy: Policy,
+    run: Runner,
+    tell: Callable[[str], object],
+) -> None:
+    """Drop what the archive does not know, then replace what it does; no old database is kept.
+
+    ``before`` is the schema of the backup; ``accepted`` names each table that differs from it with
+    the rows that it has now. Both halves are a transaction each, and a second call goes on between
+    them. Raises GateError where a loss is not accepted, or the result is not what was recorded.
+    """
+    with database.connect() as connection:
+        ledger.take_runner_lock(connection, policy.runner_lock_wait)
+        now = catalog.take_snapshot(connection)
+        lost = {item.table: item.now for item in losses(connection, backup)}
+        refuse_losses(lost, accepted)
+        added = now.since(before)
+        with connection.transaction():
+            undo_all(connection, inverse.drops(added, now.objects), tell)
+            # What is made anew would get them; the archive sets its own after all else.
+            for row in connection.rows(load("default_privileges")):
+                connection.execute(row["statement"])
+            if f"public.{catalog.LEDGER}" not in backup.rows:
+                connection.execute(f"DROP TABLE IF EXISTS public.{catalog.LEDGER}")
+        tell("replaces what the archive holds")
+        # The runner's lock ends with this session, and nothing is replaced without it.
+        replace(database, server_major, backup.archive, run, lambda: connection.value("SELECT 1"))
+        same = _as_recorded(connection, backup)
+    if not same:
+        message = "The database is not what the backup recorded, though the archive was restored."
+        raise GateError(message, remedy="Look for who writes to it, stop that, and run again.")
+
+
+def can_create(connection: Connection) -> bool:
+    """Tell whether the role may create the database that a restore beside needs."""
+    return bool(connection.value(_MAY_CREATE))
+
+
+def _carry_settings(database: Database, fresh: str) -> None:
+    """Give a new database what is set on the old one itself: a dump does not hold it."""
+    with database.maintenance().connect() as connection:
+        both = {"dbname": database.dbname, "into": fresh}
+        for row in connection.rows(load("database_settings"), both):
+            connection.execute(row["statement"])
+
+
+def _leftovers(connection: Connection, begin: str) -> list[str]:
+    """Return the databases that killed restores left: ours, for we hold the runner's lock."""
+    rows = connection.rows(load("databases_left"), {"begin": begin, "stamp": _STAMP})
+    return [row["datname"] for row in rows]
+
+
+def _short(name: str) -> str:
+    """Cut the middle so that the name fits PostgreSQL's 63 bytes with its time stamp."""
+    if len(name.encode()) <= _NAME_BYTES:
+        return name
+    return name.encode()[: _NAME_BYTES - _TAIL].decode(errors="ignore") + name[-_TAIL:]
