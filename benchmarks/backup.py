@@ -14,11 +14,11 @@ from time import perf_counter
 from benchmarks.servers import psql, ratios, server, shown, timed
 from runbook_lib.backup.archive import restore, scratch_database
 from runbook_lib.backup.dump import take_backup
+from runbook_lib.config import Environment, Policy
 from runbook_lib.evidence.records import Backup
-from runbook_lib.parser.statement import Target
-from runbook_lib.policy import Environment, Policy
 from runbook_lib.postgres import catalog, process, tools
 from runbook_lib.postgres.connection import Database
+from runbook_lib.release.plan import Target
 
 ROUNDS = 3
 POLICY = Policy()
@@ -84,7 +84,7 @@ def _identify(shop: Database) -> Target:
 
 def _brief(shop: Database, target: Target, file: Path) -> None:
     program = tools.find_program("pg_dump", server_major=target.major)
-    argv = process.dump_argv(program, shop.conninfo(), file, form="custom", compress="9")
+    argv = tools.dump_argv(program, shop.conninfo(), file, form="custom", compress="9")
     process.run(argv)
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from benchmarks.servers import psql, ratios, server, shown, timed
 from runbook_lib.backup.archive import scratch_database
-from runbook_lib.evidence.directory import Journal
+from runbook_lib.config import Policy
+from runbook_lib.evidence.journal import Journal
 from runbook_lib.migrate.execute import Applier
 from runbook_lib.migrate.guard import Guard
 from runbook_lib.parser.statement import Split
-from runbook_lib.policy import Policy
 from runbook_lib.postgres.connection import Database
 from runbook_lib.release.reader import read_release
 

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from benchmarks.servers import psql, ratios, server
 from runbook_lib.backup.archive import scratch_database
-from runbook_lib.evidence.directory import Journal
+from runbook_lib.config import Policy
+from runbook_lib.evidence.journal import Journal
 from runbook_lib.migrate.execute import Applier
 from runbook_lib.migrate.guard import Guard
 from runbook_lib.parser.transactions import choose_split
-from runbook_lib.policy import Policy
-from runbook_lib.postgres import catalog, tools
+from runbook_lib.postgres import snapshot, tools
 from runbook_lib.postgres.connection import Database
 from runbook_lib.release.reader import read_release
 
@@ -122,7 +122,7 @@ def _by_runbook(database: Database, release: Path) -> None:
     with tempfile.TemporaryDirectory() as directory:
         (migration,) = read_release(release).migrations
         with database.connect() as connection:
-            busy = catalog.with_rows(connection, [("public", "pgbench_accounts")])
+            busy = snapshot.with_rows(connection, [("public", "pgbench_accounts")])
         split = choose_split(migration.statements, busy, frozenset(), concurrent=True, apart=True)
         journal, policy = Journal(Path(directory) / "journal.jsonl"), Policy()
         notes = Journal(Path(directory) / "traffic.jsonl")

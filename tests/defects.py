@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib import check_target, open_run, rehearse, review_release, take_backup
-from runbook_lib.evidence.directory import Journal
+from runbook_lib.config import Policy
+from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.run import Run
 from runbook_lib.migrate.execute import Applier
-from runbook_lib.policy import Policy
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.release.reader import read_release
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from runbook_lib.parser.statement import Migration, Release
+from runbook_lib.release.model import Migration, Release
 from runbook_lib.release.reader import read_release
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from threading import Event
 
 from runbook_lib.errors import StatementError
+from runbook_lib.parser.identifiers import quote
 from runbook_lib.postgres import tools
-from runbook_lib.postgres.connection import REPLACER, Database, quote
-from runbook_lib.postgres.process import Runner, replace_argv, restore_argv
+from runbook_lib.postgres.connection import REPLACER, Database
+from runbook_lib.postgres.process import Runner
 from runbook_lib.postgres.queries import load
+from runbook_lib.postgres.tools import replace_argv, restore_argv
 
 _IN_USE = "55006"
 _OID = "SELECT oid FROM pg_database WHERE datname = %(dbname)s"

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from runbook_lib.errors import StatementError
 from runbook_lib.findings import Finding, Severity
-from runbook_lib.parser.statement import DbObject, Migration, Statement
-from runbook_lib.postgres import catalog
-from runbook_lib.postgres.build import build_schema
-from runbook_lib.postgres.catalog import Snapshot
+from runbook_lib.parser.statement import DbObject, Statement
+from runbook_lib.postgres import snapshot
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.postgres.queries import load
+from runbook_lib.postgres.snapshot import Snapshot
+from runbook_lib.postgres.targets import build_schema
+from runbook_lib.release.model import Migration
 from runbook_lib.release.plan import standing
 
 _SHOWN = 5
@@ -97,14 +98,14 @@ def prove_equal(
         cause = f"The target has the tables of {names} without a ledger row; to compare them, the "
         cause += f"files were built, and that failed: {error}"
         return {}, (_finding("not-comparable", first, cause, "Correct the file."),)
-    expected = catalog.take_snapshot(scratch)
+    expected = snapshot.take_snapshot(scratch)
     tables = {key.split(" ", 1)[1] for key in expected.objects if key.startswith("table ")}
 
     def concerned(key: str) -> bool:
         owner = key.split(" ", 1)[1].rsplit(".", 1)[0]
         return key in expected.objects or owner in tables
 
-    differences = catalog.difference(expected, live.restricted(concerned))
+    differences = snapshot.difference(expected, live.restricted(concerned))
     if differences:
         shown = "; ".join(str(item) for item in differences[:_SHOWN])
         more = len(differences) - _SHOWN

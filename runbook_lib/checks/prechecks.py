@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.checks import query_checks
+from runbook_lib.config import Policy
 from runbook_lib.errors import RunbookError, StatementError
-from runbook_lib.evidence.records import CheckResult, LedgerRow, Status
-from runbook_lib.parser.statement import LockMode, Plan, Release, Statement, StepKind, Target
-from runbook_lib.policy import Policy
-from runbook_lib.postgres import catalog, ledger, tools
+from runbook_lib.evidence.records import CheckResult, Status
+from runbook_lib.parser.statement import LockMode, Statement
+from runbook_lib.postgres import catalog, ledger, snapshot, tools
 from runbook_lib.postgres.connection import Connection
-from runbook_lib.postgres.queries import PROJECT, load, read_checks
-from runbook_lib.release.model import Variable
+from runbook_lib.postgres.ledger import LedgerRow
+from runbook_lib.postgres.queries import PROJECT, load
+from runbook_lib.release.model import Release, Variable
+from runbook_lib.release.plan import Plan, StepKind, Target
+from runbook_lib.release.reader import read_checks
 
 _OLDEST_SERVER = 14  # hash_record_extended, which the checksums of contents need
 _MEGABYTE = 1024 * 1024
@@ -232,7 +235,7 @@ def _needed(variable: Variable) -> bool:
 def _ledger(connection: Connection, release: Release, plan: Plan) -> Iterator[CheckResult]:
     try:
         rows = ledger.read(connection)
-        yield from ledger.compare(release, rows)
+        yield from compare(release, rows)
         yield _unchanged(connection, plan, rows)
     except StatementError as error:
         if error.sqlstate not in _UNREADABLE:
@@ -245,11 +248,31 @@ def _unchanged(connection: Connection, plan: Plan, rows: tuple[LedgerRow, ...]) 
     if any(step.name in ledger.applied(rows) for step in plan.steps):
         observed = "the run has begun: the ledger says where it stands"
         return CheckResult("schema as planned", Status.PASS, observed, "as planned")
-    found = catalog.take_snapshot(connection).fingerprint
+    found = snapshot.take_snapshot(connection).fingerprint
     return _result(
         "schema as planned",
         found == plan.schema_fingerprint,
         found[:12],
         plan.schema_fingerprint[:12],
         "The schema changed since the plan was made: start a new run.",
+    )
+
+
+def compare(release: Release, rows: Iterable[LedgerRow]) -> tuple[CheckResult, ...]:
+    """Show what is pending and what is applied; what does not agree is a finding of the review."""
+    done = {row.name for row in rows if row.finished}
+    listed = [item.name for item in release.migrations]
+    pending = [name for name in listed if name not in done]
+    there = [name for name in listed if name in done]
+    of = len(listed)
+    return (
+        CheckResult(
+            "pending migrations",
+            Status.PASS,
+            ", ".join(pending) or "none",
+            f"{len(pending)} of {of}",
+        ),
+        CheckResult(
+            "applied migrations", Status.PASS, ", ".join(there) or "none", f"{len(there)} of {of}"
+        ),
     )

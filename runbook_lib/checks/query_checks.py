@@ -7,8 +7,8 @@ from typing import Any
 from runbook_lib.errors import StatementError
 from runbook_lib.evidence.records import CheckResult, Status
 from runbook_lib.findings import Severity
-from runbook_lib.parser.statement import Check
 from runbook_lib.postgres.connection import Connection
+from runbook_lib.release.model import Check
 
 _SHOWN_OFFENDERS = 5
 _REASON = "not_measured"

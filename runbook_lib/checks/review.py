@@ -1,18 +1,26 @@
 """Read the release against the target: every finding at once, before anything is tried."""
 
+import hashlib
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 
-from runbook_lib.evidence.records import LedgerRow
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.formatting import natural
 from runbook_lib.hazards import rules
 from runbook_lib.hazards.compatibility import HABITS
 from runbook_lib.hazards.data_loss import LOSSES, find_losses
 from runbook_lib.hazards.locks import LOCKS
-from runbook_lib.parser.statement import Migration, Plan, Release, StepKind
+from runbook_lib.parser.parse import fingerprint
 from runbook_lib.postgres import catalog, ledger
 from runbook_lib.postgres.connection import Connection
+from runbook_lib.postgres.ledger import LedgerRow
+from runbook_lib.release.model import Migration, Release
+from runbook_lib.release.plan import Plan, StepKind
+
+_ENDINGS = "only its line endings, final newline or byte order mark are others"
+_COMMENTS = "only its comments and white space are others"
+HARMLESS = {_ENDINGS, _COMMENTS}
 
 _ORDER = list(Severity)
 RULES = {**LOCKS, **HABITS}
@@ -113,9 +121,28 @@ def _path(migration: Migration) -> str:
 
 
 def _edited(migration: Migration, row: LedgerRow, fingerprints: Mapping[str, str]) -> Finding:
-    how = ledger.how_it_differs(migration, row.checksum, fingerprints)
+    how = how_it_differs(migration, row.checksum, fingerprints)
     cause = f"The file was edited after {row.name} was applied at {row.started_at:%Y-%m-%d %H:%M}: "
     cause += f"{how} (applied {row.checksum[:12]}, now {migration.checksum[:12]})."
     remedy = "Restore the file that was applied, and write the change as a new migration."
-    severity = Severity.WARNING if how in ledger.HARMLESS else Severity.ERROR
+    severity = Severity.WARNING if how in HARMLESS else Severity.ERROR
     return _found("edited-after-applied", severity, _path(migration), cause, remedy)
+
+
+def how_it_differs(migration: Migration, checksum: str, fingerprints: Mapping[str, str]) -> str:
+    """Say how a file differs from the one whose checksum the ledger has.
+
+    The ledger keeps a digest of the bytes alone: the file is digested with the other line ends, and
+    its parse fingerprint is compared with the one recorded when it was applied, where it was.
+    """
+    data = migration.path.read_bytes().removeprefix(BOM_UTF8).replace(b"\r\n", b"\n")
+    for text in (data, data.rstrip(b"\n"), data.rstrip(b"\n") + b"\n"):
+        for ended in (text, text.replace(b"\n", b"\r\n")):
+            for begun in (ended, BOM_UTF8 + ended):
+                if hashlib.sha256(begun).hexdigest() == checksum:
+                    return _ENDINGS
+    if checksum not in fingerprints:
+        return "the bytes are others, and no evidence of the run that applied it is here"
+    if fingerprints[checksum] == fingerprint(data.decode(errors="replace")):
+        return _COMMENTS
+    return "its statements are others"

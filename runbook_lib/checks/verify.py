@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 import sqlalchemy
 
 from runbook_lib.evidence.records import Status
-from runbook_lib.parser.statement import DbObject, Relation, Release
+from runbook_lib.parser.identifiers import quote
+from runbook_lib.parser.statement import DbObject, Relation
 from runbook_lib.postgres import catalog
-from runbook_lib.postgres.connection import Connection, names, quote
+from runbook_lib.postgres.connection import Connection, names
 from runbook_lib.postgres.queries import load
+from runbook_lib.release.model import Release
 from runbook_lib.release.plan import standing
 
 

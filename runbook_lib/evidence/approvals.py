@@ -1,29 +1,31 @@
-"""Answer the release document's checklists from what was seen, and read the approvals."""
+"""Read and check the approvals of a run."""
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
+from runbook_lib.config import Policy
 from runbook_lib.errors import ConfigError, GateError
-from runbook_lib.evidence.records import Approval, CheckResult, Status
-from runbook_lib.policy import Policy
-from runbook_lib.release.model import Criterion, Role
 
 FILE = "approvals.toml"
 
 
-@dataclass(frozen=True)
-class Answer:
-    """Hold one line of a checklist and what answers it."""
+_FORM = (
+    'write plan = "<plan digest>", confirm = "<database name>" and, for each role, '
+    '[[approval]] with role = "...", name = "..." and at = 2026-01-31T09:00:00Z.'
+)
 
-    section: str
-    text: str
-    status: Status
-    seen: str
+
+@dataclass(frozen=True)
+class Approval:
+    """Hold one person's word for one plan."""
+
+    role: str
+    name: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,6 @@ def read_approvals(directory: Path) -> Approvals:
         message = f"The approvals cannot be read: {error}."
         raise ConfigError(message, path=path, remedy=f"Instead, {_FORM}") from error
     return Approvals(str(data.get("plan", "")), str(data.get("confirm", "")), given)
-
-
-_FORM = (
-    'write plan = "<plan digest>", confirm = "<database name>" and, for each role, '
-    '[[approval]] with role = "...", name = "..." and at = 2026-01-31T09:00:00Z.'
-)
 
 
 def check_approvals(directory: Path, policy: Policy, plan_digest: str, dbname: str) -> None:
@@ -95,35 +91,3 @@ def approvals_text(plan_digest: str, dbname: str, given: Iterable[Approval]) -> 
 def _quoted(text: str) -> str:
     """Write a TOML basic string; JSON's escapes are a part of TOML's."""
     return json.dumps(text, ensure_ascii=False)
-
-
-def answer(criteria: Iterable[Criterion], checks: Mapping[str, CheckResult]) -> tuple[Answer, ...]:
-    """Answer each criterion from its check; what only a person can say is said to be so."""
-    answers = []
-    for item in criteria:
-        result = checks.get(item.check)
-        if result is None:
-            seen = "for a person to say"
-            answers.append(Answer(item.section, item.text, Status.NOT_MEASURED, seen))
-        else:
-            seen = f"{item.check}: {result.observed}"
-            answers.append(Answer(item.section, item.text, result.status, seen))
-    return tuple(answers)
-
-
-def roles(roles_wanted: Iterable[Role], given: Iterable[Approval]) -> list[dict[str, Any]]:
-    """Return one row per role of the document: who approved, and when."""
-    by_role = {item.role: item for item in given}
-    rows = []
-    for role in roles_wanted:
-        found = by_role.get(role.name)
-        rows.append(
-            {
-                "group": role.group,
-                "role": role.name,
-                "status": Status.PASS if found else Status.NOT_MEASURED,
-                "approved by": found.name if found else "nobody yet",
-                "at": f"{found.at:%Y-%m-%d %H:%M %Z}" if found else "",
-            }
-        )
-    return rows

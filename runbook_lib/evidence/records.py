@@ -1,4 +1,4 @@
-"""The words of what was seen: checks, ledger rows, backups and timings, as frozen values."""
+"""The words of what was seen: checks, backups and statements, as frozen values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,30 +37,6 @@ class CheckResult:
     observed: str
     expected: str
     remedy: str = ""
-
-
-@dataclass(frozen=True)
-class LedgerRow:
-    """Hold one row of Prisma's ``_prisma_migrations``."""
-
-    id: str
-    name: str
-    checksum: str
-    started_at: datetime
-    finished_at: datetime | None
-    rolled_back_at: datetime | None
-    logs: str
-    applied_steps: int
-
-    @property
-    def finished(self) -> bool:
-        """Tell whether the migration counts as applied."""
-        return self.finished_at is not None and self.rolled_back_at is None
-
-    @property
-    def failed(self) -> bool:
-        """Tell whether the row blocks: started, neither finished nor resolved."""
-        return self.finished_at is None and self.rolled_back_at is None
 
 
 @dataclass(frozen=True)
@@ -146,20 +122,6 @@ class StatementRun:
 
 
 @dataclass(frozen=True)
-class IndexBuild:
-    """Hold one index: how long its build took (seconds), its table's rows, its size in bytes."""
-
-    schema: str
-    name: str
-    table: str
-    method: str
-    seconds: float | None
-    rows: int
-    size: int
-    valid: bool
-
-
-@dataclass(frozen=True)
 class Metric:
     """Hold one metric beside its threshold; ``value`` is None where it cannot be seen from here."""
 
@@ -170,38 +132,3 @@ class Metric:
     unit: str
     status: Status
     source: str
-
-
-@dataclass(frozen=True)
-class Approval:
-    """Hold one person's word for one plan."""
-
-    role: str
-    name: str
-    at: datetime
-
-
-@dataclass(frozen=True)
-class TableFacts:
-    """Hold what is known of one table of the target; ``size`` in bytes, ``rows`` as estimated.
-
-    ``columns`` maps each column to its type as ``format_type`` writes it; ``indexes`` are the
-    columns of each index, in order.
-    """
-
-    rows: int
-    size: int
-    columns: Mapping[str, str]
-    indexes: tuple[tuple[str, ...], ...] = ()
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Hold what the hazard rules ask of the target. Tables and functions by ``schema.name``.
-
-    ``functions`` maps to the ``CREATE FUNCTION`` text of each function that users made.
-    """
-
-    server_major: int
-    tables: Mapping[str, TableFacts]
-    functions: Mapping[str, str]

@@ -1,26 +1,52 @@
-"""Know where a run stands: its plan, its records, and what the server says is done."""
+"""Know a run: its phases, its plan and records, and where the server says it stands."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from runbook_lib.config import Environment, Policy
 from runbook_lib.errors import GateError
-from runbook_lib.evidence.directory import Journal, RunDirectory, file_name
-from runbook_lib.evidence.position import read_position
-from runbook_lib.evidence.records import Backup
+from runbook_lib.evidence.directory import RunDirectory, file_name
+from runbook_lib.evidence.journal import Journal
+from runbook_lib.evidence.records import Backup, Outcome
 from runbook_lib.findings import Finding
-from runbook_lib.parser.statement import PHASES, ROLLBACK, Plan, Release, Step, StepKind, Target
-from runbook_lib.policy import Environment, Policy
+from runbook_lib.parser.transactions import units
 from runbook_lib.postgres import ledger
-from runbook_lib.postgres.build import has_rows
 from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.queries import load
+from runbook_lib.postgres.targets import has_rows
+from runbook_lib.release.model import Migration, Release
+from runbook_lib.release.plan import Plan, Step, StepKind, Target
 
-_BY_NAME = {phase.name: phase for phase in (*PHASES, ROLLBACK)}
 REVIEW, REHEARSAL = "10_review", "rehearsal"  # records besides those of the phases
 TRAFFIC = "traffic.jsonl"  # what the write probe measured
 SCHEMA_BEFORE = "schema_before_"  # and the step's record: the schema before its first try
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Name one part of a run and the notebook that does it."""
+
+    name: str
+    title: str
+    notebook: str
+
+
+PHASES = (
+    Phase("brief", "Release brief", "00_brief"),
+    Phase("prechecks", "Prechecks", "10_prechecks"),
+    Phase("backup", "Backup", "20_backup"),
+    Phase("rehearsal", "Rehearsal", "30_rehearsal"),
+    Phase("migrate", "Migration", "40_migrate"),
+    Phase("index_timing", "Index timing", "50_index_timing"),
+    Phase("verify", "Verification", "60_verify"),
+    Phase("monitor", "Monitoring", "70_monitor"),
+    Phase("signoff", "Sign-off", "80_signoff"),
+)
+ROLLBACK = Phase("rollback", "Rollback", "90_rollback")
+_BY_NAME = {phase.name: phase for phase in (*PHASES, ROLLBACK)}
 
 
 @dataclass(frozen=True)
@@ -116,3 +142,68 @@ class Run:
         """Return the name of a step's record and of its notebook, in the order of the plan."""
         number = [item.name for item in self.plan.steps].index(step) + 1
         return f"40_migrate_{number:02d}_{file_name(step)}"
+
+
+@dataclass(frozen=True)
+class Position:
+    """Hold where a file stands: ``committed`` of its ``transactions``, as the ledger counts them.
+
+    ``line`` is that of the statement that was under way when the last try ended, 0 where none was.
+    ``invalid`` are indexes that a build left behind, ``building`` those that the server still
+    builds, each with the pid.
+    """
+
+    step: str
+    applied: bool
+    committed: int
+    transactions: int
+    line: int
+    invalid: tuple[str, ...]
+    building: tuple[tuple[str, int], ...]
+
+    def __str__(self) -> str:
+        if self.applied:
+            return f"{self.step} is applied"
+        if self.committed:
+            said = f"{self.committed} of {self.transactions} transactions of {self.step} are in"
+        else:
+            said = f"nothing of {self.step} is in"
+        if self.line:
+            said += f"; it was stopped at line {self.line}"
+        said += "".join(f"; pid {pid} still builds {name}" for name, pid in self.building)
+        if self.invalid:
+            said += f"; invalid and to be rebuilt: {', '.join(self.invalid)}"
+        return said
+
+
+def read_position(
+    connection: Connection, step: Step, migration: Migration, journal: Journal
+) -> Position:
+    """Return where a file of the plan stands on the server."""
+    rows = ledger.read(connection)
+    begun = next((row for row in rows if row.name == step.name and row.failed), None)
+    made = [item for item in migration.creates if item.kind == "index"]
+    wanted = {"names": [f"{item.schema}.{item.name}" for item in made]}
+    unfinished = connection.rows(load("indexes_unfinished"), wanted)
+    return Position(
+        step=step.name,
+        applied=step.name in ledger.applied(rows),
+        committed=begun.applied_steps if begun else 0,
+        transactions=len(units(migration.statements, step.split)),
+        line=_under_way(line for line in journal.lines() if line.get("step") == step.name),
+        invalid=tuple(row["name"] for row in unfinished if row["builder"] is None),
+        building=tuple((row["name"], row["builder"]) for row in unfinished if row["builder"]),
+    )
+
+
+def _under_way(lines: Iterable[Mapping[str, Any]]) -> int:
+    """Return the line of the last statement that was sent and has no end in the journal."""
+    under_way: dict[int, int] = {}
+    for line in lines:
+        if line["event"] in {"began", "retried"}:
+            under_way = {}
+        elif line["event"] == "started":
+            under_way[line["number"]] = int(line["line"])
+        elif line["event"] == "ended" and line["outcome"] != Outcome.UNKNOWN:
+            under_way.pop(line["number"], None)
+    return min(under_way.values(), default=0)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from runbook_lib.errors import StatementError, TargetError
+from runbook_lib.evidence.journal import Watcher
 from runbook_lib.evidence.records import Observation, Outcome, StatementRun
 from runbook_lib.parser.statement import Statement
 from runbook_lib.postgres.connection import Connection
@@ -26,25 +27,6 @@ class Prober(Protocol):
 
     def after(self, connection: Connection) -> Observation:
         """Read what it did."""
-
-
-class Watcher(Protocol):
-    """See each statement before and after it runs, and what happens between statements."""
-
-    def started(self, step: str, statement: Statement) -> None:
-        """Take note that a statement is about to be sent."""
-
-    def ended(self, run: StatementRun) -> None:
-        """Take note of how it ended."""
-
-    def ledger_row(self, step: str, row_id: str) -> None:
-        """Take note of the unfinished ledger row of a file that is several transactions."""
-
-    def event(self, name: str, step: str, **content: object) -> None:
-        """Take note of anything else, so that it survives a power cut."""
-
-    def said(self, what: str) -> None:
-        """Show what is going on at the moment."""
 
 
 @dataclass(frozen=True)

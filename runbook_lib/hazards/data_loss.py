@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 
 import postgast
 
-from runbook_lib.evidence.records import Facts
 from runbook_lib.findings import Finding, Severity
+from runbook_lib.hazards.rules import Facts
 from runbook_lib.parser.objects import Node, named_relation
 from runbook_lib.parser.parse import read_statements
-from runbook_lib.parser.statement import DbObject, Migration, Statement
-from runbook_lib.release.model import Acceptance
+from runbook_lib.parser.statement import DbObject, Statement
+from runbook_lib.release.model import Acceptance, Migration
 
 _K = postgast.pg_query_pb2
 _KINDS = {

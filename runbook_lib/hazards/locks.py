@@ -4,8 +4,8 @@ import postgast
 
 from runbook_lib.findings import Severity
 from runbook_lib.hazards.rules import Rules, Said, Subject
+from runbook_lib.parser.effects import constraints, is_serial, option, volatile
 from runbook_lib.parser.objects import Node, named_relation
-from runbook_lib.parser.rewrites import constraints, is_serial, option, volatile
 from runbook_lib.parser.statement import LockMode
 
 _K = postgast.pg_query_pb2

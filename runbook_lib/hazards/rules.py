@@ -7,14 +7,42 @@ from types import MappingProxyType
 import postgast
 
 from runbook_lib.errors import ReleaseError
-from runbook_lib.evidence.records import Facts, TableFacts
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.parser.objects import Node, named_relation
-from runbook_lib.parser.statement import DbObject, Migration, Split, Statement
+from runbook_lib.parser.statement import DbObject, Split, Statement
 from runbook_lib.parser.transactions import as_planned, units
-from runbook_lib.release.model import Acceptance
+from runbook_lib.release.model import Acceptance, Migration
 
 Said = Iterator[str]
+
+
+ALTER = "alter_table_stmt"
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """Hold what is known of one table of the target; ``size`` in bytes, ``rows`` as estimated.
+
+    ``columns`` maps each column to its type as ``format_type`` writes it; ``indexes`` are the
+    columns of each index, in order.
+    """
+
+    rows: int
+    size: int
+    columns: Mapping[str, str]
+    indexes: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Hold what the hazard rules ask of the target. Tables and functions by ``schema.name``.
+
+    ``functions`` maps to the ``CREATE FUNCTION`` text of each function that users made.
+    """
+
+    server_major: int
+    tables: Mapping[str, TableFacts]
+    functions: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -105,9 +133,6 @@ class Subject:
         """Return the table with its rows as people say it; empty where it has none or is new."""
         facts = self.there(table)
         return f"{table} ({facts.rows:,} rows)" if facts is not None and facts.rows else ""
-
-
-ALTER = "alter_table_stmt"
 
 
 def find_hazards(

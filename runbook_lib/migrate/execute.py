@@ -7,19 +7,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from runbook_lib.config import Policy
 from runbook_lib.errors import GateError, OutcomeUnknownError, StatementError, TargetError
-from runbook_lib.evidence.records import LedgerRow, Outcome
-from runbook_lib.evidence.sender import Prober, Sender, Watcher
-from runbook_lib.migrate.builds import Builder
+from runbook_lib.evidence.journal import Watcher
+from runbook_lib.evidence.records import Outcome
+from runbook_lib.evidence.sender import Prober, Sender
 from runbook_lib.migrate.guard import Unguarded
-from runbook_lib.parser.statement import Migration, Split, Unit
+from runbook_lib.migrate.index_builds import Builder
+from runbook_lib.parser.statement import Split, Unit
 from runbook_lib.parser.transactions import names_in, rehearsed, settings_of, units
-from runbook_lib.policy import Policy
 from runbook_lib.postgres import ledger
-from runbook_lib.postgres.build import demo_statements, has_rows, set_scale
 from runbook_lib.postgres.connection import CleanSession, Connection, Database
-from runbook_lib.postgres.locks import LockBudget, bound_waits
-from runbook_lib.postgres.retries import retrying
+from runbook_lib.postgres.ledger import LedgerRow
+from runbook_lib.postgres.locks import LockBudget, bound_waits, retrying
+from runbook_lib.postgres.targets import demo_statements, has_rows, set_scale
+from runbook_lib.release.model import Migration
 
 _CONCURRENT = {"drop", "reindex", "index"}
 _GONE = {"42704", "42P01"}

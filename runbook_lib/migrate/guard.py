@@ -1,19 +1,29 @@
 """Look after the target while it is migrated: who blocks whom, how it is, who else changes it."""
 
-from collections.abc import Sequence, Set
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from runbook_lib.evidence.sender import Watcher
+from runbook_lib.config import Policy
+from runbook_lib.errors import GateError, RunbookError
+from runbook_lib.evidence.journal import Watcher
+from runbook_lib.formatting import duration
 from runbook_lib.migrate.drift import DriftWatch
-from runbook_lib.migrate.health import HealthGate
-from runbook_lib.migrate.waits import WaitWatch, describe
 from runbook_lib.migrate.write_probe import Notes, WriteProbe
-from runbook_lib.policy import Policy
 from runbook_lib.postgres.connection import Database, Row, SideSession
+from runbook_lib.postgres.queries import load
+
+_LOOK = 0.5  # seconds between two looks
+_MEGABYTE = 1024 * 1024
+
+_BETWEEN_LOOKS = 0.25  # seconds
 
 
 class Unguarded:
@@ -94,7 +104,7 @@ class Guard(Unguarded):
 
         def tell(blockers: Sequence[Row]) -> None:
             self._watcher.event("waiting", step, blockers=blockers)
-            self._watcher.said(f"waits for {describe(blockers)}")
+            self._watcher.said(f"waits for {describe_blockers(blockers)}")
 
         return WaitWatch(self._session, tell).watching(pid)
 
@@ -112,3 +122,101 @@ class Guard(Unguarded):
 
     def _foreign(self, step: str, objects: list[str]) -> None:
         self._watcher.event("foreign", step, objects=objects)
+
+
+@dataclass
+class HealthGate:
+    """Let a migration go on while replicas, lock queues, writes and disks are within the policy.
+
+    ``disks`` are the directories whose room can be seen from here; ``latency`` returns what the
+    write probe last measured, in seconds.
+    """
+
+    session: SideSession
+    policy: Policy
+    disks: tuple[Path, ...]
+    latency: Callable[[], float | None]
+    watcher: Watcher
+    _looked: float = float("-inf")
+
+    def check(self, step: str) -> None:
+        """Return when the target is well; raises GateError with why after ``health_wait``.
+
+        A look counts for half a second.
+        """
+        if time.monotonic() - self._looked < _LOOK:
+            return
+        reasons = list(self._reasons())
+        self._looked = time.monotonic()
+        if not reasons:
+            return
+        begin = time.monotonic()
+        self.watcher.event("paused", step, reasons=reasons)
+        while reasons:
+            waited = time.monotonic() - begin
+            if waited >= self.policy.health_wait:
+                message = f"The target is not well for {duration(waited)}: {'; '.join(reasons)}."
+                remedy = "Clear that up, or change the policy; run again, and it goes on from here."
+                raise GateError(message, remedy=remedy)
+            self.watcher.said(f"pauses: {'; '.join(reasons)}")
+            time.sleep(_LOOK)
+            reasons = list(self._reasons())
+        self.watcher.event("resumed", step, seconds=time.monotonic() - begin)
+
+    def _reasons(self) -> Iterator[str]:
+        (row,) = self.session.rows(load("health"))
+        lag, waiting = row["replica_lag"], row["waiting_sessions"]
+        if lag is not None and lag > self.policy.replica_lag:
+            yield f"a replica lags {duration(lag)} (policy: {duration(self.policy.replica_lag)})"
+        if waiting > self.policy.waiting_sessions:
+            yield f"{waiting} sessions wait for locks (policy: {self.policy.waiting_sessions})"
+        took = self.latency()
+        if took is not None and took > self.policy.write_latency:
+            bound = duration(self.policy.write_latency)
+            yield f"a tiny write took {duration(took)} (policy: {bound})"
+        for directory in self.disks:
+            free = shutil.disk_usage(directory).free // _MEGABYTE
+            if free < self.policy.disk_free:
+                yield f"{free:,} MB are free under {directory} (policy: {self.policy.disk_free:,})"
+
+
+def describe_blockers(blockers: Sequence[Row]) -> str:
+    """Name blockers for a person: pid, user, application, state, age and start of its query."""
+    return "; ".join(
+        f"pid {row['pid']} ({row['user']}, {row['application'] or 'no application name'}, "
+        f"{row['state']}, for {duration(row['age'])}, query of {row['query_start']})"
+        for row in blockers
+    )
+
+
+class WaitWatch:
+    """Tell who blocks one backend, each time that this changes."""
+
+    def __init__(self, session: SideSession, tell: Callable[[Sequence[Row]], None]) -> None:
+        self._session = session
+        self._tell = tell
+
+    @contextmanager
+    def watching(self, pid: int) -> Iterator[None]:
+        """Look at the backend for as long as the block runs."""
+        ended = threading.Event()
+        thread = threading.Thread(target=self._look, args=(pid, ended), name="waits")
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def _look(self, pid: int, ended: threading.Event) -> None:
+        known = ""
+        try:
+            while not ended.wait(_BETWEEN_LOOKS):
+                rows = self._session.rows(load("blockers"), {"pids": [pid]})
+                pids = ",".join(str(row["pid"]) for row in rows)
+                if pids != known and rows:
+                    self._tell(rows)
+                known = pids
+        except RunbookError:
+            # The session that is watched meets the same trouble, and says it.
+            return

@@ -1,23 +1,36 @@
-"""Build the indexes of a unit in the sessions of its lanes: settle, build, read back, tidy."""
+"""Build indexes concurrently, in lanes: watched, resumed, and read back."""
 
+import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
+from runbook_lib.config import Policy
 from runbook_lib.errors import StatementError
+from runbook_lib.evidence.journal import Watcher
 from runbook_lib.evidence.sender import Sender
-from runbook_lib.migrate import duplicates
-from runbook_lib.parser.partitions import index_name, may_exist, on_only, on_partition
-from runbook_lib.parser.statement import Statement
-from runbook_lib.policy import Policy
+from runbook_lib.formatting import duration
+from runbook_lib.migrate.guard import describe_blockers
+from runbook_lib.parser.identifiers import quote
+from runbook_lib.parser.statement import DbObject, Statement
+from runbook_lib.parser.transactions import index_name, may_exist, on_only, on_partition
 from runbook_lib.postgres import catalog
-from runbook_lib.postgres.connection import Connection, Database, Row, quote
+from runbook_lib.postgres.connection import Connection, Database, Row
+from runbook_lib.postgres.locks import retrying
 from runbook_lib.postgres.queries import load
-from runbook_lib.postgres.retries import retrying
+
+_BETWEEN_LOOKS = 0.5  # seconds between two looks at the builds
+_UNSEEN_CORES = 2  # of a server on another machine
+_LOCAL = {"", "localhost", "127.0.0.1", "::1"}
+
+_WORTH_TELLING = 1.0  # seconds; builds wait for each other a moment
+
+_SHOWN = 5
 
 _LOOK = 0.5  # seconds between two looks
 _LONGEST_REST = 60.0  # seconds
@@ -182,7 +195,7 @@ class Work:
         if not _of_table(state, statement) or state["valid"]:
             return
         if error.sqlstate == _DUPLICATES:
-            error.message += f" {duplicates.describe(connection, state['oid'])}"
+            error.message += f" {describe_duplicates(connection, state['oid'])}"
         try:
             _set(connection, "lock_timeout", f"{round(self.policy.lock_timeout * 1000)}")
             self._drop(connection, statement)
@@ -282,3 +295,158 @@ def _placed(statement: Statement) -> Iterator[None]:
         if error.path is None:
             error.at(statement.path, statement.line, statement.sql)
         raise
+
+
+@dataclass(frozen=True)
+class Builder:
+    """Build the indexes of one step, never two on one table at a time.
+
+    Each table has a session of its own, without lock_timeout, which would cancel a build even for a
+    transaction on another table (PostgreSQL manual, CREATE INDEX, "Building Indexes Concurrently").
+    """
+
+    database: Database
+    policy: Policy
+    sender: Sender
+
+    def build(
+        self,
+        step: str,
+        unit: int,
+        statements: Sequence[Statement],
+        settings: Sequence[str],
+        *,
+        unsure: bool,
+    ) -> None:
+        """Build all of them; ``settings`` are the SET statements of the file before them.
+
+        ``unsure`` says that an earlier try may have run some: a valid index then is its work, and
+        a build that still runs on the server is waited for. An invalid leftover is dropped. After
+        a failure no further build begins; raises the first error once those that run have ended.
+        """
+        tables: dict[DbObject, list[Statement]] = {}
+        for statement in statements:
+            tables.setdefault(statement.locks[0].relation, []).append(statement)
+        waiting = deque(tables.values())
+        work = Work(self.database, self.policy, self.sender, step, unit, settings, unsure, waiting)
+        with ThreadPoolExecutor(thread_name_prefix="build") as pool:
+            lanes = [pool.submit(work.lane) for _ in range(min(self._lanes(), len(tables)))]
+            try:
+                self._watch(work, lanes)
+            except BaseException:  # an interrupt, or a watch that lost the server
+                work.stop()
+                raise
+        work.stopped.set()
+        for error in filter(None, (lane.exception() for lane in lanes)):
+            raise error
+
+    def _lanes(self) -> int:
+        if self.sender.probe is not None:  # what it sees has to be of one statement
+            return 1
+        host = self.database.parameters.get("host", "")
+        cores = os.cpu_count() or 1 if host in _LOCAL or host.startswith("/") else _UNSEEN_CORES
+        return self.policy.index_lanes or cores
+
+    def _watch(self, work: Work, lanes: Sequence["Future[None]"]) -> None:
+        """Look at the builds until all have ended; after the first error none begins."""
+        if self.sender.probe is not None:  # a rehearsal: nobody else is there
+            wait(lanes)
+            return
+        with self.database.connect() as connection:
+            watch = BuildWatch(connection, self.policy, self.sender.watcher, work.step)
+            left = set(lanes)
+            while left:
+                done, left = wait(left, timeout=_BETWEEN_LOOKS, return_when=FIRST_EXCEPTION)
+                if any(lane.exception() for lane in done) and not self.sender.go_on:
+                    work.stopped.set()
+                watch.look(work.running)
+
+
+@dataclass
+class BuildWatch:
+    """Look at the builds of one step from a session of its own."""
+
+    connection: Connection
+    policy: Policy
+    watcher: Watcher
+    step: str
+    _phases: dict[int, tuple[str, float]] = field(default_factory=dict)  # by pid: since when
+    _waits: dict[int, tuple[str, float]] = field(default_factory=dict)  # by pid: told, since when
+
+    def look(self, running: Mapping[int, str]) -> None:
+        """Show how far each build is, journal what changed, give up one that waits too long.
+
+        ``running`` names by backend pid the index that is built.
+        """
+        names = dict(running)
+        if not names:
+            return
+        blockers: dict[int, list[Row]] = {}
+        for row in self.connection.rows(load("blockers"), {"pids": list(names)}):
+            blockers.setdefault(row["waits"], []).append(row)
+        rows = {row["pid"]: row for row in self.connection.rows(load("build_progress"))}
+        shown = []
+        for pid, name in names.items():
+            shown.append(f"{name}: {self._progress(pid, name, rows.get(pid))}")
+            shown[-1] += self._blocked(pid, name, blockers.get(pid, []))
+        self.watcher.said("; ".join(shown))
+
+    def _progress(self, pid: int, name: str, row: Row | None) -> str:
+        phase = row["phase"] if row else "waiting for its turn"
+        now = time.monotonic()
+        before, since = self._phases.get(pid, ("", now))
+        if f"{name} {phase}" != before:
+            since = now
+            self._phases[pid] = f"{name} {phase}", now
+            self.watcher.event("phase", self.step, index=name, phase=phase, pid=pid)
+        if row is None:
+            return phase
+        kind = "blocks" if row["blocks_total"] else "tuples"
+        done, total = row[f"{kind}_done"] or 0, row[f"{kind}_total"] or 0
+        if not total:
+            return str(phase)
+        left = (now - since) * (total - done) / done if done else 0.0
+        eta = f", {duration(left)} left" if left else ""
+        return f"{phase} {100 * done // total} % ({done:,} of {total:,} {kind}{eta})"
+
+    def _blocked(self, pid: int, name: str, blockers: list[Row]) -> str:
+        if not blockers:
+            self._waits.pop(pid, None)
+            return ""
+        now = time.monotonic()
+        told, since = self._waits.get(pid, ("", now))
+        waited = now - since
+        pids = ",".join(str(row["pid"]) for row in blockers)
+        if pids != told and waited >= _WORTH_TELLING:
+            self.watcher.event("waiting", self.step, statement=name, blockers=blockers)
+            told = pids
+        self._waits[pid] = told, since
+        if waited > self.policy.build_wait:
+            self.watcher.event("given up", self.step, index=name, waited=waited, blockers=blockers)
+            self.connection.rows("SELECT pg_cancel_backend(%(pid)s)", {"pid": pid})
+            self._waits.pop(pid)
+        return f", waits for {describe_blockers(blockers)}"
+
+
+def describe_duplicates(connection: Connection, index_oid: int) -> str:
+    """Return the keys that more than one row has, the most frequent first.
+
+    ``index_oid`` is the index that a concurrent build left behind invalid: what it compares is read
+    from the catalog.
+    """
+    (row,) = connection.rows(load("index_keys"), {"oid": index_oid})
+    keys = ", ".join(row["keys"])
+    wanted = [f"({row['condition']})"]
+    if not row["nulls_equal"]:
+        wanted += [f"({key}) IS NOT NULL" for key in row["keys"]]
+    shown_keys = ", ".join(f"coalesce(({key})::text, 'NULL')" for key in row["keys"])
+    found = connection.rows(
+        f"SELECT concat_ws(', ', {shown_keys}) AS key, count(*) AS rows, count(*) OVER () AS keys"  # noqa: S608
+        f" FROM {row['table']} WHERE {' AND '.join(wanted)} GROUP BY {keys} HAVING count(*) > 1"
+        f" ORDER BY count(*) DESC, 1 LIMIT {_SHOWN}"
+    )
+    if not found:
+        return "No duplicate is there any more."
+    shown = "; ".join(f"({item['key']}) in {item['rows']} rows" for item in found)
+    more = f"; and {found[0]['keys'] - len(found)} more keys" if len(found) == _SHOWN else ""
+    return f"Duplicates of ({keys}): {shown}{more if found[0]['keys'] > len(found) else ''}."

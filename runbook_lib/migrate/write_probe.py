@@ -12,9 +12,10 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Protocol, Self
 
+from runbook_lib.config import Policy
 from runbook_lib.errors import RunbookError, StatementError
-from runbook_lib.policy import Policy
-from runbook_lib.postgres.connection import Connection, Database, quote
+from runbook_lib.parser.identifiers import quote
+from runbook_lib.postgres.connection import Connection, Database
 
 _PAUSE = 0.25  # seconds between two measurements
 _PATIENCE = 2.0  # seconds beyond lock_timeout: longer than any writer may wait

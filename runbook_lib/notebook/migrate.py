@@ -1,29 +1,37 @@
-"""The acts that change the target, and the time its indexes took."""
+"""The acts of 40_migrate: one step of the plan, and what happened while it ran."""
 
 import time
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
-from runbook_lib.errors import GateError, RunbookError, TargetError
-from runbook_lib.evidence.directory import Journal
-from runbook_lib.evidence.records import IndexBuild, Outcome
-from runbook_lib.evidence.run import SCHEMA_BEFORE, TRAFFIC, Run
-from runbook_lib.evidence.sender import Watcher
-from runbook_lib.formatting import duration, minutes, size
-from runbook_lib.migrate.execute import Applier
-from runbook_lib.migrate.guard import Guard
-from runbook_lib.notebook import index_timing
-from runbook_lib.notebook.show import Chart, Progress, Table, estimate_chart, index_chart
-from runbook_lib.notebook.work import Recorder, carry_out, chart_steps, count_statements
+from runbook_lib.errors import GateError, RunbookError
+from runbook_lib.evidence.journal import Journal
+from runbook_lib.evidence.records import Outcome
+from runbook_lib.evidence.run import TRAFFIC, Run
+from runbook_lib.formatting import duration
+from runbook_lib.migrate.apply import apply_guarded, count_statements, schema_before, touched_since
+from runbook_lib.migrate.guard import describe_blockers
+from runbook_lib.notebook.charts import Chart, Span, chart_steps, timeline
+from runbook_lib.notebook.show import Progress, Recorder, Table
 from runbook_lib.parser.parse import fingerprint
-from runbook_lib.parser.statement import LockMode, Step, StepKind
-from runbook_lib.parser.transactions import as_planned
-from runbook_lib.postgres import catalog, ledger
-from runbook_lib.postgres.catalog import Snapshot
-from runbook_lib.postgres.connection import Connection
-from runbook_lib.rollback import changes
+from runbook_lib.release.plan import Step, StepKind
 
-_STAMPS = "schema_stamps"  # the schema as the last step left it
-_TOUCHED = 10  # tables at most that the write probe touches
+_SHOWN = 30
+_LANES = 12  # of the timeline: the tables that took longest
+_QUIET = {"began", "committing", "committed", "built", "phase"}  # the statements tell it
+_WORDS = {
+    "retried": "a lock was in the way; the transaction was tried again",
+    "waiting": "waited for another session",
+    "paused": "paused, for the target was not well",
+    "resumed": "went on",
+    "leftover": "an invalid index was dropped",
+    "adopted": "a build that still ran on the server was waited for",
+    "given up": "a build waited longer than the policy allows",
+    "foreign": "somebody else changed the schema",
+    "unknown": "the connection was lost during COMMIT",
+    "resolved": "the ledger was asked how a COMMIT ended",
+}
 
 
 def apply_step(run: Run, step: str = "") -> Table:
@@ -36,21 +44,21 @@ def apply_step(run: Run, step: str = "") -> Table:
     if chosen is None:
         return Table("Every step of the plan is done; nothing is left to apply", [])
     record = run.step_record(chosen.name)
-    before = _schema_before(run, record)
+    before = schema_before(run, record)
     begin = time.perf_counter()
     with Progress(chosen.kind.value, count_statements(run, chosen)) as progress:
         recorder = Recorder(run.journal, progress)
         try:
-            outcome = _guarded(run, chosen, recorder)
+            outcome = apply_guarded(run, chosen, recorder)
         except RunbookError as error:
-            failed = {"step": chosen.name, "error": str(error), **_touched_since(run, before)}
+            failed = {"step": chosen.name, "error": str(error), **touched_since(run, before)}
             run.record(False, failed, record)
             raise
     seconds = time.perf_counter() - begin
     lines = [line for line in run.journal.runs() if line["step"] == chosen.name]
     content: dict[str, object] = {"step": chosen.name, "outcome": outcome.value}
     content |= {"statements": len(lines)}
-    content |= _touched_since(run, before)
+    content |= touched_since(run, before)
     if chosen.kind is StepKind.APPLY:
         text = run.release.migration(chosen.name).path.read_text(encoding="utf-8-sig")
         content |= {"checksum": chosen.checksum, "fingerprint": fingerprint(text)}
@@ -58,59 +66,6 @@ def apply_step(run: Run, step: str = "") -> Table:
     if not run.pending():
         run.record(True, {"steps": [item.name for item in run.plan.steps]})
     return _statements(chosen, outcome, seconds, lines)
-
-
-def _schema_before(run: Run, record: str) -> Snapshot:
-    """Return the schema before the first try of a step, kept so that a rollback knows it."""
-    name = f"{SCHEMA_BEFORE}{record}"
-    saved = run.directory.read(name)
-    if saved is None:
-        with run.database.connect() as connection:
-            saved = asdict(catalog.take_snapshot(connection, settings=True))
-        run.directory.write(name, saved)
-    return Snapshot.of(saved)
-
-
-def _touched_since(run: Run, before: Snapshot) -> dict[str, object]:
-    """Return what was touched since, as marks; empty where the server does not answer."""
-    try:
-        with run.database.connect() as connection:
-            now = catalog.take_snapshot(connection, settings=True)
-    except TargetError:
-        return {}
-    return {"touched": sorted(changes.touched(before, now))}
-
-
-def _guarded(run: Run, step: Step, watcher: Watcher) -> Outcome:
-    """Carry out a step while the target is looked after."""
-    with run.database.connect() as connection:
-        applied = sorted(ledger.applied(ledger.read(connection)))
-        tables = _touched(run, step, connection)
-    saved = run.directory.read(_STAMPS)
-    known = saved["stamps"] if saved and saved["applied"] == applied else None
-    notes = Journal(run.directory.path / TRAFFIC)
-    places = tables, (run.root,), known
-    with Guard(run.database, run.policy, watcher, notes, *places) as guard:
-        applier = Applier(run.database, run.policy, watcher, guard=guard)
-        outcome = carry_out(run, applier, step, run.journal.own_rows)
-    done = sorted({*applied, step.name} if step.kind is not StepKind.DEMO_ROWS else applied)
-    run.directory.write(_STAMPS, {"applied": done, "stamps": guard.schema})
-    return outcome
-
-
-def _touched(run: Run, step: Step, connection: Connection) -> list[tuple[str, str]]:
-    """Return the older tables that the step locks against writes or DDL, the largest first."""
-    if step.kind is not StepKind.APPLY:
-        return []
-    planned = as_planned(run.release.migration(step.name).statements, step.split)
-    weak = list(LockMode)[:3]
-    locked = {
-        (lock.relation.schema, lock.relation.name)
-        for item in planned
-        for lock in item.locks
-        if lock.mode not in weak
-    }
-    return [item for item in catalog.tables_by_size(connection) if item in locked][:_TOUCHED]
 
 
 def _choose(run: Run, name: str) -> Step | None:
@@ -156,57 +111,81 @@ def chart_migration(run: Run) -> Chart:
     return chart_steps(run, run.journal, "The statements of the release took {total}")
 
 
-def _builds(run: Run) -> tuple[IndexBuild, ...]:
-    with run.database.connect() as connection:
-        return index_timing.read_builds(connection, run.release, run.plan.steps, run.journal.runs())
-
-
-def time_indexes(run: Run) -> Table:
-    """Show each index this run built on an older table: time, rows, size, whether it is valid."""
-    builds = _builds(run)
-    invalid = [build.name for build in builds if not build.valid]
-    run.record(not invalid, {"indexes": builds, "failed": invalid})
+def show_incidents(run: Run) -> Table:
+    """Show what came between while the last step ran: waits, pauses, leftovers, others' DDL."""
+    step = _last_step(run)
+    events = [x for x in run.journal.events(step) if x["event"] not in _QUIET]
     rows = [
         {
-            "index": build.name,
-            "table": build.table,
-            "method": build.method,
-            "ms": round((build.seconds or 0) * 1000, 1),
-            "rows": build.rows,
-            "size": size(build.size),
-            "status": "pass" if build.valid else "fail",
+            "at": str(item["at"])[11:19],
+            "what": _WORDS.get(item["event"], item["event"]),
+            "detail": _detail(item),
         }
-        for build in builds
+        for item in events
     ]
-    total = duration(sum(build.seconds or 0 for build in builds))
-    return Table(f"{len(builds)} indexes built in {total}, {len(invalid)} invalid", rows)
+    shown = f", the first {_SHOWN} are shown" if len(rows) > _SHOWN else ""
+    caption = f"{len(rows)} incidents during {step}{shown}" if rows else "Nothing came between"
+    return Table(caption if step else "No step has run yet", rows[:_SHOWN])
 
 
-def chart_indexes(run: Run) -> Chart | Table:
-    """Draw the build times of the indexes, the slowest on top."""
-    builds = _builds(run)
-    return index_chart(builds) if builds else Table("This run built no index", [])
+def _detail(item: Mapping[str, Any]) -> str:
+    if "blockers" in item:
+        return describe_blockers(item["blockers"])
+    if "objects" in item:
+        return "; ".join(item["objects"])
+    if "reasons" in item:
+        return "; ".join(item["reasons"])
+    if item["event"] == "retried":
+        return f"try {item['attempt']}, then {item['pause']:.1f} s: {item['error']}"
+    known = (str(item[key]) for key in ("index", "pid", "outcome", "error") if key in item)
+    seconds = [duration(item["seconds"])] if "seconds" in item else []
+    return ", ".join([*known, *seconds])
 
 
-def compare_estimates(run: Run) -> Table:
-    """Show the brief's estimates of index creation time beside what was measured."""
-    groups = index_timing.by_group(_builds(run), run.release.index_estimates)
-    rows = [
-        {
-            "group": group.group,
-            "rows in the brief": f"< {group.estimated_rows:,}",
-            "rows here": group.rows,
-            "estimated": minutes(group.estimated),
-            "measured": duration(group.measured),
-        }
-        for group in groups
+def chart_traffic(run: Run) -> Chart | Table:
+    """Draw the statements of the last step over what a tiny write took meanwhile."""
+    step = _last_step(run)
+    done = [line for line in run.journal.runs() if line["step"] == step]
+    if not done:
+        return Table("No step has run yet", [])
+    begin = min(_seconds(line["started_at"]) for line in done)
+    end = max(_seconds(line["started_at"]) + line["seconds"] for line in done)
+    took: dict[str, float] = {}
+    for line in done:
+        took[_lane(line["label"])] = took.get(_lane(line["label"]), 0.0) + line["seconds"]
+    longest = sorted(took, key=lambda lane: -took[lane])[:_LANES]
+    others = f"{len(took) - len(longest)} other tables"
+    spans = [
+        Span(
+            lane if (lane := _lane(line["label"])) in longest else others,
+            _seconds(line["started_at"]) - begin,
+            line["seconds"],
+        )
+        for line in done
     ]
-    return Table("Index creation: estimated in the brief against measured", rows)
+    samples = _samples(run, begin, end)
+    slowest = max((took for _, took in samples), default=None)
+    felt = f"the slowest of {len(samples)} tiny writes took {duration(slowest)}" if slowest else ""
+    title = f"{step} ran for {duration(end - begin)}; {felt or 'too short for a tiny write'}"
+    return timeline(title, spans, samples, end - begin)
 
 
-def chart_estimates(run: Run) -> Chart | Table:
-    """Draw the brief's estimates beside what was measured."""
-    groups = index_timing.by_group(_builds(run), run.release.index_estimates)
-    if not any(group.measured for group in groups):
-        return Table("The release estimates no index, or this run built none", [])
-    return estimate_chart(groups)
+def _samples(run: Run, begin: float, end: float) -> Sequence[tuple[float, float]]:
+    lines = Journal(run.directory.path / TRAFFIC).lines()
+    taken = [(_seconds(line["at"]), line["seconds"]) for line in lines if line["seconds"]]
+    # A sample is noted when it ends.
+    return [(at - begin, took) for at, took in taken if begin <= at <= end + took]
+
+
+def _lane(label: str) -> str:
+    """Give concurrent builds the lane of their table, and everything else one lane."""
+    return label.rpartition(" on ")[2] if "concurrently" in label else "in transactions"
+
+
+def _seconds(at: str) -> float:
+    return datetime.fromisoformat(at).timestamp()
+
+
+def _last_step(run: Run) -> str:
+    steps = [line["step"] for line in run.journal.lines()]
+    return str(steps[-1]) if steps else ""

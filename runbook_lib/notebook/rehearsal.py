@@ -1,38 +1,40 @@
-"""The acts of the rehearsal: try the plan, list what was found, forecast the target."""
+"""The acts of 30_rehearsal: try the plan, list what was found, forecast, approve."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import asdict, replace
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
-from runbook_lib.checks.query_checks import run_checks
-from runbook_lib.checks.review import worst_first
-from runbook_lib.errors import GateError, ReleaseError, RunbookError
-from runbook_lib.evidence.directory import Journal
-from runbook_lib.evidence.records import Backup, Outcome, StatementRun, Status
-from runbook_lib.evidence.run import REHEARSAL, Run
-from runbook_lib.findings import Finding, Severity
+from runbook_lib.errors import GateError
+from runbook_lib.evidence.approvals import FILE, Approval, Approvals, approvals_text, read_approvals
+from runbook_lib.evidence.journal import Journal
+from runbook_lib.evidence.records import Backup, Outcome, Status
+from runbook_lib.evidence.run import Run
+from runbook_lib.findings import Finding
 from runbook_lib.formatting import duration, minutes, size
+from runbook_lib.migrate.apply import carry_out, count_statements
 from runbook_lib.migrate.execute import Applier
-from runbook_lib.notebook.show import Chart, Progress, Table
-from runbook_lib.notebook.work import (
-    Recorder,
-    carry_out,
-    chart_steps,
-    count_statements,
-    findings_table,
-)
-from runbook_lib.parser import transactions
-from runbook_lib.parser.statement import Migration, Split, Statement, StepKind
+from runbook_lib.notebook.charts import Chart, chart_steps
+from runbook_lib.notebook.show import Progress, Recorder, Table, approval_form, findings_table
 from runbook_lib.postgres import process
-from runbook_lib.postgres.catalog import Snapshot
 from runbook_lib.postgres.connection import CleanSession, Connection, Database, names
+from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.postgres.targets import rehearsal_server
-from runbook_lib.rehearsal.failures import Unreadable
-from runbook_lib.rehearsal.holds import held_long, holds
 from runbook_lib.rehearsal.observe import Probe
 from runbook_lib.rehearsal.rehearse import FULL, Recording, Rehearsal, Rehearser
-from runbook_lib.rollback.revert import diagnose, revert
+from runbook_lib.rehearsal.verdict import (
+    all_findings,
+    checks_failed,
+    on_target,
+    planned_statements,
+    record_verdict,
+    reverted,
+    unreadable_parts,
+)
+from runbook_lib.rehearsal.verdict import mended as _mended
+
+_SHORT = 12  # of a digest's 64 digits
 
 _ROLES = "SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_'"
 _REVERT = "a revert returns there, too"
@@ -75,168 +77,19 @@ def rehearse(run: Run) -> Table:
         )
 
         def check(connection: Connection) -> Iterator[Finding]:
-            yield from _checks_failed(run, connection)
+            yield from checks_failed(run, connection)
 
         def back(copy: Database, before: Snapshot) -> str:
             progress.at("reverting the release")
-            return _reverted(run, copy, before)
+            return reverted(run, copy, before)
 
-        files = _statements(run), _unreadable(run)
+        files = planned_statements(run), unreadable_parts(run)
         seen = rehearser.rehearse(list(steps), *files, recorder, carry, check, back)
-    seen = replace(seen, runs=tuple(_on_target(item, run.plan.splits) for item in seen.runs))
-    found = _all_findings(run, seen, made)
+    seen = replace(seen, runs=tuple(on_target(item, run.plan.splits) for item in seen.runs))
+    found = all_findings(run, seen, made)
     passed = seen.proven and not any(item.blocks for item in found)
-    _record(run, seen, made, found, passed=passed)
+    record_verdict(run, seen, made, found, passed=passed)
     return _outcomes(run, seen, made, found)
-
-
-def _reverted(run: Run, copy: Database, before: Snapshot) -> str:
-    """Take the release back by a revert; return why that is not possible, empty where it is."""
-    applied = [
-        run.release.migration(step.name) for step in run.plan.steps if step.kind is StepKind.APPLY
-    ]
-    with copy.connect() as connection:
-        seen = diagnose(connection, before, None, applied)
-    if not seen.revertible:
-        return f"no statement takes back what it changes: {', '.join(seen.stuck[:3])}"
-    alone = replace(run.policy, concurrent_indexes=False)  # nobody else is there
-    try:
-        revert(copy, alone, seen, seen.data, lambda _: None)
-    except RunbookError as error:
-        return error.message
-    return ""
-
-
-def _on_target(seen: StatementRun, splits: Mapping[str, Split]) -> StatementRun:
-    """Return what a statement does on the target, where a concurrent build stops no writes."""
-    if seen.observed is None or seen.number not in splits.get(seen.step, Split()).concurrent:
-        return seen
-    return replace(seen, observed=replace(seen.observed, locks={}))
-
-
-def _checks_failed(run: Run, connection: Connection) -> Iterator[Finding]:
-    """Yield the release's own checks that do not hold after the release."""
-    files = {item.name: item.path for item in run.release.checks}
-    for result in run_checks(connection, run.release.checks):
-        if result.status is Status.FAIL:
-            yield Finding(
-                phase="rehearsal",
-                rule="check-failed",
-                severity=Severity.ERROR,
-                path=str(files[result.name].relative_to(run.release.root.parent)),
-                line=1,
-                cause=f"After the release, {result.name}: {result.observed}; "
-                f"expected {result.expected}.",
-                effect="The verification of the target would fail.",
-                remedy=result.remedy,
-            )
-
-
-def _mended(run: Run) -> Any:
-    """Return the release without what keeps a file from being split into transactions."""
-    return replace(run.release, migrations=tuple(_splittable(i) for i in run.release.migrations))
-
-
-def _splittable(migration: Migration) -> Migration:
-    try:
-        transactions.units(migration.statements)
-    except ReleaseError:
-        kept = [item for item in migration.statements if item.transactional and not item.control]
-        return replace(migration, statements=tuple(kept))
-    return migration
-
-
-def _statements(run: Run) -> list[Statement]:
-    return [item for migration in run.release.migrations for item in migration.statements]
-
-
-def _unreadable(run: Run) -> list[Unreadable]:
-    """Return the parts of the pending files that could not be parsed, with their text."""
-    found = []
-    for migration in run.release.migrations:
-        begins = sorted({item.line for item in migration.statements})
-        lines: list[str] = []
-        for item in run.release.defects:
-            if item.statement and item.path == _path_of(run, migration):
-                lines = lines or migration.path.read_text(errors="replace").splitlines()
-                end = next((line for line in begins if line > item.line), len(lines) + 1)
-                found.append(Unreadable(item.place, "\n".join(lines[item.statement - 1 : end - 1])))
-    return found
-
-
-def _path_of(run: Run, migration: Migration) -> str:
-    return str(migration.path.relative_to(run.release.root.parent))
-
-
-def _all_findings(run: Run, seen: Rehearsal, backup: Backup) -> tuple[Finding, ...]:
-    """Join what reading and trying found.
-
-    A finding with an SQLSTATE says that its statement will fail: the rehearsal knows better.
-    """
-    tried = {(item.path, item.number): item for item in seen.runs}
-    read = []
-    for item in run.reviewed() or ():
-        ran = tried.get((item.path, item.number))
-        if ran is not None and item.sqlstate and ran.outcome is Outcome.DONE:
-            continue
-        confirmed = ran is not None and item.sqlstate and ran.sqlstate == item.sqlstate
-        read.append(replace(item, severity=Severity.ERROR) if confirmed else item)
-    long = held_long(seen.runs, backup.rows, run.policy.writes_wait)
-    return worst_first((*read, *seen.findings, *long))
-
-
-def _record(
-    run: Run, seen: Rehearsal, backup: Backup, found: Sequence[Finding], *, passed: bool
-) -> None:
-    verdict = "passed" if passed else "failed"
-    content = {
-        "verdict": verdict,
-        "plan": run.plan.digest,
-        "backup": {"path": backup.path.relative_to(run.root), "sha256": backup.sha256},
-        **{key: value for key, value in asdict(seen).items() if key not in {"runs", "findings"}},
-        "holds": [asdict(item) for item in holds(seen.runs)],
-        "steps": _steps(run, seen),
-        "observed": [_observed(item) for item in seen.runs if item.observed],
-        "findings": found,
-    }
-    run.directory.write(REHEARSAL, content)
-    blocking = [_sentence(item) for item in found if item.blocks]
-    if not seen.proven:
-        blocking.insert(0, "the backup or the rollback is not proven")
-    run.record(passed, {"verdict": verdict, "failed": blocking})
-
-
-def _sentence(finding: Finding) -> str:
-    state = f" (SQLSTATE {finding.sqlstate})" if finding.sqlstate else ""
-    return f"{finding.place}: {finding.cause}{state}"
-
-
-def _observed(run: StatementRun) -> dict[str, Any]:
-    seen = asdict(run.observed) if run.observed else {}
-    return {"step": run.step, "path": run.path, "line": run.line, "label": run.label, **seen}
-
-
-def _steps(run: Run, seen: Rehearsal) -> list[dict[str, Any]]:
-    known, splits = holds(seen.runs), run.plan.splits
-    rows = []
-    for name, seconds in seen.step_seconds.items():
-        mine = [item.observed for item in seen.runs if item.step == name and item.observed]
-        hold = next((item for item in known if item.step == name), None)
-        turned = splits.get(name, Split()).concurrent
-        again = sum(x.seconds for x in seen.runs if x.step == name and x.number in turned)
-        rows.append(
-            {
-                "step": name,
-                "seconds": seconds + again,  # a concurrent build reads its table twice
-                "wal": sum(item.wal for item in mine),
-                "growth": sum(item.growth for item in mine),
-                "temporary": sum(item.temporary for item in mine),
-                "scanned": sum(item.scanned for item in mine),
-                "longest lock": f"{hold.table} {hold.mode}" if hold else "",
-                "lock seconds": hold.seconds if hold else 0.0,
-            }
-        )
-    return rows
 
 
 def _outcomes(run: Run, seen: Rehearsal, backup: Backup, found: Sequence[Finding]) -> Table:
@@ -334,3 +187,55 @@ def chart_rehearsal(run: Run) -> Chart:
     """Draw how long the statements of each step took in the rehearsal."""
     journal = Journal(run.directory.path / "rehearsal.jsonl")
     return chart_steps(run, journal, "Rehearsed on today's data, the statements take {total}")
+
+
+def approve(run: Run) -> Table:
+    """Show which approvals and confirmation the policy asks for; in JupyterLab, take them.
+
+    Headless, they are read from ``approvals.toml`` in the run directory.
+    """
+    policy, dbname = run.policy, run.target.dbname
+    if not policy.approvals and not policy.confirm:
+        return Table(f"No approval is asked for on {run.environment.name}", [])
+    before = _valid_approvals(run)
+
+    def save(confirm: str, names: dict[str, str]) -> Table:
+        now = datetime.now(UTC)
+        known = {item.role: item for item in before.given}
+        approvals = [
+            known[role]
+            if role in known and known[role].name == name
+            else Approval(role, name.strip(), now)
+            for role, name in names.items()
+            if name.strip()
+        ]
+        text = approvals_text(run.plan.digest, confirm, approvals)
+        run.directory.write_text(FILE, text)
+        return _approvals(run)
+
+    given = {item.role: item.name for item in before.given}
+    names = {role: given.get(role, "") for role in policy.approvals}
+    approval_form(names, dbname, before.confirm, save)
+    return _approvals(run)
+
+
+def _valid_approvals(run: Run) -> Approvals:
+    """Return what was given for exactly this plan."""
+    found = read_approvals(run.directory.path)
+    return found if found.plan == run.plan.digest else Approvals("", "", ())
+
+
+def _approvals(run: Run) -> Table:
+    found = _valid_approvals(run)
+    given = {item.role: f"{item.name}, {item.at:%Y-%m-%d %H:%M %Z}" for item in found.given}
+    wanted = {role: given.get(role, "") for role in run.policy.approvals}
+    if run.policy.confirm:
+        typed = found.confirm if found.confirm == run.target.dbname else ""
+        wanted["typed confirmation"] = typed
+    missing = sum(not value for value in wanted.values())
+    rows = [
+        {"approval": name, "status": (Status.PASS if value else Status.WARN).value, "given": value}
+        for name, value in wanted.items()
+    ]
+    state = f"{missing} missing" if missing else "complete"
+    return Table(f"Approvals for the plan {run.plan.digest[:_SHORT]}: {state}", rows)

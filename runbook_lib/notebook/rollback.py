@@ -1,23 +1,25 @@
-"""The acts of the rollback: what the run left, what each way would lose, and the way back."""
+"""The acts of 90_rollback: what the run left, what each way would lose, and the way back."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
-from runbook_lib.errors import GateError
+from runbook_lib.config import FILE
+from runbook_lib.errors import GateError, ToolError
 from runbook_lib.evidence.records import Backup, Status
-from runbook_lib.evidence.run import SCHEMA_BEFORE, Run
-from runbook_lib.notebook.gates import check_confirmed
+from runbook_lib.evidence.run import Run
+from runbook_lib.formatting import duration
+from runbook_lib.notebook.session import check_confirmed
 from runbook_lib.notebook.show import Progress, Table
 from runbook_lib.parser.identifiers import by_kind
-from runbook_lib.parser.statement import Migration, StepKind
-from runbook_lib.postgres import catalog, ledger, process
-from runbook_lib.postgres.catalog import Snapshot
-from runbook_lib.postgres.connection import Connection, Database
-from runbook_lib.rollback import changes, inverse, restore
+from runbook_lib.postgres import process
+from runbook_lib.postgres.connection import Database
+from runbook_lib.postgres.process import tail
+from runbook_lib.rollback import inverse, restore
 from runbook_lib.rollback.carry_forward import Carried, carry, compare
-from runbook_lib.rollback.dropping import refuse_losses
-from runbook_lib.rollback.revert import Diagnosis, diagnose, revert
+from runbook_lib.rollback.diagnosis import Diagnosis, diagnose_run
+from runbook_lib.rollback.hooks import CommandRun, hide, run_commands
+from runbook_lib.rollback.revert import refuse_losses, revert
 
 REVERT, RESTORE, IN_PLACE = "revert", "restore", "in place"
 _ACCEPTED = re.compile(r"\s*(.+?)\s*=\s*(\d+)\s*(?:,|$)")
@@ -29,7 +31,7 @@ _OWN = "sends the release's own down.sql, "
 def diagnose_target(run: Run) -> Table:
     """Show what this run left on the target: migrations, objects, and what was changed."""
     with run.database.connect() as connection:
-        seen = _diagnosis(run, connection)
+        seen = diagnose_run(run, connection)
     if seen is None or seen.nothing:
         return Table("This run left nothing on the target: there is nothing to roll back", [])
     drops = [drop.key for drop in inverse.drops(seen.made, seen.now.objects)]
@@ -84,7 +86,7 @@ def show_ways(run: Run) -> Table:
     """Show the ways back, what each would lose, and which is taken where nobody chooses."""
     backup = _backup(run)
     with run.database.connect() as connection:
-        seen = _diagnosis(run, connection)
+        seen = diagnose_run(run, connection)
         written = restore.losses(connection, backup)
         creates = restore.can_create(connection)
     chosen = _cheapest(seen)
@@ -151,7 +153,7 @@ def _choose(run: Run, way: str, accept: str) -> tuple[str, Diagnosis | None, dic
     """Return the way, what it is chosen by, and what may be lost by it."""
     accepted = dict(_accepted(accept))
     with run.database.connect() as connection:
-        seen = _diagnosis(run, connection)
+        seen = diagnose_run(run, connection)
     chosen = way or (REVERT if accepted else _cheapest(seen))
     if chosen not in {REVERT, RESTORE, IN_PLACE}:
         message = f"'{way}' is no way back." if way else "Every way back loses something."
@@ -292,29 +294,78 @@ def _accepted(text: str) -> Iterator[tuple[str, int]]:
         yield found[1], int(found[2])
 
 
-def _diagnosis(run: Run, connection: Connection) -> Diagnosis | None:
-    """Compare the target with what it was before the first step; None before any step."""
-    marks, mine, first = set[str](), list[Migration](), None
-    applied = ledger.applied(ledger.read(connection))
-    now = catalog.take_snapshot(connection, settings=True)
-    for step in run.plan.steps:
-        record = run.step_record(step.name)
-        saved = run.directory.read(f"{SCHEMA_BEFORE}{record}")
-        if saved is None:
-            continue
-        before = Snapshot.of(saved)
-        first = first or before
-        recorded = run.directory.read(record) or {}
-        # A step that was killed left no record: what came since is taken for its own.
-        known = "touched" in recorded
-        marks |= set(recorded["touched"]) if known else changes.touched(before, now)
-        if step.kind is StepKind.APPLY and step.name in applied:
-            mine.append(run.release.migration(step.name))
-    return diagnose(connection, first, marks, mine) if first else None
-
-
 def _backup(run: Run) -> Backup:
     backup = run.backup()
     if backup is None:
         raise GateError("This run took no backup.", remedy="Open the run that changed the target.")
     return backup
+
+
+def show_hooks(run: Run) -> Table:
+    """Show the commands that stop and start the application, as they will be run."""
+    hooks = run.environment.application
+    parts = (("before the rollback", hooks.stop), ("after it", hooks.start))
+    rows = [
+        {"when": when, "command": hide(command), "time limit": duration(hooks.time_limit)}
+        for when, commands in parts
+        for command in commands
+    ]
+    caption = f"{len(hooks.stop)} commands stop the application, {len(hooks.start)} start it"
+    by_hand = f"No command in {FILE} stops or starts the application: do both by hand"
+    return Table(caption if rows else by_hand, rows)
+
+
+def stop_application(run: Run, confirm: str) -> Table:
+    """Stop the application, if ``confirm`` names the database; what the commands said is kept.
+
+    Raises GateError for another name, and for a command that fails: the later ones are not run.
+    """
+    try:
+        return _carried_out(run, confirm, "stop", run.environment.application.stop)
+    except ToolError as error:
+        message = f"The application is not stopped, and nothing was rolled back: {error.message}"
+        remedy = f"Mend the command in {FILE}, or stop by hand and take it out; then run again."
+        raise GateError(message, remedy=remedy) from error
+
+
+def start_application(run: Run, confirm: str) -> Table:
+    """Start the application, if ``confirm`` names the database; what the commands said is kept.
+
+    Raises GateError for another name, and ToolError for a command that fails.
+    """
+    try:
+        return _carried_out(run, confirm, "start", run.environment.application.start)
+    except ToolError as error:
+        stands = "is rolled back" if run.passed("rollback") else "was not rolled back"
+        error.message = f"The database {stands}, and the application not started: {error.message}"
+        error.remedy = f"Start it by hand, or mend the command in {FILE} and run this cell again."
+        raise
+
+
+def _carried_out(run: Run, confirm: str, what: str, commands: Sequence[str]) -> Table:
+    """Run the commands and record each one; raises ToolError for the first that fails."""
+    if not commands:
+        return Table(f"No command in {FILE} is there to {what} the application: do it by hand", [])
+    if not confirm:
+        return Table(f"No command to {what} the application was run: confirm is empty", [])
+    check_confirmed(run, confirm)
+    done: list[CommandRun] = []
+    limit = run.environment.application.time_limit
+    with Progress(f"{what.capitalize()} the application", len(commands)) as progress:
+        for each in run_commands(commands, limit, run.root, progress.at):
+            done.append(each)
+            passed = len(done) == len(commands) and not each.failure
+            run.record(passed, {"commands": done}, f"90_{what}_application")
+            if each.failure:
+                raise ToolError(f"'{each.command}': {each.failure}")
+            progress.advance()
+    rows = [
+        {
+            "status": Status.PASS.value,
+            "command": each.command,
+            "took": duration(each.seconds),
+            "last words": tail(each.output),
+        }
+        for each in done
+    ]
+    return Table(f"{len(rows)} commands to {what} the application were run", rows)

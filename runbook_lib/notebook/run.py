@@ -5,11 +5,10 @@ import time
 from pathlib import Path
 
 from runbook_lib.errors import GateError
-from runbook_lib.evidence.run import Run
+from runbook_lib.evidence.run import PHASES, Phase, Run
 from runbook_lib.formatting import duration
 from runbook_lib.notebook.kernels import manager_options, prepare
 from runbook_lib.notebook.show import Progress, Table
-from runbook_lib.parser.statement import PHASES, Phase
 from runbook_lib.postgres.queries import PROJECT
 
 prepare()  # only the notebook that runs all phases imports this module

@@ -1,40 +1,42 @@
-"""Open a run: find the target and the release, go on with the last run or plan a new one."""
+"""Open a run: find the target and the release, keep the gates, decide what goes on."""
 
-from collections.abc import Mapping, Sequence, Set
+import ast
+import difflib
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from runbook_lib.backup.archive import scratch_database
+from runbook_lib.backup.dump import still_whole
 from runbook_lib.checks.baseline import find_candidates, prove_equal
-from runbook_lib.config import find_root, read_environment
+from runbook_lib.config import Environment, Policy, find_root, read_environment
 from runbook_lib.errors import ConfigError, GateError
-from runbook_lib.evidence.directory import Journal, RunDirectory
-from runbook_lib.evidence.run import Run
+from runbook_lib.evidence.approvals import check_approvals
+from runbook_lib.evidence.directory import RunDirectory
+from runbook_lib.evidence.journal import Journal
+from runbook_lib.evidence.records import Status
+from runbook_lib.evidence.run import PHASES, ROLLBACK, Run
 from runbook_lib.findings import Finding
-from runbook_lib.notebook.gates import check_gate
-from runbook_lib.notebook.parameters import check_parameters
 from runbook_lib.notebook.show import Table, executed_cells
 from runbook_lib.parser import transactions
-from runbook_lib.parser.statement import (
-    PHASES,
-    ROLLBACK,
-    Migration,
-    Moved,
-    Plan,
-    Release,
-    Split,
-    Step,
-    StepKind,
-    Target,
-)
-from runbook_lib.policy import Environment, Policy
-from runbook_lib.postgres import catalog, ledger
+from runbook_lib.parser.statement import Split
+from runbook_lib.postgres import catalog, ledger, snapshot
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.queries import PROJECT
 from runbook_lib.postgres.targets import embedded_server, reach
 from runbook_lib.release import plan
+from runbook_lib.release.model import Migration, Release
+from runbook_lib.release.plan import Moved, Plan, Step, StepKind, Target
 from runbook_lib.release.reader import read_release
+
+_BY_NAME = {phase.name: phase for phase in PHASES}
+_AFTER = {"index_timing", "verify", "monitor", "signoff"}
+
+_INJECTED = "# Parameters\n"  # how papermill begins the cell it injects
+
+
+_NAMED = 10  # in the error; the table above it has them all
 
 _TITLES = {phase.name: phase.title for phase in (*PHASES, ROLLBACK)}
 _STARTS = {"run", "brief"}  # where a new run may begin though the last one is finished
@@ -71,7 +73,7 @@ def _splits(
         if statement.kind in {"index", "alter table"}
         for lock in statement.locks
     }
-    busy = catalog.with_rows(connection, sorted(x for x in named if ".".join(x) in existing))
+    busy = snapshot.with_rows(connection, sorted(x for x in named if ".".join(x) in existing))
     parted = catalog.partitioned(connection)
     chosen = {
         item.name: transactions.choose_split(
@@ -174,7 +176,7 @@ def _continued(opening: _Opening, connection: Connection) -> Run | None:
         return None if opening.phase in _STARTS else run
     if len(run.pending()) == len(run.plan.steps):
         # Nothing was done yet: the plan holds only while the schema is what it was made for.
-        live = catalog.take_snapshot(connection).fingerprint
+        live = snapshot.take_snapshot(connection).fingerprint
         return run if live == run.plan.schema_fingerprint else None
     return run
 
@@ -220,7 +222,7 @@ def _started(opening: _Opening, connection: Connection) -> Run:
     rows = ledger.read(connection)
     applied = ledger.applied(rows)
     begun = {row.name for row in rows if row.failed}
-    live = catalog.take_snapshot(connection)
+    live = snapshot.take_snapshot(connection)
     ordered = plan.order(release, existing)
     migrations = [release.migration(name) for name in ordered.names]
     found, defects = find_candidates(connection, migrations, applied | begun)
@@ -248,3 +250,105 @@ def _started(opening: _Opening, connection: Connection) -> Run:
     directory = RunDirectory.create(opening.root, environment.name, release.name)
     directory.write("plan", asdict(planned))
     return opening.run(planned, directory)
+
+
+def check_gate(run: Run) -> None:
+    """Refuse a phase whose conditions do not hold; raises GateError with what to do first.
+
+    Backup and rehearsal change nothing on the target, so they may look for more after prechecks
+    that failed. The migration may not.
+    """
+    pending = run.pending()
+    if run.phase == "backup" and pending and not run.looked():
+        raise _waits(run, "prechecks")
+    if run.phase == "rehearsal" and pending and not run.passed("backup"):
+        raise _waits(run, "backup")
+    if run.phase == "migrate" and pending:
+        _may_migrate(run)
+    if run.phase in _AFTER and pending:
+        names = ", ".join(step.name for step in pending)
+        message = f"{_BY_NAME[run.phase].title} waits for the migration; still to do: {names}."
+        raise GateError(message, remedy="Run 40_migrate.ipynb first.")
+    if run.phase == "signoff" and not run.passed("verify"):
+        raise _waits(run, "verify")
+
+
+def check_confirmed(run: Run, confirm: str) -> None:
+    """Refuse a rollback that was confirmed for another database; raises GateError."""
+    if confirm != run.target.dbname:
+        message = f"The rollback was confirmed for '{confirm}', another database."
+        remedy = f"Set the parameter confirm to the database's name, {run.target.dbname}."
+        raise GateError(message, remedy=remedy)
+
+
+def _waits(run: Run, name: str) -> GateError:
+    other = _BY_NAME[name]
+    message = f"{_BY_NAME[run.phase].title} waits for {other.title}, not passed yet."
+    return GateError(message, remedy=f"Run {other.notebook}.ipynb first.")
+
+
+def _may_migrate(run: Run) -> None:
+    for name in ("prechecks", "backup"):
+        if not run.passed(name):
+            raise _waits(run, name)
+    verdict = run.verdict()
+    if verdict is None and run.policy.rehearsal_required:
+        raise _waits(run, "rehearsal")
+    if verdict is not None and verdict["verdict"] != "passed":
+        raise GateError("The rehearsal failed.", remedy="Mend what 30_rehearsal.ipynb lists.")
+    backup = run.backup()
+    if backup is None or not still_whole(backup):
+        message = "The backup of this run is not there any more, or not with its checksum."
+        raise GateError(message, remedy="Restore its directory from where it was moved.")
+    if verdict is not None and verdict["backup"]["sha256"] != backup.sha256:
+        message = "The rehearsal was done on another backup."
+        raise GateError(message, remedy="Run 30_rehearsal.ipynb again.")
+    check_approvals(run.directory.path, run.policy, run.plan.digest, run.target.dbname)
+
+
+def check_parameters(cells: Iterable[str]) -> None:
+    """Stop at a parameter that was injected and that the notebook does not have.
+
+    ``cells`` are the sources of the executed cells, in order. Papermill itself only warns, and
+    goes on with the defaults. Raises ConfigError.
+    """
+    declared: set[str] = set()
+    for source in cells:
+        names = _assigned(source)
+        if not source.startswith(_INJECTED):
+            declared |= names
+            continue
+        for name in sorted(names - declared):
+            close = difflib.get_close_matches(name, declared, n=1)
+            known = f"The parameters are: {', '.join(sorted(declared))}."
+            message = f"The notebook has no parameter '{name}'."
+            raise ConfigError(message, remedy=f"Did you mean '{close[0]}'?" if close else known)
+
+
+def _assigned(source: str) -> set[str]:
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:  # a cell of IPython's own syntax assigns no parameters
+        return set()
+    targets = (item.targets for item in tree.body if isinstance(item, ast.Assign))
+    plain = {item.id for found in targets for item in found if isinstance(item, ast.Name)}
+    typed = (item.target for item in tree.body if isinstance(item, ast.AnnAssign))
+    return plain | {item.id for item in typed if isinstance(item, ast.Name)}
+
+
+def decide(run: Run) -> Table:
+    """Let the run go on from this phase, or stop it with what failed; raises GateError."""
+    phase = next(item for item in PHASES if item.name == run.phase)
+    record = run.recorded(run.phase)
+    if record is None or record["plan"] != run.plan.digest:
+        message = f"{phase.title} has no record for this plan."
+        raise GateError(message, remedy="Run the cells above first.")
+    if record["status"] != "passed":
+        failed = record.get("failed", [])
+        more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+        why = record.get("error") or "; ".join(failed[:_NAMED]) + more
+        message = f"{phase.title} failed: {why}"
+        raise GateError(message, remedy="Mend what the table above names, then run again.")
+    after = PHASES[min(PHASES.index(phase) + 1, len(PHASES) - 1)]
+    row = {"phase": phase.title, "status": Status.PASS.value, "next": f"{after.notebook}.ipynb"}
+    return Table("Decision: go on", [row])

@@ -1,25 +1,32 @@
-"""Show things: the only module that imports IPython, ipywidgets and matplotlib."""
+"""Show things in a notebook: tables, progress, forms."""
 
 import hashlib
 import html
-import io
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 import ipywidgets as widgets
-import matplotlib as mpl
 import pandas as pd
 from IPython import get_ipython
 from IPython.display import display
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from runbook_lib.evidence.directory import redact
-from runbook_lib.evidence.records import IndexBuild, Outcome, Status
-from runbook_lib.formatting import duration, minutes, size
-from runbook_lib.notebook.index_timing import GroupTiming
+from runbook_lib.evidence.journal import Journal
+from runbook_lib.evidence.records import CheckResult, Outcome, StatementRun, Status
+from runbook_lib.evidence.run import Run
+from runbook_lib.findings import Finding, Severity
+from runbook_lib.parser.statement import Statement
+from runbook_lib.redaction import redact
+
+DIGEST_SHOWN = 12  # of a digest's 64 digits
+
+
+_FOUND = {
+    Severity.ERROR: Status.FAIL,
+    Severity.WARNING: Status.WARN,
+    Severity.INFO: Status.NOT_MEASURED,
+}
 
 _COLOURS = {
     Status.PASS: "#1a7f37",
@@ -31,11 +38,8 @@ _COLOURS = {
     Outcome.FAILED: "#cf222e",
     Outcome.UNKNOWN: "#9a6700",
 }
-_ESTIMATED, _MEASURED = "estimated in the brief", "measured"
-_BLUE, _GREY, _DARK = "#0969da", "#d0d7de", "#24292f"
 _ORDER = list(Status)
 _MARKED = ("status", "outcome")
-_RC: Any = {"font.size": 9, "figure.dpi": 110}
 
 
 @dataclass(frozen=True)
@@ -193,150 +197,84 @@ def executed_cells() -> list[str]:
     return list(shell.user_ns.get("In", [])) if shell is not None else []
 
 
-@dataclass(frozen=True)
-class Chart:
-    """Hold a figure; its title is the answer to the question it was drawn for."""
+class Recorder:
+    """Write each statement to the journal and to the progress bar."""
 
-    title: str
-    figure: Figure
+    def __init__(self, journal: Journal, progress: Progress) -> None:
+        self._journal = journal
+        self._progress = progress
 
-    def __repr__(self) -> str:
-        return f"Chart: {redact(self.title)}"
+    def started(self, step: str, statement: Statement) -> None:
+        """Say on the bar what is about to be sent."""
+        self._progress.at(f"{statement.label} (line {statement.line})")
+        self._journal.started(step, statement)
 
-    def _repr_png_(self) -> bytes:
-        buffer = io.BytesIO()
-        self.figure.savefig(buffer, format="png")
-        return buffer.getvalue()
+    def ended(self, run: StatementRun) -> None:
+        """Count one statement more."""
+        self._journal.ended(run)
+        self._progress.advance()
 
+    def ledger_row(self, step: str, row_id: str) -> None:
+        """Keep the id of an unfinished ledger row: it proves that the row is ours."""
+        self._journal.ledger_row(step, row_id)
 
-def _figure(title: str, height: float) -> tuple[Figure, Axes]:
-    """Make a figure nine inches wide with the answer over its whole width."""
-    figure = Figure(figsize=(9, height), layout="constrained")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold", wrap=True)
-    axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+    def event(self, name: str, step: str, **content: object) -> None:
+        """Keep it."""
+        self._journal.event(name, step, **content)
 
-
-def bars(title: str, names: Sequence[str], seconds: Sequence[float], notes: Sequence[str]) -> Chart:
-    """Draw times as horizontal bars, each with its time and a note behind it."""
-    with mpl.rc_context(_RC):
-        figure, axes = _figure(title, 1.1 + 0.26 * len(names))
-        unit, factor = ("ms", 1000.0) if max(seconds, default=0) < 1 else ("s", 1.0)
-        axes.barh(range(len(names)), [value * factor for value in seconds], color=_BLUE, height=0.7)
-        axes.set_yticks(range(len(names)), names)
-        axes.invert_yaxis()
-        for place, (value, note) in enumerate(zip(seconds, notes, strict=True)):
-            _annotate(axes, f"{duration(value)}   {note}", (value * factor, place))
-        axes.set_xlabel(f"time ({unit})")
-        axes.margins(x=0.35, y=0.01)
-        axes.set_xlim(left=0)
-    return Chart(title, figure)
+    def said(self, what: str) -> None:
+        """Show it on the bar."""
+        self._progress.at(what)
 
 
-@dataclass(frozen=True)
-class Span:
-    """Hold what ran in one lane of a timeline; seconds from its start."""
+def checked(run: Run, title: str, results: Sequence[CheckResult], content: dict[str, Any]) -> Table:
+    """Record check results and show them, worst first."""
+    failed = [item.name for item in results if item.status is Status.FAIL]
+    warned = sum(item.status is Status.WARN for item in results)
+    unseen = sum(item.status is Status.NOT_MEASURED for item in results)
+    run.record(not failed, {"failed": failed, "checks": results, **content})
+    rows = [
+        {
+            "check": item.name,
+            "status": item.status.value,
+            "observed": item.observed,
+            "expected": item.expected,
+            "remedy": item.remedy,
+        }
+        for item in results
+    ]
+    caption = (
+        f"{title}: {len(results)} checks, {len(failed)} failed, {warned} warnings, "
+        f"{unseen} not measured"
+    )
+    return Table(caption, worst_first(rows))
 
-    lane: str
-    begin: float
-    seconds: float
 
-
-def timeline(
-    title: str, spans: Sequence[Span], samples: Sequence[tuple[float, float]], lasted: float
-) -> Chart:
-    """Draw what ran over what a tiny write took meanwhile; samples are (seconds, seconds)."""
-    lanes = list(dict.fromkeys(span.lane for span in spans))
-    with mpl.rc_context(_RC):
-        figure, axes = _figure(title, 2.6 + 0.26 * len(lanes))
-        axes.remove()
-        above, below = figure.subplots(
-            2, 1, sharex=True, height_ratios=(max(len(lanes), 1) * 0.26, 1.2)
+def findings_table(title: str, findings: Sequence[Finding]) -> Table:
+    """Show findings worst first; what a rule finds again in the same file is one row."""
+    groups: dict[tuple[object, ...], list[Finding]] = {}
+    for item in findings:
+        own = item.statement, item.cause
+        same = item.rule, item.path, item.blocks, item.accepted
+        groups.setdefault((*same, *(own if item.sqlstate else ())), []).append(item)
+    rows = []
+    for group in groups.values():
+        first, lines = group[0], [str(item.line) for item in group[1:]]
+        more = f" and {len(lines)} more (lines {', '.join(lines[:5])}" if lines else ""
+        more += f"{', ...' if len(lines) > 5 else ''})" if lines else ""
+        status = _FOUND[first.severity] if not first.accepted else Status.PASS
+        state = f" (SQLSTATE {first.sqlstate})" if first.sqlstate else ""
+        rows.append(
+            {
+                "status": status.value,
+                "rule": first.rule,
+                "found by": first.phase,
+                "place": "/".join(first.place.split("/")[-2:]),
+                "cause": f"{first.cause}{state}{more}",
+                "effect": first.effect,
+                "remedy": f"accepted: {first.accepted}" if first.accepted else first.remedy,
+            }
         )
-        for part in (above, below):
-            part.spines[["top", "right"]].set_visible(False)
-        for place, lane in enumerate(lanes):
-            parts = [(span.begin, span.seconds) for span in spans if span.lane == lane]
-            above.broken_barh(parts, (place - 0.35, 0.7), color=_BLUE)
-        above.set_yticks(range(len(lanes)), lanes)
-        above.invert_yaxis()
-        times, took = [at for at, _ in samples], [seconds * 1000 for _, seconds in samples]
-        below.plot(times, took, marker=".", color=_DARK, linewidth=1)
-        below.set_ylabel("a tiny write (ms)")
-        below.set_xlabel("seconds since the step began")
-        below.set_ylim(bottom=0)
-        if not samples:
-            below.set_yticks([])
-        below.set_xlim(0, max(lasted, 0.001))
-    return Chart(title, figure)
-
-
-def _annotate(axes: Axes, text: str, at: tuple[float, float]) -> None:
-    axes.annotate(
-        text,
-        at,
-        xytext=(5, 0),
-        textcoords="offset points",
-        va="center",
-        color=_DARK,
-        fontsize=8,
-    )
-
-
-def index_chart(builds: Sequence[IndexBuild], shown: int = 15) -> Chart:
-    """Answer which index took longest to build."""
-    known = [build for build in builds if build.seconds is not None]
-    total = sum(build.seconds or 0 for build in known)
-    slowest = known[0]
-    title = (
-        f"{len(known)} indexes were built in {duration(total)}; "
-        f"{slowest.name} took longest ({duration(slowest.seconds or 0)})"
-    )
-    top, rest = known[:shown], known[shown:]
-    names = [build.name for build in top]
-    seconds = [build.seconds or 0 for build in top]
-    notes = [f"{build.rows:,} rows, {size(build.size)}, {build.method}" for build in top]
-    if rest:
-        names.append(f"{len(rest)} others together")
-        seconds.append(sum(build.seconds or 0 for build in rest))
-        notes.append("")
-    return bars(title, names, seconds, notes)
-
-
-def estimate_chart(groups: Sequence[GroupTiming]) -> Chart:
-    """Answer whether the brief's estimates of index creation time held."""
-    seen = [group for group in groups if group.measured > 0]
-    late = [group.group for group in seen if group.measured > group.estimated[1]]
-    factor = min((group.estimated[0] / group.measured for group in seen), default=0)
-    title = (
-        f"Longer than the brief estimated: {', '.join(late)}"
-        if late
-        else f"Every group was built in less time than estimated, {factor:,.0f} times less or more"
-    )
-    with mpl.rc_context(_RC):
-        figure, axes = _figure(title, 1.6 + 0.5 * len(seen))
-        for place, group in enumerate(seen):
-            low, high = group.estimated
-            # "1 min" is no range: draw it a tenth wide, or it could not be seen.
-            width = max(high - low, low / 10)
-            axes.barh(place, width, left=low, color=_GREY, height=0.5, label=_ESTIMATED)
-            axes.scatter(group.measured, place, color=_BLUE, zorder=3, label=_MEASURED)
-            _annotate(axes, duration(group.measured), (group.measured, place))
-            _annotate(axes, minutes(group.estimated), (low + width, place))
-        axes.set_yticks(range(len(seen)), [_group_label(group) for group in seen])
-        axes.invert_yaxis()
-        axes.set_xscale("log")
-        axes.margins(x=0.1)
-        axes.set_xlabel("time (logarithmic)")
-        axes.xaxis.set_major_formatter(lambda value, _: duration(value))
-        handles, labels = axes.get_legend_handles_labels()
-        once = dict(zip(labels, handles, strict=True))  # every group has drawn both
-        figure.legend(
-            once.values(), once.keys(), loc="outside lower center", ncols=2, frameon=False
-        )
-    return Chart(title, figure)
-
-
-def _group_label(group: GroupTiming) -> str:
-    return f"{group.group}\n{group.rows:,} rows (brief: < {group.estimated_rows:,})"
+    blocking = sum(item.blocks for item in findings)
+    counted = f"{len(findings)} findings, {blocking} block the migration"
+    return Table(f"{title}: {counted if findings else 'nothing found'}", rows)

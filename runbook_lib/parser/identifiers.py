@@ -1,4 +1,4 @@
-"""Read the keys of schema snapshots: a kind, and a name as format's %I writes it."""
+"""Read and quote names, and the keys of schema snapshots."""
 
 import re
 from collections.abc import Iterable
@@ -64,3 +64,8 @@ def by_kind(found: Iterable[str]) -> dict[str, list[str]]:
         kind, name = split(key)
         names.setdefault(kind, []).append(name)
     return names
+
+
+def quote(identifier: str) -> str:
+    """Quote an identifier (PostgreSQL manual, 4.1.1)."""
+    return '"' + identifier.replace('"', '""') + '"'

@@ -1,18 +1,47 @@
 """Split and classify SQL with PostgreSQL's own parser (libpg_query, through postgast)."""
 
 import hashlib
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import accumulate
 
 import postgast
 
-from runbook_lib.findings import Finding
+from runbook_lib.findings import Finding, Severity
 from runbook_lib.parser import objects
 from runbook_lib.parser.bodies import body
 from runbook_lib.parser.effects import effects
 from runbook_lib.parser.objects import Node, moved, search_path
-from runbook_lib.parser.recovery import Text, copies_from_stdin, copy_defect, defect, recover
 from runbook_lib.parser.statement import DbObject, Relation, Statement
+
+_BEGINS = {"CREATE", "ALTER", "DROP", "INSERT", "UPDATE", "DELETE_P", "GRANT", "COMMENT", "DO"}
+_SEMICOLON, _BACKSLASH = "ASCII_59", "ASCII_92"
+
+
+class Text:
+    """Map byte offsets, which libpg_query counts in, to lines and to text."""
+
+    def __init__(self, sql: str) -> None:
+        self.sql = sql
+        self.raw = sql.encode()
+        lengths = (len(line) for line in self.raw.split(b"\n"))
+        self._ends = list(accumulate(length + 1 for length in lengths))
+
+    def line(self, offset: int) -> int:
+        """Return the line of a byte, from 1."""
+        return bisect_right(self._ends, offset) + 1
+
+    def first_token(self, offset: int) -> int:
+        """Return where the text goes on after white space; libpg_query has passed comments."""
+        rest = self.raw[offset:]
+        return offset + len(rest) - len(rest.lstrip())
+
+    def line_end(self, offset: int) -> int:
+        """Return where the next line begins."""
+        found = self.raw.find(b"\n", offset)
+        return len(self.raw) if found < 0 else found + 1
+
 
 # What these run is not in the parse tree, so they may create anything.
 _OPAQUE = {"do_stmt", "call_stmt", "create_extension_stmt", "select_stmt", "execute_stmt"}
@@ -201,3 +230,170 @@ def _label(
     if tag in {"insert_stmt", "update_stmt", "delete_stmt"}:
         return f"{kind} {node.relation.relname}"
     return _control(tag, node) or kind
+
+
+ReadTree = Callable[[Node, Text, tuple[int, int], str], tuple[list[Statement], list[Finding]]]
+
+
+class _Token:
+    """Hold one token's name and place in the whole text."""
+
+    def __init__(self, token: Node, base: int) -> None:
+        self.name = postgast.pg_query_pb2.Token.Name(token.token)
+        self.start, self.end = base + token.start, base + token.end
+
+
+def defect(
+    rule: str, path: str, line: int, statement: int, cause: str, remedy: str, sqlstate: str = ""
+) -> Finding:
+    """Return a finding about text that cannot be read."""
+    effect = "The file cannot be applied."
+    error = Severity.ERROR
+    place = (rule, error, path, line, cause, effect, remedy, sqlstate, statement)
+    return Finding("reading", *place)
+
+
+def copy_defect(path: str, line: int) -> Finding:
+    """Return the finding for COPY FROM STDIN."""
+    cause = "COPY FROM STDIN carries its rows inside the file, which only psql understands."
+    remedy = "Write the rows as INSERT statements."
+    return defect("copy-from-stdin", path, line, line, cause, remedy)
+
+
+def copies_from_stdin(stmt: Node) -> bool:
+    """Tell whether the statement reads rows from the file it stands in."""
+    return stmt.WhichOneof("node") == "copy_stmt" and (
+        stmt.copy_stmt.is_from and not stmt.copy_stmt.filename and not stmt.copy_stmt.is_program
+    )
+
+
+def recover(text: Text, path: str, read_tree: ReadTree) -> tuple[list[Statement], list[Finding]]:
+    """Read a text that does not parse: each statement on its own, each error a finding."""
+    return _Recovery(text, path, read_tree).read()
+
+
+class _Recovery:
+    def __init__(self, text: Text, path: str, read_tree: ReadTree) -> None:
+        self.text, self.path, self.read_tree = text, path, read_tree
+        self.statements: list[Statement] = []
+        self.found: list[Finding] = []
+
+    def read(self) -> tuple[list[Statement], list[Finding]]:
+        at = 0
+        while at < len(self.text.raw):
+            at = self._read_from(at)
+        return self.statements, self.found
+
+    def _read_from(self, base: int) -> int:
+        """Read to the end, or to where the scan has to begin anew; return where that is."""
+        tokens, unterminated = self._scan(base)
+        begin = 0
+        for place, token in enumerate(tokens):
+            if token.name == _BACKSLASH:  # nowhere in SQL
+                if begin < place:
+                    self._piece(tokens[begin:place], token.start)
+                return self._meta_command(token.start)
+            if token.name == _SEMICOLON and not self._goes_on(tokens[begin : place + 1]):
+                if begin < place and self._piece(tokens[begin:place], token.start):
+                    return self._after_data(token.end)
+                begin = place + 1
+        if unterminated is not None:
+            self.found.append(unterminated)
+        elif begin < len(tokens):
+            self._piece(tokens[begin:], len(self.text.raw))
+        return len(self.text.raw)
+
+    def _scan(self, base: int) -> tuple[list[_Token], Finding | None]:
+        rest = self.text.raw[base:].decode()
+        unterminated = None
+        try:
+            found = postgast.scan(rest)
+        except postgast.PgQueryError as error:
+            rest, opened = self._before(rest, error)
+            line = self.text.line(base + len(rest.encode()))
+            what = error.message.split(" at or near", 1)[0]
+            cause = f"{what[:1].upper()}{what[1:]}: it is opened in this line and never closed."
+            unterminated = defect("unterminated", self.path, line, line, cause, opened, "42601")
+            found = postgast.scan(rest)
+        comments = {"SQL_COMMENT", "C_COMMENT"}
+        tokens = [_Token(token, base) for token in found.tokens]
+        return [token for token in tokens if token.name not in comments], unterminated
+
+    @staticmethod
+    def _before(rest: str, error: postgast.PgQueryError) -> tuple[str, str]:
+        """Return the text before what is not closed; cursorpos counts characters from 1."""
+        return rest[: max(error.cursorpos - 1, 0)], "Close it."
+
+    def _starts_line(self, offset: int) -> bool:
+        before = self.text.raw[:offset]
+        return not before[before.rfind(b"\n") + 1 :].strip() or before.rstrip().endswith(b";")
+
+    def _goes_on(self, tokens: list[_Token]) -> bool:
+        """Tell whether this semicolon stands inside a body that SQL itself delimits."""
+        names = [token.name for token in tokens]
+        if names[:1] == ["CREATE"] and "RULE" in names[1:4]:
+            return names.count("ASCII_40") > names.count("ASCII_41")
+        if "ATOMIC" in names:
+            return names.count("END_P") <= names.count("CASE")
+        return False
+
+    def _meta_command(self, start: int) -> int:
+        end = self.text.line_end(start)
+        words = self.text.raw[start:end].decode().split()
+        line = self.text.line(start)
+        cause = f"{words[0]} is a psql meta-command, and the runbook executes plain SQL only."
+        remedy = "Write it as SQL or take it out of the file."
+        self.found.append(defect("psql-meta-command", self.path, line, line, cause, remedy))
+        return end
+
+    def _after_data(self, start: int) -> int:
+        """Return where the rows of COPY FROM STDIN end."""
+        at = self.text.line_end(start)
+        while at < len(self.text.raw):
+            end = self.text.line_end(at)
+            if self.text.raw[at:end].strip() == b"\\.":
+                return end
+            at = end
+        return at
+
+    def _piece(self, tokens: list[_Token], end: int) -> bool:
+        """Read one statement; tell whether it is COPY FROM STDIN, whose rows come next."""
+        start = tokens[0].start
+        sql = self.text.raw[start:end].decode()
+        try:
+            tree = postgast.parse(sql)
+        except postgast.PgQueryError as error:
+            self._error(tokens, end, sql, error)
+            return False
+        statements, found = self.read_tree(tree, self.text, (start, end), self.path)
+        self.statements += statements
+        self.found += found
+        return any(copies_from_stdin(raw.stmt) for raw in tree.stmts)
+
+    def _error(
+        self, tokens: list[_Token], end: int, sql: str, error: postgast.PgQueryError
+    ) -> None:
+        start = tokens[0].start
+        at = start + len(sql[: max(error.cursorpos - 1, 0)].encode())
+        at = min(at, tokens[-1].end - 1)
+        line, first = self.text.line(at), self.text.line(start)
+        message = f"{error.message[:1].upper()}{error.message[1:]}."
+        remedy = "Correct the statement."
+        # A statement that begins where the error is: most likely a semicolon is missing before it.
+        cut = next((place for place, item in enumerate(tokens) if item.start == at), 0)
+        begins = cut and tokens[cut].name in _BEGINS and self._starts_line(at)
+        if begins and self._parses(start, at):
+            remedy = "Write a semicolon before it."
+        else:
+            begins = False
+        self.found.append(defect("syntax-error", self.path, line, first, message, remedy, "42601"))
+        if begins:
+            self._piece(tokens[:cut], at)
+            self._piece(tokens[cut:], end)
+
+    def _parses(self, start: int, end: int) -> bool:
+        try:
+            postgast.parse(self.text.raw[start:end].decode())
+        except postgast.PgQueryError:
+            return False
+        return True

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 import psutil
 
 from runbook_lib.evidence.records import Metric, Status
-from runbook_lib.parser.statement import Target
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.postgres.queries import load
 from runbook_lib.release.model import Threshold
+from runbook_lib.release.plan import Target
 
 _PAUSE = 0.5  # seconds between samples
 _SOURCES = {

@@ -1,123 +1,31 @@
 """Read what a database is: its identity, its schema as a snapshot, its rows."""
 
-import hashlib
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from runbook_lib.errors import TargetError, ToolError
-from runbook_lib.evidence.records import Backup, Facts, IndexBuild, TableFacts
-from runbook_lib.parser.statement import Target
-from runbook_lib.policy import Environment
-from runbook_lib.postgres.connection import Connection, names, quote
+from runbook_lib.config import Environment
+from runbook_lib.errors import TargetError
+from runbook_lib.hazards.rules import Facts, TableFacts
+from runbook_lib.postgres.connection import Connection, names
 from runbook_lib.postgres.queries import load
+from runbook_lib.postgres.snapshot import count_tables
+from runbook_lib.release.plan import Target
 
-_PARTS = ("tables", "columns", "constraints", "indexes", "types", "routines", "others")
-LEDGER = "_prisma_migrations"
-SCHEMA_FILE = "schema.json"
 _SMALL = 8 * 1024 * 1024  # bytes; counting is quick
 
 
-class Setting(NamedTuple):
-    """Hold the statement that sets something as it is, and one that takes it away, if any does."""
-
-    back: str
-    away: str
-
-
 @dataclass(frozen=True)
-class Snapshot:
-    """Hold a schema: one definition per object, keyed by kind and qualified name.
+class IndexBuild:
+    """Hold one index: how long its build took (seconds), its table's rows, its size in bytes."""
 
-    ``addresses`` lead from catalog, oid and column (``pg_class/16384/0``), which stay when a name
-    changes, to keys; ``settings`` from an address and what is set to the statements. Two schemas
-    are equal without them.
-    """
-
-    objects: Mapping[str, str]
-    addresses: Mapping[str, str] = field(default_factory=dict, compare=False)
-    settings: Mapping[str, Setting] = field(default_factory=dict, compare=False)
-
-    @classmethod
-    def of(cls, saved: Mapping[str, Any]) -> "Snapshot":
-        """Return what was saved field by field."""
-        settings = {mark: Setting(*pair) for mark, pair in saved["settings"].items()}
-        return cls(saved["objects"], saved["addresses"], settings)
-
-    @property
-    def fingerprint(self) -> str:
-        """Return the SHA-256 of the schema: equal exactly where the schemas are."""
-        text = json.dumps(dict(sorted(self.objects.items())), ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()
-
-    def since(self, before: "Snapshot") -> frozenset[str]:
-        """Return the keys of what is here and was not there before."""
-        return frozenset(self.objects.keys() - before.objects.keys())
-
-    def restricted(self, wanted: Callable[[str], bool]) -> "Snapshot":
-        """Return the part whose keys are wanted."""
-        return Snapshot({key: text for key, text in self.objects.items() if wanted(key)})
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Hold one object that differs: ``expected`` or ``found`` is None where it is missing."""
-
-    key: str
-    expected: str | None
-    found: str | None
-
-    def __str__(self) -> str:
-        if self.found is None:
-            return f"{self.key} is missing"
-        if self.expected is None:
-            return f"{self.key} is there besides"
-        return f"{self.key} is '{self.found}' instead of '{self.expected}'"
-
-
-def take_snapshot(connection: Connection, *, settings: bool = False) -> Snapshot:
-    """Read the schema of every user object; the ledger and extensions' members are left out.
-
-    With ``settings`` what a way back needs is read, too.
-    """
-    with connection.transaction():
-        # One moment for all parts, and names qualified whatever the session's path is.
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        return snapshot_here(connection, settings=settings)
-
-
-def snapshot_here(connection: Connection, *, settings: bool = False) -> Snapshot:
-    """Read the schema inside the transaction that is open, as that transaction sees it."""
-    path = connection.value("SHOW search_path")
-    connection.execute("SET LOCAL search_path = pg_catalog")
-    objects, addresses = dict[str, str](), dict[str, str]()
-    for part in _PARTS:
-        for row in connection.rows(load(f"schema_{part}")):
-            objects[row["key"]] = row["definition"] or ""
-            addresses[row["address"]] = row["key"]
-    rows = connection.rows(load("settings")) if settings else ()
-    connection.rows("SELECT set_config('search_path', %(path)s, true)", {"path": path})
-    marks = {f"{row['address']} {row['what']}": Setting(row["back"], row["away"]) for row in rows}
-    return Snapshot(objects, addresses, marks)
-
-
-def read_snapshot(backup: Backup) -> Snapshot:
-    """Return the schema as a backup recorded it; raises ToolError where it cannot be read."""
-    path = backup.path / SCHEMA_FILE
-    try:
-        return Snapshot(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        message = "The schema that the backup recorded cannot be read."
-        remedy = "Restore the backup's directory from where it was moved."
-        raise ToolError(message, path=path, remedy=remedy) from error
-
-
-def difference(expected: Snapshot, found: Snapshot) -> tuple[Difference, ...]:
-    """Return what differs between two snapshots, by key."""
-    keys = sorted(expected.objects.keys() | found.objects.keys())
-    pairs = ((key, expected.objects.get(key), found.objects.get(key)) for key in keys)
-    return tuple(Difference(key, want, have) for key, want, have in pairs if want != have)
+    schema: str
+    name: str
+    table: str
+    method: str
+    seconds: float | None
+    rows: int
+    size: int
+    valid: bool
 
 
 def identify(connection: Connection, environment: Environment) -> Target:
@@ -155,99 +63,9 @@ def relations(connection: Connection) -> frozenset[str]:
     return names(connection.rows(load("relations")), "name")
 
 
-def with_rows(connection: Connection, tables: Iterable[tuple[str, str]]) -> frozenset[str]:
-    """Return those of the tables that hold any row, as ``schema.name``."""
-    kept = list(tables)
-    tests = [
-        f"(SELECT '{index}' WHERE EXISTS (SELECT FROM {quote(schema)}.{quote(name)}))"  # noqa: S608
-        for index, (schema, name) in enumerate(kept)
-    ]
-    if not tests:
-        return frozenset()
-    found = connection.value(f"SELECT ARRAY[{', '.join(tests)}]")
-    return frozenset(".".join(kept[int(index)]) for index in found if index is not None)
-
-
 def partitioned(connection: Connection) -> frozenset[str]:
     """Return the partitioned tables, as ``schema.name``."""
     return names(connection.rows(load("partitioned_tables")), "name")
-
-
-def count_rows(connection: Connection) -> dict[str, int]:
-    """Count the rows of every ordinary table exactly, the ledger's included."""
-    tables = connection.rows(load("tables"))
-    return _count(connection, [(row["schema"], row["name"]) for row in tables])
-
-
-@dataclass(frozen=True)
-class Contents:
-    """Hold how many rows a table has and a checksum that does not depend on their order."""
-
-    rows: int
-    checksum: str
-
-
-def rows_and_checksums(contents: Mapping[str, Contents]) -> tuple[dict[str, int], dict[str, str]]:
-    """Return both by table, as a backup keeps them."""
-    rows = {table: item.rows for table, item in contents.items()}
-    return rows, {table: item.checksum for table, item in contents.items()}
-
-
-def tables_by_size(connection: Connection) -> list[tuple[str, str]]:
-    """Return schema and name of every ordinary table, the largest first."""
-    rows = sorted(connection.rows(load("tables")), key=lambda row: -row["size"])
-    return [(row["schema"], row["name"]) for row in rows]
-
-
-def read_contents(connection: Connection, tables: Iterable[tuple[str, str]]) -> dict[str, Contents]:
-    """Count and checksum the rows of these tables, at one moment.
-
-    The checksum sums a 64-bit hash of each row, which is the same in every database. A row that the
-    role may not see (row level security) makes it fail rather than be left out.
-    """
-    with connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        return contents_here(connection, tables)
-
-
-def contents_here(connection: Connection, tables: Iterable[tuple[str, str]]) -> dict[str, Contents]:
-    """Count and checksum the rows inside the transaction that is open."""
-    columns = columns_by_table(connection)
-    connection.rows(load("content_settings"))
-    return {".".join(table): _contents(connection, table, columns.get(table)) for table in tables}
-
-
-def columns_by_table(connection: Connection) -> dict[tuple[str, str], str]:
-    """Return for each ordinary table its columns, as they go into the checksum of a row."""
-    found = connection.rows(load("content_columns"))
-    return {(row["schema"], row["table"]): row["columns"] for row in found}
-
-
-def checksum_by(connection: Connection, table: tuple[str, str], columns: str | None) -> str:
-    """Return the checksum of a table by columns that another database has, inside a transaction."""
-    connection.rows(load("content_settings"))
-    return _contents(connection, table, columns).checksum
-
-
-def _contents(connection: Connection, table: tuple[str, str], columns: str | None) -> Contents:
-    # A table without any column has rows, too.
-    hashed = f"sum(hash_record_extended(ROW({columns}), 0))" if columns else "0"
-    name = f"{quote(table[0])}.{quote(table[1])}"
-    (row,) = connection.rows(f"SELECT count(*) AS rows, {hashed} AS total FROM {name}")  # noqa: S608
-    return Contents(row["rows"], str(row["total"] or 0))
-
-
-def _count(connection: Connection, tables: Sequence[tuple[str, str]]) -> dict[str, int]:
-    """Count the rows of these tables in one statement, so at one moment."""
-    if not tables:
-        return {}
-    counts = ", ".join(
-        f"(SELECT count(*) FROM {quote(schema)}.{quote(name)})"  # noqa: S608
-        for schema, name in tables
-    )
-    numbers = connection.value(f"SELECT ARRAY[{counts}]")
-    names_of = (f"{schema}.{name}" for schema, name in tables)
-    return dict(zip(names_of, numbers, strict=True))
 
 
 def read_facts(connection: Connection, server_major: int) -> Facts:
@@ -258,7 +76,7 @@ def read_facts(connection: Connection, server_major: int) -> Facts:
     """
     found = connection.rows(load("facts_tables"))
     small = [row for row in found if row["rows"] < 0 or row["size"] < _SMALL]
-    counted = _count(connection, [(row["schema"], row["name"]) for row in small])
+    counted = count_tables(connection, [(row["schema"], row["name"]) for row in small])
     tables = {}
     for row in found:
         name = f"{row['schema']}.{row['name']}"
@@ -274,7 +92,7 @@ def read_indexes(
 ) -> tuple[IndexBuild, ...]:
     """Read the indexes ``schema.name`` back from the catalog, with their tables' rows."""
     found = connection.rows(load("indexes"), {"names": list(wanted)})
-    rows = _count(connection, sorted({(row["schema"], row["table"]) for row in found}))
+    rows = count_tables(connection, sorted({(row["schema"], row["table"]) for row in found}))
     return tuple(
         IndexBuild(
             schema=row["schema"],

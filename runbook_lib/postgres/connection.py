@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
 from runbook_lib.errors import ConfigError, StatementError, TargetError
+from runbook_lib.parser.identifiers import quote
 from runbook_lib.postgres.queries import load
 
 Row = dict[str, Any]
@@ -282,11 +283,6 @@ class SideSession:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-def quote(identifier: str) -> str:
-    """Quote an identifier (PostgreSQL manual, 4.1.1)."""
-    return '"' + identifier.replace('"', '""') + '"'
 
 
 def names(rows: Sequence[Row], column: str) -> frozenset[str]:

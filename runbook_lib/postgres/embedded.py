@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Self
 
 from runbook_lib.errors import ConfigError, RunbookError, ToolError
-from runbook_lib.postgres import accounts, file_lock, process, tools
+from runbook_lib.postgres import accounts, process, tools
 from runbook_lib.postgres.process import Account
 
 GRACE_VARIABLE = "RUNBOOK_SANDBOX_GRACE"
@@ -64,7 +64,7 @@ class Sandbox:
         try:
             self.base.mkdir(parents=True, exist_ok=True)
             if self._users is None:
-                self._users = file_lock.lock(self.base / "users.lock", fcntl.LOCK_SH, _PATIENCE)
+                self._users = lock(self.base / "users.lock", fcntl.LOCK_SH, _PATIENCE)
             if not self._answers():
                 with self._starting():
                     if not self._answers() and not self._settle():
@@ -136,14 +136,14 @@ class Sandbox:
         if socket_dir is None or not (socket_dir / _SOCKET).exists():
             return False
         program = self._installation().bindir / "pg_isready"
-        argv = process.ready_argv(program, socket_dir)
+        argv = tools.ready_argv(program, socket_dir)
         return process.run(argv, env=_clean(), check=False, timeout=30).returncode == 0
 
     def _alive(self) -> bool:
         path = self.base / "server.lock"
         if not path.exists():
             return False
-        if (probe := file_lock.try_lock(path, fcntl.LOCK_EX)) is None:
+        if (probe := try_lock(path, fcntl.LOCK_EX)) is None:
             return True
         os.close(probe)
         return False
@@ -175,7 +175,7 @@ class Sandbox:
 
     @contextlib.contextmanager
     def _starting(self) -> Iterator[None]:
-        held = file_lock.lock(self.base / "start.lock", fcntl.LOCK_EX, _PATIENCE)
+        held = lock(self.base / "start.lock", fcntl.LOCK_EX, _PATIENCE)
         try:
             yield
         finally:
@@ -200,10 +200,10 @@ class Sandbox:
         self.log.touch()
         os.chown(self.log, *owner, follow_symlinks=False)
         before = self.log.stat().st_size
-        held = file_lock.lock(self.base / "server.lock", fcntl.LOCK_EX, 0)
+        held = lock(self.base / "server.lock", fcntl.LOCK_EX, 0)
         try:
             done = process.run(
-                process.start_argv(bindir, self.data, self.log, socket_dir, SETTINGS),
+                tools.start_argv(bindir, self.data, self.log, socket_dir, SETTINGS),
                 env=_clean(),
                 check=False,
                 timeout=_PATIENCE,
@@ -226,7 +226,7 @@ class Sandbox:
             shutil.rmtree(leftover, ignore_errors=True)
         new = Path(tempfile.mkdtemp(prefix="data.new-", dir=self.base))
         os.chown(new, *accounts.owner(account))
-        argv = process.initdb_argv(bindir, new)
+        argv = tools.initdb_argv(bindir, new)
         process.run(argv, env=_clean(), timeout=_PATIENCE, as_account=account)
         try:
             new.rename(self.data)
@@ -246,7 +246,7 @@ class Sandbox:
             else accounts.account_of(info.st_uid, info.st_gid)
         )
         socket_dir = self._published()
-        argv = process.stop_argv(bindir, self.data, "fast")
+        argv = tools.stop_argv(bindir, self.data, "fast")
         process.run(argv, env=_clean(), timeout=_PATIENCE, as_account=account)
         deadline = time.monotonic() + _PATIENCE
         while self._alive() and time.monotonic() < deadline:  # the pid file goes a moment before
@@ -271,7 +271,7 @@ class Sandbox:
     # --- the watcher -------------------------------------------------------------------------
 
     def _ensure_watcher(self, grace: float) -> None:
-        held = file_lock.try_lock(self.base / "watcher.lock", fcntl.LOCK_EX)
+        held = try_lock(self.base / "watcher.lock", fcntl.LOCK_EX)
         if held is None:
             return
         # The watcher inherits the lock itself, so no moment exists in which two could start.
@@ -301,7 +301,7 @@ class Sandbox:
         while True:
             fcntl.flock(users, fcntl.LOCK_EX)
             fcntl.flock(users, fcntl.LOCK_UN)
-            if file_lock.stays_free(users, grace):
+            if stays_free(users, grace):
                 break
         if path.exists() and path.stat().st_ino == os.fstat(users).st_ino:
             self.stop()
@@ -354,3 +354,45 @@ def main() -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
+
+
+def stays_free(held: int, grace: float) -> bool:
+    """Hold a lock exclusively once it was free for `grace` seconds; False when it was not."""
+    deadline = time.monotonic() + grace
+    while True:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return True
+        fcntl.flock(held, fcntl.LOCK_UN)
+        time.sleep(min(0.2, left))
+
+
+def try_lock(path: Path, kind: int) -> int | None:
+    """Return a descriptor that holds the lock, or None where somebody else does."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BaseException as error:
+        os.close(descriptor)
+        if isinstance(error, BlockingIOError):
+            return None
+        raise
+    return descriptor
+
+
+def lock(path: Path, kind: int, patience: float) -> int:
+    """Return a descriptor that holds the lock; raises ToolError after `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while (held := try_lock(path, kind)) is None:
+        if time.monotonic() >= deadline:
+            raise ToolError(
+                f"The lock was held by another process for {patience:g} s.",
+                path=path,
+                remedy="Look for a start or stop that hangs.",
+            )
+        time.sleep(0.02)
+    return held

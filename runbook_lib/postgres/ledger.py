@@ -1,24 +1,45 @@
 """Keep the ledger of applied migrations: Prisma's ``_prisma_migrations``, as Prisma writes it."""
 
-import hashlib
 import time
 import uuid
-from codecs import BOM_UTF8
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass
 from datetime import datetime
 
 from runbook_lib.errors import GateError, RunbookError, StatementError
-from runbook_lib.evidence.records import CheckResult, LedgerRow, Status
-from runbook_lib.parser.parse import fingerprint
-from runbook_lib.parser.statement import Migration, Release
 from runbook_lib.postgres.connection import REPLACER, RUNNER_LOCK, Connection
 from runbook_lib.postgres.queries import load
+from runbook_lib.release.model import Migration
 
 _EXISTS = "SELECT to_regclass('public._prisma_migrations') IS NOT NULL"
 _REPLACES = """SELECT EXISTS (SELECT FROM pg_stat_activity
 WHERE datname = current_database() AND application_name = %(replacer)s)"""
 _TRY = f"SELECT pg_try_advisory_lock({RUNNER_LOCK})"
 _NOW = "SELECT clock_timestamp()"
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """Hold one row of Prisma's ``_prisma_migrations``."""
+
+    id: str
+    name: str
+    checksum: str
+    started_at: datetime
+    finished_at: datetime | None
+    rolled_back_at: datetime | None
+    logs: str
+    applied_steps: int
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether the migration counts as applied."""
+        return self.finished_at is not None and self.rolled_back_at is None
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether the row blocks: started, neither finished nor resolved."""
+        return self.finished_at is None and self.rolled_back_at is None
 
 
 def read(connection: Connection) -> tuple[LedgerRow, ...]:
@@ -140,50 +161,6 @@ def _insert(
     }
     connection.execute(load("ledger_insert"), parameters)
     return row_id
-
-
-def compare(release: Release, rows: Iterable[LedgerRow]) -> tuple[CheckResult, ...]:
-    """Show what is pending and what is applied; what does not agree is a finding of the review."""
-    done = {row.name for row in rows if row.finished}
-    listed = [item.name for item in release.migrations]
-    pending = [name for name in listed if name not in done]
-    there = [name for name in listed if name in done]
-    of = len(listed)
-    return (
-        CheckResult(
-            "pending migrations",
-            Status.PASS,
-            ", ".join(pending) or "none",
-            f"{len(pending)} of {of}",
-        ),
-        CheckResult(
-            "applied migrations", Status.PASS, ", ".join(there) or "none", f"{len(there)} of {of}"
-        ),
-    )
-
-
-_ENDINGS = "only its line endings, final newline or byte order mark are others"
-_COMMENTS = "only its comments and white space are others"
-HARMLESS = {_ENDINGS, _COMMENTS}
-
-
-def how_it_differs(migration: Migration, checksum: str, fingerprints: Mapping[str, str]) -> str:
-    """Say how a file differs from the one whose checksum the ledger has.
-
-    The ledger keeps a digest of the bytes alone: the file is digested with the other line ends, and
-    its parse fingerprint is compared with the one recorded when it was applied, where it was.
-    """
-    data = migration.path.read_bytes().removeprefix(BOM_UTF8).replace(b"\r\n", b"\n")
-    for text in (data, data.rstrip(b"\n"), data.rstrip(b"\n") + b"\n"):
-        for ended in (text, text.replace(b"\n", b"\r\n")):
-            for begun in (ended, BOM_UTF8 + ended):
-                if hashlib.sha256(begun).hexdigest() == checksum:
-                    return _ENDINGS
-    if checksum not in fingerprints:
-        return "the bytes are others, and no evidence of the run that applied it is here"
-    if fingerprints[checksum] == fingerprint(data.decode(errors="replace")):
-        return _COMMENTS
-    return "its statements are others"
 
 
 def take_runner_lock(connection: Connection, wait: float) -> None:

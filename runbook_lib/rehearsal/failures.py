@@ -5,9 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from runbook_lib.evidence.records import StatementRun
-from runbook_lib.findings import Finding, Severity
+from runbook_lib.findings import Finding, Severity, remedy
 from runbook_lib.parser.statement import Statement
-from runbook_lib.remedies import remedy
 
 # Something is not there / something is there already (PostgreSQL manual, appendix A).
 _MISSING = {"42P01", "42703", "42704", "42883", "3F000", "42830", "42P10"}

@@ -9,15 +9,15 @@ from typing import Any
 
 from runbook_lib.backup.archive import restore, swap
 from runbook_lib.errors import GateError, ReleaseError, RunbookError, StatementError
+from runbook_lib.evidence.journal import Watcher
 from runbook_lib.evidence.records import Backup, Outcome, StatementRun
-from runbook_lib.evidence.sender import Watcher
-from runbook_lib.findings import Finding, Severity
+from runbook_lib.findings import Finding, Severity, remedy
+from runbook_lib.parser.identifiers import quote
 from runbook_lib.parser.statement import Statement
-from runbook_lib.postgres import catalog, ledger
-from runbook_lib.postgres.connection import Connection, Database, names, quote
+from runbook_lib.postgres import ledger, snapshot
+from runbook_lib.postgres.connection import Connection, Database, names
 from runbook_lib.postgres.process import Runner
 from runbook_lib.rehearsal.failures import Failure, Unreadable, follow
-from runbook_lib.remedies import remedy
 
 FULL = "full"
 _READERS = 2
@@ -124,7 +124,7 @@ class Rehearser:
         watcher: Watcher,
         carry_out: CarryOut,
         check: Callable[[Connection], Iterable[Finding]],
-        revert: Callable[[Database, catalog.Snapshot], str],
+        revert: Callable[[Database, snapshot.Snapshot], str],
     ) -> Rehearsal:
         """Restore, compare, carry the steps out there, and put a restored database in its place.
 
@@ -174,7 +174,7 @@ class Rehearser:
             rollback_seconds = time.perf_counter() - begin
         same_rows = same_contents = None
         if contents is not None:
-            rows, checksums = catalog.rows_and_checksums(contents)
+            rows, checksums = snapshot.rows_and_checksums(contents)
             same_rows, same_contents = rows == self.backup.rows, checksums == self.backup.checksums
         runs = tuple(recording.runs.values())
         failures = _failures(runs, files)
@@ -196,19 +196,19 @@ class Rehearser:
         )
 
 
-def _snapshot(database: Database, *, settings: bool = False) -> catalog.Snapshot:
+def _snapshot(database: Database, *, settings: bool = False) -> snapshot.Snapshot:
     with database.connect() as connection:
-        return catalog.take_snapshot(connection, settings=settings)
+        return snapshot.take_snapshot(connection, settings=settings)
 
 
-def _contents(restored: Database, helpers: ThreadPoolExecutor) -> dict[str, catalog.Contents]:
+def _contents(restored: Database, helpers: ThreadPoolExecutor) -> dict[str, snapshot.Contents]:
     """Read every row; the tables are dealt out to as many sessions, the largest first."""
     with restored.connect() as connection:
-        tables = catalog.tables_by_size(connection)
+        tables = snapshot.tables_by_size(connection)
 
-    def read(mine: Sequence[tuple[str, str]]) -> dict[str, catalog.Contents]:
+    def read(mine: Sequence[tuple[str, str]]) -> dict[str, snapshot.Contents]:
         with restored.connect() as connection:
-            return catalog.read_contents(connection, mine)
+            return snapshot.read_contents(connection, mine)
 
     shares = [tables[place::_READERS] for place in range(_READERS)]
     return {name: found for part in helpers.map(read, shares) for name, found in part.items()}

@@ -1,7 +1,11 @@
-"""The words of a release's manifest, ``release.toml``, as frozen values."""
+"""The words of a release and its manifest, as frozen values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from runbook_lib.findings import Finding, Severity
+from runbook_lib.parser.statement import DbObject, Statement
 
 
 @dataclass(frozen=True)
@@ -75,3 +79,62 @@ class Acceptance:
     migration: str
     reason: str
     line: int
+
+
+@dataclass(frozen=True)
+class Migration:
+    """Hold one migration file: its bytes' digest and its statements.
+
+    ``down`` are the statements of the ``down.sql`` beside it, which take it back.
+    """
+
+    name: str
+    path: Path
+    checksum: str
+    statements: tuple[Statement, ...]
+    declared: Declaration = field(default_factory=Declaration)
+    down: tuple[Statement, ...] = ()
+
+    @property
+    def creates(self) -> tuple[DbObject, ...]:
+        """Return every object the file creates, in order."""
+        return tuple(item for statement in self.statements for item in statement.creates)
+
+
+@dataclass(frozen=True)
+class Check:
+    """Hold one verification query read from a file."""
+
+    name: str
+    why: str
+    severity: Severity
+    expect: str
+    remedy: str
+    sql: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Release:
+    """Hold an ordered set of migrations and what its manifest says."""
+
+    name: str
+    title: str
+    root: Path
+    migrations: tuple[Migration, ...]
+    digest: str
+    checks: tuple[Check, ...] = ()
+    demo_before: str = ""
+    demo_files: tuple[Path, ...] = ()
+    production_today: tuple[str, ...] = ()
+    index_estimates: tuple[IndexEstimate, ...] = ()
+    variables: tuple[Variable, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
+    criteria: tuple[Criterion, ...] = ()
+    roles: tuple[Role, ...] = ()
+    accepts: tuple[Acceptance, ...] = ()
+    defects: tuple[Finding, ...] = ()
+
+    def migration(self, name: str) -> Migration:
+        """Return the migration of that name; raises ``KeyError``."""
+        return {item.name: item for item in self.migrations}[name]

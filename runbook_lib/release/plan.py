@@ -1,32 +1,105 @@
-"""Order a release by what its files need, and plan what is to be done to one target."""
+"""Plan a release for a target: the order it applies in, its steps, and their digest."""
 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
 from types import MappingProxyType
 
 from runbook_lib.findings import Finding, Severity
-from runbook_lib.parser.statement import (
-    DbObject,
-    Migration,
-    Moved,
-    Order,
-    Plan,
-    Reference,
-    Release,
-    Split,
-    Statement,
-    Step,
-    StepKind,
-    Target,
-)
+from runbook_lib.parser.statement import DbObject, Reference, Split, Statement
+from runbook_lib.release.model import Migration, Release
 
 _RELATIONS = {"table", "view", "sequence", "relation"}
 _TYPES = {"enum", "type"}
 _SYSTEM_SCHEMAS = {"pg_catalog", "information_schema", "pg_temp", "pg_toast"}
 
 Key = tuple[str, str, str]
+
+
+class StepKind(StrEnum):
+    """Name what one step of a plan does to the target."""
+
+    BASELINE = "baseline"
+    APPLY = "apply"
+    DEMO_ROWS = "demo rows"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Identify the database that answered, as it described itself."""
+
+    environment: str
+    host: str
+    port: int
+    dbname: str
+    user: str
+    server_version: int
+    system_identifier: str
+    in_recovery: bool
+    embedded: bool
+
+    @property
+    def version(self) -> str:
+        """Return the server version as people write it, for example ``17.10``."""
+        return f"{self.server_version // 10000}.{self.server_version % 10000}"
+
+    @property
+    def major(self) -> int:
+        """Return the major version, for example ``17``."""
+        return self.server_version // 10000
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Say why a migration is not at the place where the release lists it."""
+
+    migration: str
+    behind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Order:
+    """Hold the migrations' names in the order they apply, and what was moved."""
+
+    names: tuple[str, ...]
+    moved: tuple[Moved, ...]
+    requires: Mapping[str, tuple[str, ...]]
+    defects: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """Hold one step of a plan: a migration to apply or to baseline, or rows to add."""
+
+    name: str
+    kind: StepKind
+    checksum: str
+    why: str
+    split: Split = field(default_factory=Split)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Hold what is going to be done to one target, and the digest that binds it."""
+
+    release: str
+    release_digest: str
+    target: Target
+    order: tuple[str, ...]
+    moved: tuple[Moved, ...]
+    applied: tuple[str, ...]
+    steps: tuple[Step, ...]
+    schema_fingerprint: str
+    defects: tuple[Finding, ...] = ()
+    digest: str = ""
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """Return what is taken out of each file's transaction, by step."""
+        return {step.name: step.split for step in self.steps if step.split}
 
 
 def _keys(item: DbObject) -> list[Key]:

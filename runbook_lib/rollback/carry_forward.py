@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 from runbook_lib.errors import StatementError
 from runbook_lib.evidence.records import Backup
-from runbook_lib.postgres import catalog
-from runbook_lib.postgres.connection import Connection, Database, Row, quote
+from runbook_lib.parser.identifiers import quote
+from runbook_lib.postgres import snapshot
+from runbook_lib.postgres.connection import Connection, Database, Row
 from runbook_lib.postgres.queries import load
 
 _SEQUENCES = "SELECT schemaname, sequencename, last_value FROM pg_sequences"
@@ -92,7 +93,7 @@ def _changed(
 ) -> Iterator[tuple[Carried, str]]:
     """Yield the tables that changed, each with the statement that inserts what is missing."""
     theirs = {row["name"]: row for row in kept.rows(load("carry_tables"))}
-    columns = catalog.columns_by_table(restored)
+    columns = snapshot.columns_by_table(restored)
     for number, row in enumerate(restored.rows(load("carry_tables"))):
         found = Carried(f"{row['schema']}.{row['table']}")
         if row["name"] not in theirs:
@@ -117,7 +118,7 @@ def _unchanged(
     if not set(ours["columns"]) <= set(theirs["columns"]):
         return False
     table = ours["schema"], ours["table"]
-    found = catalog.checksum_by(kept, table, columns.get(table))
+    found = snapshot.checksum_by(kept, table, columns.get(table))
     return found == checksums.get(".".join(table))
 
 

@@ -1,9 +1,35 @@
-"""Write what takes created objects back: one drop for each, dependents first, never CASCADE."""
+"""Write what takes created objects back and sets changed ones back."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from runbook_lib.parser.identifiers import NOUNS, ORDER, WHOLE, last, owner, parts, split
+from runbook_lib.parser.identifiers import (
+    NOUNS,
+    ORDER,
+    RELATIONS,
+    TABLES,
+    WHOLE,
+    last,
+    owner,
+    parts,
+    signature,
+    split,
+)
+from runbook_lib.postgres.snapshot import Setting, Snapshot
+
+OWNER, DEFINITION, LABELS = "owner", "definition", "labels"
+Name = tuple[str, str]  # what is set, and the key of what it is set on
+# What is set otherwise, on which key, and how it is set before and now.
+Differing = tuple[str, str, Setting | None, Setting | None]
+_VIEWS = ("view", "materialized view")
+# Names are given back from the outside to the inside: what is inside is named by it.
+_ROUNDS: tuple[Sequence[str], ...] = (
+    ("schema",),
+    RELATIONS,
+    ("sequence", "function", "domain", "enum", "range", "type", "statistics"),
+    ("column", "constraint"),
+    ("index", "trigger", "policy", "rule"),
+)
 
 _OF_A_RELATION = ("trigger", "policy", "rule", "constraint", "index", "column")
 
@@ -81,3 +107,217 @@ def columns(made: Set[str], objects: Mapping[str, str]) -> tuple[tuple[str, str]
         for kind, name in [split(key)]
         if kind == "column" and owner(name) not in whole
     )
+
+
+def moves(before: Snapshot, now: Snapshot, marks: Set[str]) -> tuple[Undo, ...]:
+    """Return what gives moved and renamed objects their names back: the outermost of them.
+
+    What is inside is seen under its new place once those are back, and so comes with a next call.
+    """
+    pairs = [
+        (now.addresses[address], key)
+        for address, key in before.addresses.items()
+        if address in marks and now.addresses.get(address, key) != key
+    ]
+    for kinds in _ROUNDS:
+        found = [pair for pair in pairs if split(pair[1])[0] in kinds]
+        if found:
+            return tuple(Undo(key, _move(have, key, now.objects)) for have, key in sorted(found))
+    return ()
+
+
+def _move(have: str, want: str, objects: Mapping[str, str]) -> str:
+    kind, name = split(have)
+    wanted = split(want)[1]
+    if kind == "schema":
+        return f"ALTER SCHEMA {name} RENAME TO {wanted}"
+    if kind in {"column", "constraint"}:
+        of = part_of(name, objects)
+        part = "ATTRIBUTE" if of == "type" else kind.upper()
+        return f"ALTER {of.upper()} {owner(name)} RENAME {part} {last(name)} TO {last(wanted)}"
+    if kind == "index":
+        return f"ALTER INDEX {parts(name)[0]}.{last(name)} RENAME TO {last(wanted)}"
+    if kind in {"trigger", "policy", "rule"}:
+        return f"ALTER {kind.upper()} {last(name)} ON {owner(name)} RENAME TO {last(wanted)}"
+    schema, own, arguments = signature(name)
+    other_schema, other, _ = signature(wanted)
+    noun = NOUNS[kind]
+    statements = []
+    if own != other:
+        statements.append(f"ALTER {noun} {schema}.{own}{arguments} RENAME TO {other}")
+    if schema != other_schema:
+        statements.append(f"ALTER {noun} {schema}.{other}{arguments} SET SCHEMA {other_schema}")
+    return "; ".join(statements)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Hold what differs, by key, where every object has the name that it had before.
+
+    ``made`` is new; ``gone`` was there; ``remade`` can only be dropped and created again;
+    ``settings`` are what is set otherwise on older objects.
+    """
+
+    before: Snapshot
+    now: Snapshot
+    marks: Set[str]
+    made: frozenset[str]
+    gone: frozenset[str]
+    remade: frozenset[str]
+    settings: tuple[Differing, ...]
+
+    @property
+    def dropped(self) -> frozenset[str]:
+        """Return the keys of all that is dropped."""
+        return self.made | self.remade
+
+    @property
+    def enums(self) -> tuple[str, ...]:
+        """Return the enums whose labels are others now."""
+        return tuple(
+            key
+            for what, key, was, is_now in self.settings
+            if what == LABELS and was and is_now and key not in self.dropped
+        )
+
+    def ways_back(self) -> tuple[Undo, ...]:
+        """Return what sets back, what drops, and what creates again, in this order."""
+        return (*self._set_back(), *drops(self.dropped, self.now.objects), *self._created_again())
+
+    def stuck(self, done: Iterable[Undo]) -> tuple[str, ...]:
+        """Return the keys of what is another now and has no way back among these."""
+        ways = {item.key for item in done} | set(self.enums)
+        left = {x for x in self.changed() if x not in ways and not _view_of(x) & ways}
+        return tuple(sorted(left | self._emptied()))
+
+    def _emptied(self) -> set[str]:
+        """Return what held data and is gone, though something of its name may be there again."""
+        gone = {
+            key
+            for address, key in self.before.addresses.items()
+            if address in self.marks and address not in self.now.addresses
+        }
+        views = {name for x in self.before.objects for kind, name in [split(x)] if kind in _VIEWS}
+        return {
+            key
+            for key in gone
+            for kind, name in [split(key)]
+            if kind in {*TABLES, "sequence"} or (kind == "column" and owner(name) not in views)
+        }
+
+    def changed(self) -> tuple[str, ...]:
+        """Return the keys of what was there before and is another now, or gone."""
+        own = _marked(self.before, self.now, self.marks)
+        objects, now = self.before.objects, self.now.objects
+        return tuple(sorted(key for key in own & objects.keys() if objects[key] != now.get(key)))
+
+    def again(self, key: str) -> Iterator[Undo]:
+        """Yield what gives an object that was created again all that was set on it."""
+        for (what, of), setting in by_name(self.before).items():
+            if (of == key or key in _view_of(of)) and what not in {DEFINITION, LABELS}:
+                yield Undo(key, setting.back)
+
+    def _created_again(self) -> Iterator[Undo]:
+        lost = self.gone | self.remade
+        found = by_name(self.before).items()
+        again = {
+            key: setting.back
+            for (what, key), setting in found
+            if what == DEFINITION and key in lost
+        }
+        yield from (Undo(key, back) for key, back in again.items())
+        for key in again:
+            yield from self.again(key)
+
+    def _set_back(self) -> Iterator[Undo]:
+        """Yield owners first: who owns something holds all rights on it; then what is to go."""
+        rebuilt = {*self.gone, *self.dropped, *self.enums}
+        found = [
+            (key, what == OWNER, was.back if was else "", is_now.away if is_now else "")
+            for what, key, was, is_now in self.settings
+            if key not in rebuilt and not _view_of(key) & rebuilt and what != LABELS
+        ]
+        yield from (Undo(key, back) for key, owns, back, _ in found if owns)
+        yield from (Undo(key, away) for key, _, _, away in found if away)
+        yield from (Undo(key, back) for key, owns, back, _ in found if back and not owns)
+
+
+def compare(before: Snapshot, now: Snapshot, marks: Set[str]) -> Changes:
+    """Tell new, gone and changed objects apart; ``marks`` are those that a run touched."""
+    made = created(before, now, marks)
+    gone = (_marked(before, now, marks) & before.objects.keys()) - now.objects.keys()
+    made_columns = {owner(split(key)[1]) for key in made if key.startswith("column ")}
+    remade = set()
+    settings = tuple(_differing(before, now, marks))
+    for what, key, old, new in settings:
+        kind, name = split(key) if key in before.objects else ("", "")
+        if what != DEFINITION or old is None or new is None:
+            continue
+        if kind != "function" and (kind != "view" or name in made_columns):
+            remade.add(key)
+    inside = {key for key in made | gone if _view_of(key) & (remade | gone)}
+    left = made - inside, frozenset(gone - inside), frozenset(remade)
+    return Changes(before, now, marks, *left, settings)
+
+
+def _view_of(key: str) -> set[str]:
+    """Return the keys that the view of a column would have; none for anything else."""
+    if not key.startswith("column "):
+        return set()
+    return {f"{kind} {owner(split(key)[1])}" for kind in _VIEWS}
+
+
+def created(before: Snapshot, now: Snapshot, marks: Set[str]) -> frozenset[str]:
+    """Return the keys of what is new and was touched."""
+    new = {
+        key
+        for address, key in now.addresses.items()
+        if address in marks and address not in before.addresses
+    }
+    return frozenset(new - before.objects.keys())
+
+
+def _differing(before: Snapshot, now: Snapshot, marks: Set[str]) -> Iterator[Differing]:
+    old, new = by_name(before), by_name(now)
+    own = _settings_marked(before, now, marks)
+    for name in [*old, *(item for item in new if item not in old)]:
+        what, key = name
+        known = key in before.objects or " " not in key  # a snapshot leaves some objects out
+        if old.get(name) != new.get(name) and name in own and known:
+            yield what, key, old.get(name), new.get(name)
+
+
+def expected(before: Snapshot, now: Snapshot, marks: Set[str]) -> Snapshot:
+    """Return the schema as it has to be after the way back: what others changed stays so."""
+    own = _marked(before, now, marks)
+    keys = before.objects.keys() | now.objects.keys()
+    sources = ((key, before if key in own else now) for key in keys)
+    return Snapshot({key: item.objects[key] for key, item in sources if key in item.objects})
+
+
+def expected_settings(before: Snapshot, now: Snapshot, marks: Set[str]) -> Mapping[Name, Setting]:
+    """Return how all has to be set after the way back, as expected does."""
+    own = _settings_marked(before, now, marks)
+    there = {name: setting for name, setting in by_name(now).items() if name not in own}
+    return there | {name: setting for name, setting in by_name(before).items() if name in own}
+
+
+def by_name(snapshot: Snapshot) -> Mapping[Name, Setting]:
+    """Return what is set by what it is and the key of what it is set on."""
+    return {_name(snapshot, mark): setting for mark, setting in snapshot.settings.items()}
+
+
+def _name(snapshot: Snapshot, mark: str) -> Name:
+    address, _, what = mark.partition(" ")
+    return what, snapshot.addresses.get(address, address)
+
+
+def _marked(before: Snapshot, now: Snapshot, marks: Set[str]) -> frozenset[str]:
+    """Return the keys that either has of what was touched."""
+    pairs = (*before.addresses.items(), *now.addresses.items())
+    return frozenset(key for address, key in pairs if address in marks)
+
+
+def _settings_marked(before: Snapshot, now: Snapshot, marks: Set[str]) -> set[Name]:
+    both = before, now
+    return {_name(item, mark) for item in both for mark in item.settings.keys() & marks}

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from runbook_lib.backup.archive import replace, restore, swap
+from runbook_lib.config import Policy
 from runbook_lib.errors import GateError
 from runbook_lib.evidence.records import Backup
-from runbook_lib.policy import Policy
-from runbook_lib.postgres import catalog, ledger
-from runbook_lib.postgres.catalog import Snapshot
+from runbook_lib.postgres import ledger, snapshot
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.process import Runner
 from runbook_lib.postgres.queries import load
+from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.rollback import inverse
-from runbook_lib.rollback.dropping import refuse_losses, undo_all
+from runbook_lib.rollback.revert import refuse_losses, undo_all
 
 _NAME_BYTES = 63
 _MAY_CREATE = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
@@ -44,11 +44,11 @@ class Rollback:
 
 def losses(connection: Connection, backup: Backup) -> tuple[Loss, ...]:
     """Return the tables whose row count differs from the backup's: what a restore changes."""
-    now = catalog.count_rows(connection)
+    now = snapshot.count_rows(connection)
     return tuple(
         Loss(table, backup.rows.get(table), count)
         for table, count in now.items()
-        if count != backup.rows.get(table) and not table.endswith(f".{catalog.LEDGER}")
+        if count != backup.rows.get(table) and not table.endswith(f".{snapshot.LEDGER}")
     )
 
 
@@ -89,10 +89,10 @@ def restore_beside(
 
 def _as_recorded(connection: Connection, backup: Backup) -> bool:
     """Tell whether schema, row counts and checksums are those of the backup's moment."""
-    if catalog.take_snapshot(connection).fingerprint != backup.schema_fingerprint:
+    if snapshot.take_snapshot(connection).fingerprint != backup.schema_fingerprint:
         return False
-    found = catalog.read_contents(connection, catalog.tables_by_size(connection))
-    return catalog.rows_and_checksums(found) == (backup.rows, backup.checksums)
+    found = snapshot.read_contents(connection, snapshot.tables_by_size(connection))
+    return snapshot.rows_and_checksums(found) == (backup.rows, backup.checksums)
 
 
 def restore_in_place(
@@ -113,7 +113,7 @@ def restore_in_place(
     """
     with database.connect() as connection:
         ledger.take_runner_lock(connection, policy.runner_lock_wait)
-        now = catalog.take_snapshot(connection)
+        now = snapshot.take_snapshot(connection)
         lost = {item.table: item.now for item in losses(connection, backup)}
         refuse_losses(lost, accepted)
         added = now.since(before)
@@ -122,8 +122,8 @@ def restore_in_place(
             # What is made anew would get them; the archive sets its own after all else.
             for row in connection.rows(load("default_privileges")):
                 connection.execute(row["statement"])
-            if f"public.{catalog.LEDGER}" not in backup.rows:
-                connection.execute(f"DROP TABLE IF EXISTS public.{catalog.LEDGER}")
+            if f"public.{snapshot.LEDGER}" not in backup.rows:
+                connection.execute(f"DROP TABLE IF EXISTS public.{snapshot.LEDGER}")
         tell("replaces what the archive holds")
         # The runner's lock ends with this session, and nothing is replaced without it.
         replace(database, server_major, backup.archive, run, lambda: connection.value("SELECT 1"))

@@ -2,120 +2,30 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
 
+from runbook_lib.config import Policy
 from runbook_lib.errors import GateError, StatementError
 from runbook_lib.parser.identifiers import parts, split
-from runbook_lib.parser.statement import Migration, Statement
-from runbook_lib.policy import Policy
-from runbook_lib.postgres import catalog, ledger
-from runbook_lib.postgres.catalog import Snapshot
+from runbook_lib.parser.statement import Statement
+from runbook_lib.postgres import ledger, snapshot
 from runbook_lib.postgres.connection import Connection, Database
-from runbook_lib.postgres.locks import bound_waits
+from runbook_lib.postgres.locks import bound_waits, retrying
 from runbook_lib.postgres.queries import load
-from runbook_lib.postgres.retries import retrying
-from runbook_lib.rollback import changes, inverse
-from runbook_lib.rollback.dropping import DEPENDED_ON, refuse_losses, undo_all
+from runbook_lib.postgres.snapshot import Snapshot
+from runbook_lib.rollback import inverse
+from runbook_lib.rollback.diagnosis import Diagnosis, count_data
 from runbook_lib.rollback.inverse import Undo
+
+# dependent_objects_still_exist, and what a partition has from its parent: tried after the others.
+DEPENDED_ON = {"2BP01", "42P16"}
+# What a later statement may mend: a name that is still taken, or is not back yet.
+_NOT_YET = {*DEPENDED_ON, "42P07", "42710", "42723", "42P01", "42883", "42704", "42703", "42P17"}
+_LOCKED = {"55P03", "40P01", "53200"}  # once more would not help
+_SAVEPOINT = "runbook_drop"
 
 _TOO_MANY_LOCKS = "53200"  # out_of_memory: each dropped table holds a lock until the COMMIT
 _OLD_ENUM = "runbook_old_enum"
 _LABEL = re.compile(r"E?'(?:[^']|'')*'")
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """Hold what a run left on the target, as keys of schema snapshots.
-
-    ``marks`` are the addresses and settings that its steps touched. ``made`` was created by them
-    and is there; ``changed`` was there before and is another now, or gone; ``stuck`` is the part of
-    it that only a restore takes back; ``strangers`` came from somebody else. ``migrations`` are
-    those the ledger calls applied; ``down`` are the release's own statements that take them back,
-    which are sent first. ``undone`` is what a revert would send where there are none. ``data``
-    counts, by name, the rows of created tables and the values of created columns.
-    """
-
-    before: Snapshot
-    now: Snapshot
-    marks: Set[str]
-    made: frozenset[str]
-    changed: tuple[str, ...]
-    stuck: tuple[str, ...]
-    strangers: tuple[str, ...]
-    migrations: tuple[str, ...]
-    down: tuple[Statement, ...]
-    undone: tuple[Undo, ...]
-    data: Mapping[str, int]
-
-    @property
-    def nothing(self) -> bool:
-        """Tell whether the run left nothing behind."""
-        return not (self.made or self.migrations or self.changed or self.undone)
-
-    @property
-    def revertible(self) -> bool:
-        """Tell whether all that was changed can be set back: else it needs a restore.
-
-        What the release's own statements do shows when they are tried.
-        """
-        return not self.stuck or bool(self.down)
-
-
-def diagnose(
-    connection: Connection, before: Snapshot, marks: Set[str] | None, applied: Sequence[Migration]
-) -> Diagnosis:
-    """Compare the target with what it was; ``marks`` are what the run's steps touched.
-
-    None stands for all that differs, where nobody else was there. ``applied`` are the run's
-    migrations that the ledger calls applied, in order.
-    """
-    now = catalog.take_snapshot(connection, settings=True)
-    marks = changes.touched(before, now) if marks is None else marks
-    seen = changes.compare(before, now, marks)
-    moved = changes.moves(before, now, marks)
-    # Under moved names nothing is as it was: what can be set back shows once they are back.
-    undone = seen.ways_back()
-    stuck = seen.stuck(undone)
-    if moved:
-        undone = (*moved, *inverse.drops(seen.made, now.objects))
-        there = {key for address, key in before.addresses.items() if address in now.addresses}
-        stuck = tuple(key for key in stuck if key not in there)
-    strangers = {item.key for item in catalog.difference(before, now)}
-    strangers -= {*seen.made, *seen.changed()}
-    moved_here = {now.addresses.get(a) for a in before.addresses if a in marks}
-    return Diagnosis(
-        before=before,
-        now=now,
-        marks=marks,
-        made=seen.made,
-        changed=seen.changed(),
-        stuck=stuck,
-        strangers=tuple(sorted(key for key in strangers if key not in moved_here)),
-        migrations=tuple(item.name for item in applied),
-        down=tuple(statement for item in reversed(applied) for statement in item.down),
-        undone=undone,
-        data=count_data(connection, seen.made, now),
-    )
-
-
-def count_data(connection: Connection, made: Set[str], now: Snapshot) -> dict[str, int]:
-    """Count the rows of created tables, and the values of created columns that somebody wrote.
-
-    Those that a volatile default wrote, such as an identity, cannot be told apart and count, too.
-    """
-    found, tables = dict[str, int](), inverse.tables(made)
-    if tables:
-        counts = ", ".join(f"(SELECT count(*) FROM {table})" for table in tables)  # noqa: S608
-        found |= zip(tables, connection.value(f"SELECT ARRAY[{counts}]"), strict=True)
-    for table, column in inverse.columns(made, now.objects):
-        wanted = {"table": table, "column": column}
-        (known,) = connection.rows(load("column_default"), wanted)
-        if not known["generated"]:
-            sql = f"SELECT count(*) FROM {table} WHERE {column}::text IS DISTINCT FROM "  # noqa: S608
-            # A name may hold a per cent sign, which is doubled beside a parameter.
-            sql = f"{sql.replace('%', '%%')}%(missing)s"
-            found[f"{table}.{column}"] = connection.value(sql, {"missing": known["missing"]})
-    return {name: count for name, count in found.items() if count}
 
 
 def revert(
@@ -175,31 +85,31 @@ def _undo_here(
     before, marks = seen.before, frozenset(seen.marks)
     sent: list[Undo] = []
     if seen.down:
-        begin = catalog.snapshot_here(connection, settings=True)
+        begin = snapshot.snapshot_here(connection, settings=True)
         sent += _send_down(connection, seen.down, tell)
         # What they take away of anybody's must not be taken for somebody else's doing.
-        marks |= changes.touched(begin, catalog.snapshot_here(connection, settings=True))
+        marks |= snapshot.touched(begin, snapshot.snapshot_here(connection, settings=True))
     # All names are written out, also in what the server says; a body may have shorter ones.
     connection.execute("SET LOCAL search_path = pg_catalog; SET LOCAL check_function_bodies = off")
-    now = catalog.snapshot_here(connection, settings=True)
-    while moved := changes.moves(before, now, marks):
+    now = snapshot.snapshot_here(connection, settings=True)
+    while moved := inverse.moves(before, now, marks):
         if set(moved) <= set(sent):
             break  # it did not help: the comparison below says what differs
         undo_all(connection, moved, tell)
         sent += moved
-        now = catalog.snapshot_here(connection, settings=True)
-    found = changes.compare(before, now, marks)
+        now = snapshot.snapshot_here(connection, settings=True)
+    found = inverse.compare(before, now, marks)
     ways = found.ways_back()
     undo_all(connection, ways, tell)
     rebuilt = [item for key in found.enums for item in _rebuild(connection, found, key)]
     undo_all(connection, rebuilt, tell)
-    after = catalog.snapshot_here(connection, settings=True)
+    after = snapshot.snapshot_here(connection, settings=True)
     again: tuple[Undo, ...] = ()
     if found.gone or found.remade or found.enums:
         # What was created again came with the rights that new objects get.
-        again = changes.compare(before, after, marks | changes.touched(now, after)).ways_back()
+        again = inverse.compare(before, after, marks | snapshot.touched(now, after)).ways_back()
         undo_all(connection, again, tell)
-        after = catalog.snapshot_here(connection, settings=True)
+        after = snapshot.snapshot_here(connection, settings=True)
     _refuse_differences(before, now, after, marks)
     return (*sent, *ways, *rebuilt, *again)
 
@@ -216,13 +126,13 @@ def _send_down(
         yield Undo(statement.place, statement.sql)
 
 
-def _rebuild(connection: Connection, found: changes.Changes, key: str) -> Sequence[Undo]:
+def _rebuild(connection: Connection, found: inverse.Changes, key: str) -> Sequence[Undo]:
     """Return what gives an enum its labels back: no statement removes one from it.
 
     A row that has a label that goes makes it fail (SQLSTATE 22P02), and so nothing is changed.
     """
     name = split(key)[1]
-    sets = next(both for what, of, *both in found.settings if (what, of) == (changes.LABELS, key))
+    sets = next(both for what, of, *both in found.settings if (what, of) == (inverse.LABELS, key))
     created, now = (item.back if item else "" for item in sets)
     labels = [_LABEL.findall(text.partition(" AS ENUM ")[2]) for text in (created, now)]
     if len(labels[0]) == len(labels[1]):
@@ -269,10 +179,10 @@ def _drop_apart(
 
 
 def _refuse_differences(before: Snapshot, now: Snapshot, after: Snapshot, marks: Set[str]) -> None:
-    wanted = changes.expected(before, now, marks)
-    words = [str(item) for item in catalog.difference(wanted, after)]
+    wanted = inverse.expected(before, now, marks)
+    words = [str(item) for item in snapshot.difference(wanted, after)]
     if not words:
-        settings, found = changes.expected_settings(before, now, marks), changes.by_name(after)
+        settings, found = inverse.expected_settings(before, now, marks), inverse.by_name(after)
         keys = sorted(settings.keys() | found.keys())
         left = [item for item in keys if settings.get(item) != found.get(item)]
         words = [f"{what} of {key} is another" for what, key in left]
@@ -281,3 +191,55 @@ def _refuse_differences(before: Snapshot, now: Snapshot, after: Snapshot, marks:
             f"The revert would not lead back, and nothing was changed: {'; '.join(words[:3])}."
         )
         raise GateError(message, remedy="Roll back by restoring.")
+
+
+def refuse_losses(data: Mapping[str, int], accepted: Mapping[str, int]) -> None:
+    """Raise GateError unless each loss is accepted with its count."""
+    lost = {name: count for name, count in data.items() if accepted.get(name) != count}
+    if lost:
+        words = ", ".join(f"{name}={count}" for name, count in lost.items())
+        message = f"It would lose what was written since: {words}."
+        raise GateError(message, remedy=f'Keep it elsewhere, or accept it: accept = "{words}".')
+
+
+def undo_all(connection: Connection, undone: Sequence[Undo], tell: Callable[[str], object]) -> None:
+    """Execute the statements, all at once where none depends on a later one.
+
+    Else each alone; one that is not possible yet is tried again after the others.
+    """
+    left = [] if not undone or _at_once(connection, undone) else list(undone)
+    while left:
+        later: list[tuple[Undo, StatementError]] = []
+        for item in left:
+            connection.execute(f"SAVEPOINT {_SAVEPOINT}")
+            try:
+                connection.execute(item.sql)
+                tell(item.sql)
+            except StatementError as error:
+                if error.sqlstate not in _NOT_YET:
+                    raise _stays(item, error) from error.__cause__
+                connection.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+                later.append((item, error))
+            connection.execute(f"RELEASE SAVEPOINT {_SAVEPOINT}")
+        if len(later) == len(left):
+            raise _stays(*later[0])
+        left = [item for item, _ in later]
+
+
+def _stays(item: Undo, error: StatementError) -> StatementError:
+    error.message = f"{item.sql}: {error.message} The transaction was taken back."
+    error.remedy = "Drop what depends on it, or roll back by restoring."
+    return error
+
+
+def _at_once(connection: Connection, undone: Sequence[Undo]) -> bool:
+    connection.execute(f"SAVEPOINT {_SAVEPOINT}")
+    try:
+        connection.execute("; ".join(item.sql for item in undone))
+    except StatementError as error:
+        if error.sqlstate in _LOCKED:
+            raise
+        connection.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+        return False
+    connection.execute(f"RELEASE SAVEPOINT {_SAVEPOINT}")
+    return True

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.evidence.directory import Journal
+from runbook_lib.config import Policy
+from runbook_lib.evidence.journal import Journal
 from runbook_lib.migrate.execute import Applier
-from runbook_lib.policy import Policy
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.embedded import Sandbox
 

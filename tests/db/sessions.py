@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from runbook_lib.evidence.directory import Journal
+from runbook_lib.evidence.journal import Journal
 from runbook_lib.parser.statement import Statement
 from runbook_lib.postgres.connection import Connection, Database
 

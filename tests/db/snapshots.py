@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from runbook_lib.backup.dump import take_backup
+from runbook_lib.config import Environment, Policy
 from runbook_lib.evidence.records import Backup
-from runbook_lib.parser.statement import Target
-from runbook_lib.policy import Environment, Policy
-from runbook_lib.postgres import catalog, process
+from runbook_lib.postgres import catalog, process, snapshot
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.process import Runner
+from runbook_lib.release.plan import Target
 
 SHOP = """
 CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL);
@@ -99,7 +99,7 @@ def cut(backup: Backup) -> None:
 
 def state(connection: Connection) -> tuple[str, dict[str, int]]:
     """Return the schema's fingerprint and the rows of every table."""
-    return catalog.take_snapshot(connection).fingerprint, catalog.count_rows(connection)
+    return snapshot.take_snapshot(connection).fingerprint, snapshot.count_rows(connection)
 
 
 def contents(connection: Connection) -> list[dict[str, object]]:
@@ -112,9 +112,9 @@ def contents(connection: Connection) -> list[dict[str, object]]:
 
 def everything(connection: Connection) -> dict[str, object]:
     """Return all that has to be as it was."""
-    tables = [item for item in catalog.tables_by_size(connection) if item[1] != catalog.LEDGER]
+    tables = [item for item in snapshot.tables_by_size(connection) if item[1] != snapshot.LEDGER]
     return {
-        "schema": catalog.take_snapshot(connection).fingerprint,
-        "contents": catalog.read_contents(connection, tables),
+        "schema": snapshot.take_snapshot(connection).fingerprint,
+        "contents": snapshot.read_contents(connection, tables),
         **{name: connection.rows(sql) for name, sql in STATE.items()},
     }

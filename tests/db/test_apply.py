@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.errors import GateError, StatementError
-from runbook_lib.evidence.directory import Journal
-from runbook_lib.evidence.records import LedgerRow, Outcome
+from runbook_lib.evidence.journal import Journal
+from runbook_lib.evidence.records import Outcome
 from runbook_lib.migrate.execute import Applier
-from runbook_lib.parser.statement import Migration
-from runbook_lib.postgres import catalog, ledger
+from runbook_lib.postgres import catalog, ledger, snapshot
 from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.ledger import LedgerRow
+from runbook_lib.release.model import Migration
 from tests.releases import migration_of
 
 CONCURRENT = """CREATE TABLE t (c int);
@@ -66,10 +67,10 @@ def test_the_file_and_its_ledger_row_are_one_transaction(
 def test_a_statement_that_fails_leaves_nothing_behind(
     applier: Applier, connection: Connection, tmp_path: Path
 ) -> None:
-    before = catalog.take_snapshot(connection).fingerprint
+    before = snapshot.take_snapshot(connection).fingerprint
     error = failed(applier, migration_of(tmp_path, "CREATE TABLE t (); SELECT nothing"))
     assert error.sqlstate == "42703"
-    assert catalog.take_snapshot(connection).fingerprint == before
+    assert snapshot.take_snapshot(connection).fingerprint == before
     assert ledger.read(connection) == ()
 
 

@@ -14,13 +14,14 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from runbook_lib.backup import dumping
+from runbook_lib.backup import files
 from runbook_lib.backup.archive import restore, scratch_database
-from runbook_lib.backup.dump import still_whole
+from runbook_lib.backup.dump import Watch, still_whole
+from runbook_lib.config import Policy
 from runbook_lib.errors import GateError, ToolError
-from runbook_lib.policy import Policy
-from runbook_lib.postgres import catalog, process, tools
-from runbook_lib.postgres.connection import Connection, Database, SideSession, quote
+from runbook_lib.parser.identifiers import quote
+from runbook_lib.postgres import process, snapshot, tools
+from runbook_lib.postgres.connection import Connection, Database, SideSession
 from runbook_lib.postgres.process import Completed, Runner, StrPath
 from runbook_lib.postgres.queries import load
 from tests.db.snapshots import POLICY, SHOP, back_up, identified, state
@@ -94,7 +95,7 @@ def test_a_backup_is_read_back_and_restores_to_what_it_was_taken_of(
     target: Database, connection: Connection, tmp_path: Path, policy: Policy
 ) -> None:
     made = back_up(target, tmp_path, policy)
-    argv = process.list_argv(tools.find_program("pg_restore"), made.archive)
+    argv = tools.list_argv(tools.find_program("pg_restore"), made.archive)
     listing = process.run(argv).stdout.splitlines()
     assert made.entries == len([line for line in listing if line and not line.startswith(";")]) > 5
     with scratch_database(target.maintenance(), f"{target.dbname}_again") as again:
@@ -102,8 +103,8 @@ def test_a_backup_is_read_back_and_restores_to_what_it_was_taken_of(
         restore(again, major, made.archive, process.run, with_owners=True)
         with again.connect() as session:
             assert state(session) == state(connection)
-            tables = catalog.tables_by_size(session)
-            contents = catalog.read_contents(session, tables)
+            tables = snapshot.tables_by_size(session)
+            contents = snapshot.read_contents(session, tables)
     assert {name: item.checksum for name, item in contents.items()} == made.checksums
 
 
@@ -127,7 +128,7 @@ def test_the_form_of_the_brief_is_one_file_as_it_asks_for_it(
     assert {"--format=custom", "--compress=gzip:9"} <= set(dump)
     assert not any(word.startswith("--jobs") for word in dump)
     assert (made.archive.name, made.jobs) == ("archive.dump", 1)
-    listing = process.run(process.list_argv(tools.find_program("pg_restore"), made.archive)).stdout
+    listing = process.run(tools.list_argv(tools.find_program("pg_restore"), made.archive)).stdout
     assert "Format: CUSTOM" in listing
     assert "Compression: gzip" in listing
 
@@ -138,14 +139,14 @@ def test_a_backup_knows_the_fingerprint_the_rows_and_the_schema(
     made = back_up(target, tmp_path)
     assert (made.schema_fingerprint, made.rows) == state(connection)
     assert made.rows == {"public.users": 20, "public.orders": 50}
-    assert catalog.read_snapshot(made) == catalog.take_snapshot(connection)
+    assert files.read_snapshot(made) == snapshot.take_snapshot(connection)
 
 
 def test_a_schema_that_cannot_be_read_is_said(target: Database, tmp_path: Path) -> None:
     made = back_up(target, tmp_path)
-    (made.path / catalog.SCHEMA_FILE).write_text("{")
+    (made.path / files.SCHEMA_FILE).write_text("{")
     with pytest.raises(ToolError, match="schema that the backup recorded"):
-        catalog.read_snapshot(made)
+        files.read_snapshot(made)
 
 
 @pytest.mark.parametrize("policy", [POLICY, BRIEF], ids=["directory", "custom"])
@@ -287,7 +288,7 @@ def test_the_tables_that_are_done_and_the_time_that_is_left_are_estimated(
     rows = {row["relid"]: row["rows"] for row in connection.rows(load("dump_tables"))}
     said = list[str]()
     with closing(SideSession(target)) as side:
-        watch = dumping.Watch(tmp_path / "archive.dump", side, rows, 1, said.append)
+        watch = Watch(tmp_path / "archive.dump", side, rows, 1, said.append)
         for _ in range(2):
             with (
                 psycopg.connect(make_conninfo("", **target.parameters)) as raw,
@@ -307,5 +308,5 @@ def test_the_tables_that_are_done_and_the_time_that_is_left_are_estimated(
 def test_a_dump_goes_on_where_nobody_can_see_how_far_it_is(tmp_path: Path) -> None:
     said = list[str]()
     nowhere = SideSession(Database({"host": str(tmp_path), "dbname": "shop"}))
-    dumping.Watch(tmp_path / "archive", nowhere, {1: 10.0}, 1, said.append).look()
+    Watch(tmp_path / "archive", nowhere, {1: 10.0}, 1, said.append).look()
     assert said == ["0 B written, 0 of 1 tables"]

@@ -12,14 +12,15 @@ from typing import Any
 import fsspec
 import pytest
 
-from runbook_lib.backup import dumping, offsite
+from runbook_lib.backup import dump, files
 from runbook_lib.backup.dump import still_whole
+from runbook_lib.config import Policy
 from runbook_lib.errors import GateError, ToolError
-from runbook_lib.evidence.directory import redact
 from runbook_lib.evidence.records import Backup
-from runbook_lib.policy import Policy
+from runbook_lib.parser.identifiers import quote
 from runbook_lib.postgres import tools
-from runbook_lib.postgres.connection import Connection, Database, quote
+from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.redaction import redact
 from tests.db.snapshots import POLICY, SHOP, back_up, identified
 
 BRIEF = replace(POLICY, backup_format="custom", backup_compression="gzip:9")
@@ -208,7 +209,7 @@ def test_the_best_compression_is_what_the_program_supports(
     connection: Connection, tmp_path: Path, version: str, refuses: str, chosen: str, word: str
 ) -> None:
     pg_dump = fake(tmp_path, version, refuses)
-    assert dumping.choose_form(connection, pg_dump, POLICY).compression == chosen
+    assert dump.choose_form(connection, pg_dump, POLICY).compression == chosen
     assert tools.compression_word(pg_dump, chosen) == word
 
 
@@ -221,7 +222,7 @@ def test_a_compression_that_the_program_does_not_support_is_refused(
         directory.mkdir()
         pg_dump = fake(directory, version, refuses)
         with pytest.raises(ToolError, match=f"pg_dump {version} does not support zstd:3"):
-            dumping.choose_form(connection, pg_dump, policy)
+            dump.choose_form(connection, pg_dump, policy)
 
 
 def test_older_backups_of_the_same_database_go(
@@ -288,7 +289,7 @@ def test_credentials_of_another_place_are_not_shown(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     url = "nosuch://somebody:hunter22@store/shop?key=abcdef"
     with pytest.raises(ToolError) as caught:
-        offsite.copy(tmp_path, {"file": "0"}, url)
+        files.copy(tmp_path, {"file": "0"}, url)
     assert "nosuch://store/shop" in str(caught.value)
     assert not {"hunter22", "somebody", "abcdef"} & set(re.findall(r"\w+", str(caught.value)))
     assert redact("hunter22 key=abcdef") == "*** ***"

@@ -7,10 +7,10 @@ import pytest
 
 from runbook_lib.backup.archive import scratch_database
 from runbook_lib.checks.baseline import find_candidates, prove_equal
-from runbook_lib.parser.statement import Release
-from runbook_lib.postgres import catalog
-from runbook_lib.postgres.build import build_schema
+from runbook_lib.postgres import snapshot
 from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.targets import build_schema
+from runbook_lib.release.model import Release
 from tests.releases import release_of
 
 FILES = {
@@ -43,7 +43,7 @@ def names(
 
 def refused(release: Release, connection: Connection, scratch: Connection) -> str:
     found, _ = find_candidates(connection, release.migrations, frozenset())
-    adopted, (finding,) = prove_equal(catalog.take_snapshot(connection), scratch, [], found)
+    adopted, (finding,) = prove_equal(snapshot.take_snapshot(connection), scratch, [], found)
     assert (adopted, finding.blocks, finding.rule) == ({}, True, "differs-from-target")
     return finding.cause
 
@@ -87,7 +87,7 @@ def test_what_is_equal_is_adopted_with_the_reason(
 ) -> None:
     build_schema(connection, release.migrations)
     found, _ = find_candidates(connection, release.migrations, frozenset())
-    why, findings = prove_equal(catalog.take_snapshot(connection), scratch, [], found)
+    why, findings = prove_equal(snapshot.take_snapshot(connection), scratch, [], found)
     assert findings == ()
     assert list(why) == ["0001_a", "0002_b", "0003_c"]
     assert all("found equal" in text for text in why.values())
@@ -99,7 +99,7 @@ def test_tables_of_somebody_else_do_not_matter(
     build_schema(connection, release.migrations)
     connection.execute("CREATE TABLE other (id int); CREATE VIEW v AS SELECT 1")
     found, _ = find_candidates(connection, release.migrations, frozenset())
-    why, findings = prove_equal(catalog.take_snapshot(connection), scratch, [], found)
+    why, findings = prove_equal(snapshot.take_snapshot(connection), scratch, [], found)
     assert (len(why), findings) == (3, ())
 
 
@@ -109,7 +109,7 @@ def test_a_file_that_cannot_be_built_to_compare_is_a_finding(
     build_schema(connection, release.migrations)
     found, _ = find_candidates(connection, release.migrations, frozenset())
     scratch.execute("CREATE TABLE a (id int)")
-    why, (finding,) = prove_equal(catalog.take_snapshot(connection), scratch, [], found)
+    why, (finding,) = prove_equal(snapshot.take_snapshot(connection), scratch, [], found)
     assert (why, finding.rule) == ({}, "not-comparable")
     assert "42P07" in finding.cause
 

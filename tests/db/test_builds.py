@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from runbook_lib.errors import StatementError
-from runbook_lib.evidence.directory import Journal
+from runbook_lib.evidence.journal import Journal
 from runbook_lib.migrate.execute import Applier
 from runbook_lib.parser.statement import Split
-from runbook_lib.postgres import catalog
+from runbook_lib.postgres import snapshot
 from runbook_lib.postgres.connection import Connection, Database
 from tests.db.sessions import PATIENCE, beside, events, holding, until, waiting
 from tests.db.test_apply import failed, valid
@@ -302,6 +302,6 @@ def test_what_a_plan_takes_apart_ends_as_the_plain_file_does(
         connection.execute(f"DROP TABLE IF EXISTS t, r, _prisma_migrations; {setup}")
         name = f"000{bool(split):d}"
         applier.migrate(migration_of(tmp_path / name, SAME, name), split=split)
-        found.append(catalog.take_snapshot(connection).fingerprint)
+        found.append(snapshot.take_snapshot(connection).fingerprint)
     assert found[0] == found[1]
     assert connection.value("SELECT bool_and(convalidated) FROM pg_constraint") is True

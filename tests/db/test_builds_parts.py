@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.errors import StatementError
-from runbook_lib.evidence.directory import Journal
+from runbook_lib.evidence.journal import Journal
 from runbook_lib.migrate.execute import Applier
 from runbook_lib.parser.statement import Split
 from runbook_lib.postgres.connection import Connection, Database

@@ -7,7 +7,7 @@ import pytest
 
 from runbook_lib.errors import StatementError
 from runbook_lib.evidence.records import Backup
-from runbook_lib.postgres import catalog, process
+from runbook_lib.postgres import process, snapshot
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.rollback.carry_forward import Carried, carry, compare
 from runbook_lib.rollback.restore import restore_beside
@@ -76,7 +76,7 @@ def test_what_was_written_since_is_counted_and_nothing_changed(
         Carried("public.orders", missing=2, gone=1),
     )
     with target.connect() as session:
-        assert catalog.count_rows(session) == dict(backup.rows)
+        assert snapshot.count_rows(session) == dict(backup.rows)
 
 
 def test_missing_rows_are_carried_with_their_values_and_the_sequences_go_on(
@@ -139,7 +139,7 @@ def test_a_row_that_does_not_fit_stops_it_and_nothing_is_carried(
     with pytest.raises(StatementError, match=r"Rows of public\.\w+ cannot be carried"):
         carry(target, name, backup)
     with target.connect() as session:
-        assert catalog.count_rows(session) == dict(backup.rows)
+        assert snapshot.count_rows(session) == dict(backup.rows)
 
 
 def test_a_column_that_the_release_dropped_gets_its_default(

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from runbook_lib.backup.archive import scratch_database
+from runbook_lib.config import Environment, Policy
 from runbook_lib.errors import TargetError
-from runbook_lib.policy import Environment, Policy
-from runbook_lib.postgres import catalog, ledger
+from runbook_lib.postgres import catalog, ledger, snapshot
 from runbook_lib.postgres.connection import Connection, Database
 
 SCHEMA = """
@@ -84,7 +84,7 @@ CHANGES = {
 
 
 def fingerprint(connection: Connection) -> str:
-    return catalog.take_snapshot(connection).fingerprint
+    return snapshot.take_snapshot(connection).fingerprint
 
 
 class UndoneError(Exception):
@@ -104,7 +104,7 @@ def test_a_change_of_the_schema_changes_the_fingerprint(schema: Connection, chan
     before = fingerprint(schema)
     with pytest.raises(UndoneError), schema.transaction():
         schema.execute(change)
-        after = catalog.snapshot_here(schema).fingerprint
+        after = snapshot.snapshot_here(schema).fingerprint
         raise UndoneError
     assert after != before
     assert fingerprint(schema) == before
@@ -126,7 +126,7 @@ def test_what_is_no_change_of_the_schema_does_not(schema: Connection, change: st
     before = fingerprint(schema)
     with pytest.raises(UndoneError), schema.transaction():
         schema.execute(change)
-        assert catalog.snapshot_here(schema).fingerprint == before
+        assert snapshot.snapshot_here(schema).fingerprint == before
         raise UndoneError
 
 
@@ -151,7 +151,7 @@ def test_two_things_of_one_name_differ(connection: Connection, one: str, other: 
     for sql in (one, other):
         with pytest.raises(UndoneError), connection.transaction():
             connection.execute(sql)
-            seen.add(catalog.snapshot_here(connection).fingerprint)
+            seen.add(snapshot.snapshot_here(connection).fingerprint)
             raise UndoneError
     assert len(seen) == 2
 
@@ -187,7 +187,7 @@ def test_the_ledger_is_left_out(connection: Connection) -> None:
 
 def test_the_members_of_an_extension_are_left_out(connection: Connection) -> None:
     connection.execute("CREATE EXTENSION citext")
-    assert set(catalog.take_snapshot(connection).objects) == {
+    assert set(snapshot.take_snapshot(connection).objects) == {
         "extension citext",
         "extension plpgsql",
     }
@@ -195,9 +195,9 @@ def test_the_members_of_an_extension_are_left_out(connection: Connection) -> Non
 
 def test_a_difference_names_what_is_missing_other_and_besides(connection: Connection) -> None:
     connection.execute("CREATE TABLE a (x int, y int)")
-    before = catalog.take_snapshot(connection)
+    before = snapshot.take_snapshot(connection)
     connection.execute("ALTER TABLE a DROP y, ALTER x TYPE bigint, ADD z int")
-    found = catalog.difference(before, catalog.take_snapshot(connection))
+    found = snapshot.difference(before, snapshot.take_snapshot(connection))
     assert [str(item) for item in found] == [
         "column public.a.x is '1 bigint' instead of '1 integer'",
         "column public.a.y is missing",
@@ -206,10 +206,10 @@ def test_a_difference_names_what_is_missing_other_and_besides(connection: Connec
 
 
 def test_rows_are_counted_exactly_whatever_the_tables_are_called(connection: Connection) -> None:
-    assert catalog.count_rows(connection) == {}
+    assert snapshot.count_rows(connection) == {}
     connection.execute('CREATE SCHEMA "s.1"; CREATE TABLE "s.1"."Ta""b%s" (); CREATE TABLE t ()')
     connection.execute("INSERT INTO t SELECT FROM generate_series(1, 3)")
-    assert catalog.count_rows(connection) == {'s.1.Ta"b%s': 0, "public.t": 3}
+    assert snapshot.count_rows(connection) == {'s.1.Ta"b%s': 0, "public.t": 3}
 
 
 # --- who answers --------------------------------------------------------------------------------
@@ -228,8 +228,8 @@ INSERT INTO bare DEFAULT VALUES;
 
 
 def checksums(connection: Connection) -> dict[str, tuple[int, str]]:
-    tables = catalog.tables_by_size(connection)
-    found = catalog.read_contents(connection, tables)
+    tables = snapshot.tables_by_size(connection)
+    found = snapshot.read_contents(connection, tables)
     return {name: (item.rows, item.checksum) for name, item in found.items()}
 
 

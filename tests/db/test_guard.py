@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
+from runbook_lib.config import Policy
 from runbook_lib.errors import GateError
-from runbook_lib.evidence.directory import Journal
+from runbook_lib.evidence.journal import Journal
 from runbook_lib.migrate.execute import Applier
-from runbook_lib.migrate.guard import Guard
-from runbook_lib.migrate.health import HealthGate
+from runbook_lib.migrate.guard import Guard, HealthGate
 from runbook_lib.parser.statement import Split
-from runbook_lib.policy import Policy
 from runbook_lib.postgres import catalog
 from runbook_lib.postgres.connection import Connection, Database, SideSession
 from tests.db.sessions import PATIENCE, Acting, beside, events, holding, until, waiting

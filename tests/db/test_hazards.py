@@ -12,9 +12,10 @@ from runbook_lib.checks.review import RULES
 from runbook_lib.errors import StatementError
 from runbook_lib.findings import Finding
 from runbook_lib.hazards.rules import find_hazards
-from runbook_lib.parser.statement import LockMode, Migration, Statement
+from runbook_lib.parser.statement import LockMode, Statement
 from runbook_lib.postgres import catalog
 from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.release.model import Migration
 from tests.releases import migration_of
 
 EXAMPLES = Path(__file__).parent.parent / "data" / "hazards"

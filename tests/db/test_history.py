@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.postgres import catalog, process, tools
+from runbook_lib.postgres import catalog, process, snapshot, tools
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.release.reader import read_release
 from tests.defects import project
@@ -26,7 +26,7 @@ def test_a_history_rehearses_to_the_schema_that_psql_gives(
     assert failed == []
     assert catalog.relations(connection) == frozenset()
     run_files(target, files)
-    assert verdict["fingerprint_after"] == catalog.take_snapshot(connection).fingerprint
+    assert verdict["fingerprint_after"] == snapshot.take_snapshot(connection).fingerprint
 
 
 def run_files(target: Database, files: dict[Path, bool]) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.errors import StatementError
-from runbook_lib.postgres import catalog
-from runbook_lib.postgres.catalog import Snapshot
+from runbook_lib.postgres import snapshot
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.embedded import Sandbox
+from runbook_lib.postgres.snapshot import Snapshot
 from tests.db.snapshots import RIGHTS
 from tests.db.test_history import run_files
 from tests.db.test_revert import seen, state, undo
@@ -49,7 +49,7 @@ def take_back(database: Database, connection: Connection, before: Snapshot) -> T
     """Take back what came since, and tell what differs then."""
     diagnosis = seen(connection, before, state(connection))
     undo(database, diagnosis, **diagnosis.data)
-    left = catalog.difference(before, state(connection))
+    left = snapshot.difference(before, state(connection))
     stays = tuple(item.key for item in left)
     return Taken(0, len(diagnosis.made), diagnosis.changed, stays, rights=True)
 
@@ -124,11 +124,11 @@ def test_more_objects_than_the_server_has_locks_for_are_taken_back_once_it_has_t
 ) -> None:
     with copied(history.database) as copy:
         with copy.connect() as connection:
-            all_of_it = catalog.take_snapshot(connection)
+            all_of_it = snapshot.take_snapshot(connection)
             with pytest.raises(StatementError, match="max_locks_per_transaction") as stopped:
                 take_back(copy, connection, history.before[FILES])
             assert stopped.value.sqlstate == "53200"
-            assert catalog.take_snapshot(connection).objects == all_of_it.objects
+            assert snapshot.take_snapshot(connection).objects == all_of_it.objects
             connection.execute(f"ALTER SYSTEM SET max_locks_per_transaction = {LOCKS}")
         history.server.stop()
         history.server.use()

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from runbook_lib.checks import prechecks
 from runbook_lib.checks.review import ledger_findings
 from runbook_lib.errors import GateError
 from runbook_lib.evidence.records import CheckResult, Status
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.parser.parse import fingerprint
-from runbook_lib.parser.statement import Migration, Release
 from runbook_lib.postgres import ledger
 from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.release.model import Migration, Release
 from tests.releases import migration_of, release_of
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -32,7 +33,7 @@ def release(tmp_path: Path) -> Release:
 
 
 def compared(connection: Connection, release: Release) -> dict[str, CheckResult]:
-    return {item.name: item for item in ledger.compare(release, ledger.read(connection))}
+    return {item.name: item for item in prechecks.compare(release, ledger.read(connection))}
 
 
 def test_the_table_is_prismas_column_for_column(connection: Connection) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.errors import StatementError
-from runbook_lib.evidence.directory import Journal
+from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.records import Outcome
 from runbook_lib.migrate.execute import Applier
 from runbook_lib.migrate.guard import Guard

@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.errors import StatementError
-from runbook_lib.evidence.directory import Journal
-from runbook_lib.evidence.position import Position, read_position
+from runbook_lib.evidence.journal import Journal
+from runbook_lib.evidence.run import Position, read_position
 from runbook_lib.migrate.execute import Applier
-from runbook_lib.parser.statement import Migration, Split, Step, StepKind
+from runbook_lib.parser.statement import Split
 from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.release.model import Migration
+from runbook_lib.release.plan import Step, StepKind
 from tests.db.sessions import PATIENCE, beside, holding, until
 from tests.db.test_apply import CONCURRENT, failed, valid
 from tests.releases import migration_of

@@ -10,16 +10,17 @@ import pytest
 
 from runbook_lib.checks import prechecks, query_checks
 from runbook_lib.checks.prechecks import run_prechecks
+from runbook_lib.config import Environment, Policy
 from runbook_lib.errors import StatementError
 from runbook_lib.evidence.records import CheckResult, Status
 from runbook_lib.findings import Severity
-from runbook_lib.parser.statement import Check, Plan, Release, Target
-from runbook_lib.policy import Environment, Policy
-from runbook_lib.postgres import catalog, ledger
+from runbook_lib.postgres import catalog, ledger, snapshot
 from runbook_lib.postgres.connection import Connection, Database
-from runbook_lib.postgres.queries import PROJECT, read_checks
+from runbook_lib.postgres.queries import PROJECT
 from runbook_lib.release import plan
-from runbook_lib.release.reader import read_release
+from runbook_lib.release.model import Check, Release
+from runbook_lib.release.plan import Plan, Target
+from runbook_lib.release.reader import read_checks, read_release
 from tests.releases import release_of
 
 POLICY = Policy(long_transaction=0.05, lock_timeout=0.05)
@@ -55,7 +56,7 @@ def planned(connection: Connection, target: Target, release: Release) -> Plan:
         ledger.applied(ledger.read(connection)),
         {},
         plan.order(release, catalog.relations(connection)),
-        catalog.take_snapshot(connection).fingerprint,
+        snapshot.take_snapshot(connection).fingerprint,
         demo_rows=False,
     )
 

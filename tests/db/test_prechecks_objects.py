@@ -6,9 +6,9 @@ import pytest
 
 from runbook_lib.checks import prechecks
 from runbook_lib.evidence.records import Status
-from runbook_lib.parser.statement import Release
 from runbook_lib.postgres import ledger
 from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.release.model import Release
 from tests.db.test_prechecks import checked, identified_on, of_users, planned
 from tests.releases import release_of
 

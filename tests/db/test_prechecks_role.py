@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.evidence.records import Status
-from runbook_lib.parser.statement import Release
 from runbook_lib.postgres import ledger
 from runbook_lib.postgres.connection import Connection
+from runbook_lib.release.model import Release
 from tests.db.test_prechecks import checked, looked_at_as_plain_role, of_users
 from tests.releases import release_of
 

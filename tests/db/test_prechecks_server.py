@@ -14,10 +14,10 @@ from psycopg.pq.abc import PGconn
 
 from runbook_lib.checks import prechecks
 from runbook_lib.evidence.records import Status
-from runbook_lib.parser.statement import Release
 from runbook_lib.postgres import embedded
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.embedded import Sandbox
+from runbook_lib.release.model import Release
 from tests.db.test_prechecks import checked, looked_at_as_plain_role, of_users
 
 pytestmark = pytest.mark.xdist_group("prechecks_server")

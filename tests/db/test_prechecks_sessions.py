@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from runbook_lib.evidence.records import Status
-from runbook_lib.parser.statement import Release
 from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.release.model import Release
 from tests.db.test_prechecks import (
     POLICY,
     checked,

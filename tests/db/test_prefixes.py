@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 
 from runbook_lib.migrate.execute import Applier
-from runbook_lib.parser.statement import Release
-from runbook_lib.postgres import catalog, ledger, process
-from runbook_lib.postgres.build import build_schema, demo_statements, fill_tables
+from runbook_lib.postgres import catalog, ledger, process, snapshot
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.queries import PROJECT
+from runbook_lib.postgres.snapshot import touched
+from runbook_lib.postgres.targets import build_schema, demo_statements, fill_tables
 from runbook_lib.release import plan
+from runbook_lib.release.model import Release
 from runbook_lib.release.reader import read_release
-from runbook_lib.rollback.changes import touched
+from runbook_lib.rollback.diagnosis import diagnose
 from runbook_lib.rollback.restore import losses, restore_beside, restore_in_place
-from runbook_lib.rollback.revert import diagnose, revert
+from runbook_lib.rollback.revert import revert
 from tests.db.snapshots import POLICY, back_up, everything, identified
 
 RELEASE = read_release(PROJECT / "sql")
@@ -61,11 +62,11 @@ def test_each_prefix_of_the_release_is_taken_back(
     build_schema(connection, [RELEASE.migration(name) for name in start])
     if start:
         _fill(connection, RELEASE)
-    before, old = catalog.take_snapshot(connection, settings=True), everything(connection)
+    before, old = snapshot.take_snapshot(connection, settings=True), everything(connection)
     applied = [RELEASE.migration(name) for name in names]
     for migration in applied:
         applier.migrate(migration)
-    marks = touched(before, catalog.take_snapshot(connection, settings=True))
+    marks = touched(before, snapshot.take_snapshot(connection, settings=True))
     diagnosis = diagnose(connection, before, marks, applied)
     assert (diagnosis.revertible, diagnosis.data) == (True, {})
     revert(target, POLICY, diagnosis, {}, str)
@@ -88,7 +89,7 @@ def test_each_prefix_of_the_release_is_taken_back_by_restoring(
     build_schema(connection, [RELEASE.migration(name) for name in start])
     _fill(connection, RELEASE)
     connection.execute(DRESSED.format(database=target.dbname))
-    before, old = catalog.take_snapshot(connection), everything(connection)
+    before, old = snapshot.take_snapshot(connection), everything(connection)
     backup, major = back_up(target, tmp_path / "backups"), identified(target).major
     for name in names:
         applier.migrate(RELEASE.migration(name))
@@ -112,4 +113,4 @@ def _fill(connection: Connection, release: Release) -> None:
         if all(f"{x.object.schema}.{x.object.name}" in there for x in item.references)
     ]
     fill_tables(connection, statements, 0.01)
-    assert sum(catalog.count_rows(connection).values()) > 20
+    assert sum(snapshot.count_rows(connection).values()) > 20

@@ -7,16 +7,15 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.errors import ToolError
-from runbook_lib.evidence.directory import Journal
+from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.records import Backup, Outcome
 from runbook_lib.findings import Finding
 from runbook_lib.migrate.execute import Applier
-from runbook_lib.parser.statement import Migration
-from runbook_lib.postgres import catalog, process
+from runbook_lib.postgres import process, snapshot
 from runbook_lib.postgres.connection import Connection, Database
-from runbook_lib.rehearsal.holds import held_long, holds
-from runbook_lib.rehearsal.observe import Probe
+from runbook_lib.rehearsal.observe import Probe, held_long, holds
 from runbook_lib.rehearsal.rehearse import Recording, Rehearsal, Rehearser
+from runbook_lib.release.model import Migration
 from tests.db.snapshots import MIGRATION, POLICY, SHOP, back_up, cut, identified, state
 from tests.releases import migration_of
 
@@ -61,9 +60,9 @@ class Stage:
         return {name for name in found if self.target.dbname in name}
 
 
-def _no_revert(copy: Database, before: catalog.Snapshot) -> str:
+def _no_revert(copy: Database, before: snapshot.Snapshot) -> str:
     with copy.connect() as connection:
-        added = catalog.take_snapshot(connection).objects.keys() - before.objects.keys()
+        added = snapshot.take_snapshot(connection).objects.keys() - before.objects.keys()
     return f"{len(added)} objects stay"
 
 

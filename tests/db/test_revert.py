@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from runbook_lib.config import Policy
 from runbook_lib.errors import GateError, StatementError
 from runbook_lib.migrate.execute import Applier
-from runbook_lib.parser.statement import Migration
-from runbook_lib.policy import Policy
-from runbook_lib.postgres import catalog, ledger
-from runbook_lib.postgres.catalog import Snapshot
+from runbook_lib.postgres import ledger, snapshot
 from runbook_lib.postgres.connection import Connection, Database, Row
+from runbook_lib.postgres.snapshot import Snapshot
+from runbook_lib.release.model import Migration
 from runbook_lib.release.reader import read_release
-from runbook_lib.rollback import changes
-from runbook_lib.rollback.revert import Diagnosis, diagnose, revert
+from runbook_lib.rollback.diagnosis import Diagnosis, diagnose
+from runbook_lib.rollback.revert import revert
 from tests.db.sessions import holding
 from tests.db.snapshots import everything
 from tests.releases import migration_of, release_of, write_release
@@ -94,14 +94,14 @@ def settings(connection: Connection) -> list[Row]:
 
 def state(connection: Connection) -> Snapshot:
     """Read what a way back needs."""
-    return catalog.take_snapshot(connection, settings=True)
+    return snapshot.take_snapshot(connection, settings=True)
 
 
 def seen(
     connection: Connection, before: Snapshot, after: Snapshot, applied: Sequence[Migration] = ()
 ) -> Diagnosis:
     """Diagnose a run that made what stands in ``after`` and not in ``before``."""
-    return diagnose(connection, before, changes.touched(before, after), applied)
+    return diagnose(connection, before, snapshot.touched(before, after), applied)
 
 
 def undo(target: Database, diagnosis: Diagnosis, **accepted: int) -> None:
@@ -239,7 +239,7 @@ def test_data_that_would_be_lost_is_refused_until_accepted_with_its_count(
         assert f"{name}={count}" in refused.value.message
         assert everything(connection) == after
     undo(target, diagnosis, **lost)
-    assert catalog.take_snapshot(connection).fingerprint == before.fingerprint
+    assert snapshot.take_snapshot(connection).fingerprint == before.fingerprint
 
 
 def test_data_written_between_diagnosis_and_revert_is_seen(

@@ -13,11 +13,11 @@ import pytest
 from runbook_lib.backup.archive import swap
 from runbook_lib.errors import GateError, RunbookError, StatementError, TargetError, ToolError
 from runbook_lib.evidence.records import Backup
-from runbook_lib.postgres import catalog, process, tools
-from runbook_lib.postgres.catalog import Snapshot
+from runbook_lib.postgres import process, snapshot, tools
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.ledger import take_runner_lock
 from runbook_lib.postgres.process import Completed, Runner
+from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.rollback import restore
 from runbook_lib.rollback.restore import Rollback, restore_beside, restore_in_place
 from tests.db.snapshots import MIGRATION, POLICY, SHOP, back_up, contents, cut, identified, state
@@ -374,7 +374,7 @@ def before(target: Database) -> Snapshot:
     target.create(other.dbname)
     with other.connect() as connection:
         connection.execute(SHOP)
-        found = catalog.take_snapshot(connection)
+        found = snapshot.take_snapshot(connection)
     target.drop(other.dbname)
     return found
 

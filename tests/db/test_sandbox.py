@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.errors import ConfigError, ToolError
-from runbook_lib.postgres import embedded, file_lock, process
+from runbook_lib.postgres import embedded, process
 from runbook_lib.postgres.embedded import Sandbox
 from tests.fix_pg import psql
 
@@ -81,7 +81,7 @@ def stopped(box: Sandbox) -> bool:
 
 
 def watched(base: Path) -> bool:
-    held = file_lock.try_lock(base / "watcher.lock", fcntl.LOCK_EX)
+    held = embedded.try_lock(base / "watcher.lock", fcntl.LOCK_EX)
     if held is not None:
         os.close(held)
     return held is None

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.evidence.directory import Journal
+from runbook_lib.config import Policy
+from runbook_lib.evidence.journal import Journal
 from runbook_lib.migrate.write_probe import WriteProbe
-from runbook_lib.policy import Policy
-from runbook_lib.postgres import catalog
-from runbook_lib.postgres.connection import Connection, Database, quote
+from runbook_lib.parser.identifiers import quote
+from runbook_lib.postgres import snapshot
+from runbook_lib.postgres.connection import Connection, Database
 from tests.db.sessions import events, holding, until
 
 POLICY = Policy(lock_timeout=0.3)
@@ -78,13 +79,13 @@ def test_nothing_is_left_behind_and_no_lock_is_held_between_two_samples(
     target: Database, connection: Connection, notes: Journal
 ) -> None:
     connection.execute("CREATE TABLE t (c int); INSERT INTO t VALUES (1)")
-    before = catalog.take_snapshot(connection), catalog.count_rows(connection)
+    before = snapshot.take_snapshot(connection), snapshot.count_rows(connection)
     with WriteProbe(target, POLICY, [("public", "t")], notes):
         until(lambda: len(samples(notes)) > 1)
         connection.execute("SET lock_timeout = '2s'; LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
         states = {row["state"] for row in connection.rows(_PID.replace("pid F", "state F", 1))}
         assert "idle in transaction" not in states
-    assert (catalog.take_snapshot(connection), catalog.count_rows(connection)) == before
+    assert (snapshot.take_snapshot(connection), snapshot.count_rows(connection)) == before
     assert connection.rows(_PID) == []
 
 

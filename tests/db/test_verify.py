@@ -10,11 +10,10 @@ from runbook_lib.checks.query_checks import run_checks
 from runbook_lib.checks.verify import Comparison
 from runbook_lib.evidence.records import Metric, Status
 from runbook_lib.findings import Severity
-from runbook_lib.parser.statement import Check, Release
 from runbook_lib.performance.monitor import measure
-from runbook_lib.postgres.build import build_schema
 from runbook_lib.postgres.connection import Connection, Database
-from runbook_lib.release.model import Threshold
+from runbook_lib.postgres.targets import build_schema
+from runbook_lib.release.model import Check, Release, Threshold
 from tests.db.snapshots import identified
 from tests.releases import release_of
 

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from runbook_lib.errors import TargetError
-from runbook_lib.evidence.directory import Journal
-from runbook_lib.evidence.position import Position, read_position
-from runbook_lib.parser.statement import Migration, Step, StepKind
-from runbook_lib.postgres import catalog
-from runbook_lib.postgres.connection import Connection, Database, quote
+from runbook_lib.evidence.journal import Journal
+from runbook_lib.evidence.run import Position, read_position
+from runbook_lib.parser.identifiers import quote
+from runbook_lib.postgres import catalog, snapshot
+from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.ledger import read
+from runbook_lib.release.model import Migration
+from runbook_lib.release.plan import Step, StepKind
 from runbook_lib.release.reader import read_release
 from tests.faults.driver import GO, HELD, Fault, Orders, drive
 from tests.faults.scenarios import STEP, TODAY, Scenario
@@ -72,7 +74,7 @@ def read_state(database: Database) -> State:
         applied = tuple(
             (row.name, row.checksum, row.finished, row.applied_steps) for row in read(connection)
         )
-        return State(catalog.take_snapshot(connection).fingerprint, rows, applied)
+        return State(snapshot.take_snapshot(connection).fingerprint, rows, applied)
 
 
 @dataclass(frozen=True)

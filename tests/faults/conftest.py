@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.evidence.directory import Journal
+from runbook_lib.config import Policy
+from runbook_lib.evidence.journal import Journal
 from runbook_lib.migrate.execute import Applier
-from runbook_lib.policy import Policy
-from runbook_lib.postgres import catalog
+from runbook_lib.postgres import snapshot
 from runbook_lib.postgres.connection import Database
 from runbook_lib.postgres.embedded import Sandbox
-from runbook_lib.rollback.changes import touched
+from runbook_lib.postgres.snapshot import touched
 from tests.db.snapshots import SHOP, back_up, identified
 from tests.faults.bench import POLICY, Bench, State
 from tests.faults.driver import drive
@@ -77,7 +77,7 @@ def shop(own_server: Sandbox, tmp_path: Path) -> Iterator[Shop]:
     database.create(database.dbname)
     with database.connect() as connection:
         connection.execute(SHOP)
-        before = catalog.take_snapshot(connection, settings=True)
+        before = snapshot.take_snapshot(connection, settings=True)
     old, backup = state(database), back_up(database, tmp_path / "backups")
     with database.connect() as connection:
         connection.execute("INSERT INTO users VALUES (21, 'new')")
@@ -86,7 +86,7 @@ def shop(own_server: Sandbox, tmp_path: Path) -> Iterator[Shop]:
     Applier(database, Policy(), Journal(tmp_path / "journal.jsonl")).migrate(migration)
     new = state(database)
     with database.connect() as connection:
-        marks = touched(before, catalog.take_snapshot(connection, settings=True))
+        marks = touched(before, snapshot.take_snapshot(connection, settings=True))
     parameters, major = dict(database.parameters), identified(database).major
     lost = {"public.users": 21, "public.organizations": 1}
     told = parameters, dict(POLICY), before, marks, (migration,), lost, backup, major

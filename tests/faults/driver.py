@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runbook_lib.config import Policy
 from runbook_lib.errors import RunbookError
-from runbook_lib.evidence.directory import Journal
+from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.records import StatementRun
 from runbook_lib.migrate.execute import Applier
 from runbook_lib.migrate.guard import Guard
 from runbook_lib.parser.statement import Split, Statement
-from runbook_lib.policy import Policy
 from runbook_lib.postgres.connection import Database
 from runbook_lib.release.reader import read_release
 

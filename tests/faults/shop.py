@@ -6,7 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 
-from runbook_lib.postgres import catalog, ledger
+from runbook_lib.postgres import ledger, snapshot
 from runbook_lib.postgres.connection import Database
 from tests.faults.bench import REPOSITORY, wait_for
 from tests.faults.undoer import GO, HELD, REVERT, Strike, Undo
@@ -20,16 +20,16 @@ CREATE INDEX orders_user ON orders (user_id);
 INDEX = "index public.orders.orders_user"
 OLD, WRITTEN, NEW = "as backed up", "as before the release", "as after the release"
 NO_INDEX = "as after the release, without the index that was dropped concurrently"
-State = tuple[dict[str, str], dict[str, catalog.Contents], frozenset[str]]
+State = tuple[dict[str, str], dict[str, snapshot.Contents], frozenset[str]]
 
 
 def state(database: Database) -> State:
     """Return schema, contents and what the ledger calls applied."""
     with database.connect() as connection:
-        tables = [x for x in catalog.tables_by_size(connection) if x[1] != catalog.LEDGER]
+        tables = [x for x in snapshot.tables_by_size(connection) if x[1] != snapshot.LEDGER]
         return (
-            dict(catalog.take_snapshot(connection).objects),
-            catalog.read_contents(connection, tables),
+            dict(snapshot.take_snapshot(connection).objects),
+            snapshot.read_contents(connection, tables),
             ledger.applied(ledger.read(connection)),
         )
 

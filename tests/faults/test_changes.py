@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from runbook_lib.config import Policy
 from runbook_lib.errors import GateError
 from runbook_lib.evidence.run import Run
 from runbook_lib.migrate.execute import Applier
 from runbook_lib.notebook.session import open_run
-from runbook_lib.policy import Policy
 from runbook_lib.postgres.connection import Database
 from runbook_lib.postgres.embedded import Sandbox
 from tests.faults.bench import Bench

@@ -56,7 +56,7 @@ def stop(sandbox: Sandbox) -> None:
     info = sandbox.data.stat()
     root = os.geteuid() == 0
     account = accounts.account_of(info.st_uid, info.st_gid) if root else accounts.unprivileged()
-    argv = process.stop_argv(tools.server_installation().bindir, sandbox.data, "immediate")
+    argv = tools.stop_argv(tools.server_installation().bindir, sandbox.data, "immediate")
     process.run(argv, as_account=account, timeout=60)
 
 

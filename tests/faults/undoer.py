@@ -16,15 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from runbook_lib.config import Policy
 from runbook_lib.errors import RunbookError
 from runbook_lib.evidence.records import Backup
-from runbook_lib.parser.statement import Migration
-from runbook_lib.policy import Policy
 from runbook_lib.postgres import process
-from runbook_lib.postgres.catalog import Snapshot
 from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.snapshot import Snapshot
+from runbook_lib.release.model import Migration
+from runbook_lib.rollback.diagnosis import diagnose
 from runbook_lib.rollback.restore import restore_beside, restore_in_place
-from runbook_lib.rollback.revert import diagnose, revert
+from runbook_lib.rollback.revert import revert
 
 T = TypeVar("T")
 REVERT, RESTORE, IN_PLACE = "revert", "restore", "in place"  # the ways back

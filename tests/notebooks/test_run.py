@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.postgres import catalog
+from runbook_lib.postgres import catalog, snapshot
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.embedded import Sandbox
 from runbook_lib.release.reader import read_release
@@ -41,7 +41,7 @@ def connect(project: Path, dbname: str = "citadelbuy_dev") -> Iterator[Connectio
 
 def fingerprint(project: Path, dbname: str = "citadelbuy_dev") -> str:
     with connect(project, dbname) as connection:
-        return catalog.take_snapshot(connection).fingerprint
+        return snapshot.take_snapshot(connection).fingerprint
 
 
 @pytest.mark.xdist_group("finished")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from runbook_lib import config
+from runbook_lib.config import Application
 from runbook_lib.errors import ConfigError
-from runbook_lib.policy import Application
 from runbook_lib.postgres.queries import PROJECT
 
 TEXT = """[dev]

@@ -13,11 +13,14 @@ from urllib.parse import quote
 
 import pytest
 
+from runbook_lib import redaction
 from runbook_lib.errors import EvidenceError
-from runbook_lib.evidence import directory as evidence_directory
-from runbook_lib.evidence.directory import SUMS, Journal, RunDirectory, keep_secret, redact
-from runbook_lib.evidence.records import Approval, Outcome, StatementRun
+from runbook_lib.evidence.approvals import Approval
+from runbook_lib.evidence.directory import SUMS, RunDirectory
+from runbook_lib.evidence.journal import Journal
+from runbook_lib.evidence.records import Outcome, StatementRun
 from runbook_lib.parser.statement import Statement
+from runbook_lib.redaction import keep_secret, redact
 
 SECRET = 'p"a\\s<s>&/wörd%'
 FORMS = {
@@ -38,7 +41,7 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def secrets_of_this_test_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(evidence_directory, "_secrets", set())
+    monkeypatch.setattr(redaction, "_secrets", set())
     yield
 
 

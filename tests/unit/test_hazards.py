@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.checks.review import RULES
-from runbook_lib.evidence.records import Facts, TableFacts
 from runbook_lib.findings import Finding
-from runbook_lib.hazards.rules import find_hazards, unused
+from runbook_lib.hazards.rules import Facts, TableFacts, find_hazards, unused
 from runbook_lib.release.model import Acceptance
 from tests.releases import release_of
 

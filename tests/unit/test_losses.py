@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.evidence.records import Facts, TableFacts
 from runbook_lib.findings import Finding
 from runbook_lib.hazards.data_loss import find_losses
+from runbook_lib.hazards.rules import Facts, TableFacts
 from runbook_lib.release.model import Acceptance
 from tests.releases import release_of
 

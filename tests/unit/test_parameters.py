@@ -1,7 +1,7 @@
 import pytest
 
 from runbook_lib.errors import ConfigError
-from runbook_lib.notebook.parameters import check_parameters
+from runbook_lib.notebook.session import check_parameters
 
 DECLARED = 'env = "dev"\nrelease: str = ""'
 

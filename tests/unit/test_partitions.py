@@ -5,8 +5,8 @@ from pathlib import Path
 import postgast
 import pytest
 
-from runbook_lib.parser.partitions import index_name, on_only, on_partition
 from runbook_lib.parser.statement import LockMode, Statement
+from runbook_lib.parser.transactions import index_name, on_only, on_partition
 from tests.releases import migration_of
 
 OPTIONS = (

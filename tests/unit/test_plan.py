@@ -11,9 +11,9 @@ from runbook_lib.evidence.directory import RunDirectory
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.notebook.session import _read_plan
 from runbook_lib.parser import transactions
-from runbook_lib.parser.statement import Moved, Plan, Release, Step, StepKind, Target
 from runbook_lib.release import plan
-from runbook_lib.release.model import Declaration
+from runbook_lib.release.model import Declaration, Release
+from runbook_lib.release.plan import Moved, Plan, Step, StepKind, Target
 from tests.releases import migration_of, release_of
 
 TARGET = Target(

@@ -8,8 +8,9 @@ import pytest
 from runbook_lib.errors import ReleaseError
 from runbook_lib.findings import Severity
 from runbook_lib.parser.parse import read_statements
-from runbook_lib.parser.statement import Check
 from runbook_lib.postgres import queries
+from runbook_lib.release import reader
+from runbook_lib.release.model import Check
 
 HEADER = {
     "name": "one",
@@ -29,20 +30,20 @@ def write(directory: Path, sql: str = "SELECT 1", why: str = "Why.", **header: s
 
 def refused(path: Path) -> ReleaseError:
     with pytest.raises(ReleaseError) as caught:
-        queries.read_check(path)
+        reader.read_check(path)
     return caught.value
 
 
 def test_a_check_is_its_reason_its_header_and_its_query(tmp_path: Path) -> None:
     path = write(tmp_path, "SELECT 1\nFROM t", expect=">= 5", severity="warning")
-    assert queries.read_check(path) == Check(
+    assert reader.read_check(path) == Check(
         "one", "Why.", Severity.WARNING, ">= 5", "Mend it.", "SELECT 1\nFROM t", path
     )
 
 
 def test_a_header_line_may_go_on(tmp_path: Path) -> None:
     path = write(tmp_path, "--    and again: now.\nSELECT 1")
-    assert queries.read_check(path).remedy == "Mend it. and again: now."
+    assert reader.read_check(path).remedy == "Mend it. and again: now."
 
 
 @pytest.mark.parametrize("key", list(HEADER))
@@ -65,11 +66,11 @@ def test_an_unknown_expectation_is_refused_with_its_line(tmp_path: Path, expect:
 
 @pytest.mark.parametrize("expect", ["no rows", "= 0", ">= 12"])
 def test_a_known_expectation_is_read(tmp_path: Path, expect: str) -> None:
-    assert queries.read_check(write(tmp_path, expect=expect)).expect == expect
+    assert reader.read_check(write(tmp_path, expect=expect)).expect == expect
 
 
 def test_a_check_by_hand_has_no_query(tmp_path: Path) -> None:
-    assert queries.read_check(write(tmp_path, "", expect="by hand")).sql == ""
+    assert reader.read_check(write(tmp_path, "", expect="by hand")).sql == ""
 
 
 @pytest.mark.parametrize(("sql", "expect"), [("SELECT 1", "by hand"), ("", "no rows")])
@@ -81,7 +82,7 @@ def test_a_query_where_none_belongs_and_none_where_one_does_are_refused(
 
 
 def test_a_directory_that_is_not_there_holds_no_check(tmp_path: Path) -> None:
-    assert queries.read_checks(tmp_path / "checks") == ()
+    assert reader.read_checks(tmp_path / "checks") == ()
 
 
 CHECKS = sorted((queries.PROJECT / "sql" / "checks").glob("*.sql"))
@@ -91,7 +92,7 @@ CATALOG = sorted((queries.PROJECT / "sql" / "catalog").glob("*.sql"))
 
 @pytest.mark.parametrize("path", CHECKS, ids=lambda path: path.stem)
 def test_a_check_of_the_project_is_one_query_named_as_its_file(path: Path) -> None:
-    check = queries.read_check(path)
+    check = reader.read_check(path)
     assert check.name == path.stem
     statements, findings = read_statements(check.sql, str(path))
     kinds = [item.kind for item in statements]
@@ -101,7 +102,7 @@ def test_a_check_of_the_project_is_one_query_named_as_its_file(path: Path) -> No
 
 @pytest.mark.parametrize("path", PRE, ids=lambda path: path.stem)
 def test_a_precheck_of_the_project_is_one_query(path: Path) -> None:
-    check = queries.read_check(path)
+    check = reader.read_check(path)
     statements, findings = read_statements(_without_parameters(check.sql), str(path))
     assert ([item.kind for item in statements], findings) == (["select"], ())
 

@@ -10,9 +10,9 @@ import pytest
 from runbook_lib.errors import ReleaseError
 from runbook_lib.findings import Finding
 from runbook_lib.parser import transactions
-from runbook_lib.parser.statement import Release
 from runbook_lib.postgres.queries import PROJECT
 from runbook_lib.release import plan
+from runbook_lib.release.model import Release
 from runbook_lib.release.reader import read_release
 from tests.releases import release_of, write_release
 

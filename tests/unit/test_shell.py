@@ -22,6 +22,10 @@ from runbook_lib.postgres.process import (
     Runner,
     StrPath,
     _spawned,
+    run,
+    spawn,
+)
+from runbook_lib.postgres.tools import (
     dump_argv,
     globals_argv,
     initdb_argv,
@@ -29,8 +33,6 @@ from runbook_lib.postgres.process import (
     ready_argv,
     replace_argv,
     restore_argv,
-    run,
-    spawn,
     start_argv,
     stop_argv,
 )

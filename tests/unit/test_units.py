@@ -8,8 +8,10 @@ import pytest
 from runbook_lib.evidence.directory import RunDirectory
 from runbook_lib.notebook.session import _read_plan
 from runbook_lib.parser import transactions
-from runbook_lib.parser.statement import Migration, Plan, Split
+from runbook_lib.parser.statement import Split
 from runbook_lib.release import plan
+from runbook_lib.release.model import Migration
+from runbook_lib.release.plan import Plan
 from tests.releases import migration_of
 from tests.unit.test_plan import PLAN
 

@@ -1,0 +1,92 @@
+"""Carry out one step of the plan on the target, looked after, with the schema kept beside it."""
+
+from dataclasses import asdict
+
+from runbook_lib.errors import TargetError
+from runbook_lib.evidence.journal import Journal, Watcher
+from runbook_lib.evidence.records import Outcome
+from runbook_lib.evidence.run import SCHEMA_BEFORE, TRAFFIC, Run
+from runbook_lib.migrate.execute import Applier, OwnRows
+from runbook_lib.migrate.guard import Guard
+from runbook_lib.parser.statement import LockMode
+from runbook_lib.parser.transactions import as_planned
+from runbook_lib.postgres import ledger, snapshot
+from runbook_lib.postgres.connection import Connection
+from runbook_lib.postgres.snapshot import Snapshot
+from runbook_lib.release.plan import Step, StepKind
+
+_STAMPS = "schema_stamps"  # the schema as the last step left it
+_TOUCHED = 10  # tables at most that the write probe touches
+
+
+def schema_before(run: Run, record: str) -> Snapshot:
+    """Return the schema before the first try of a step, kept so that a rollback knows it."""
+    name = f"{SCHEMA_BEFORE}{record}"
+    saved = run.directory.read(name)
+    if saved is None:
+        with run.database.connect() as connection:
+            saved = asdict(snapshot.take_snapshot(connection, settings=True))
+        run.directory.write(name, saved)
+    return Snapshot.of(saved)
+
+
+def touched_since(run: Run, before: Snapshot) -> dict[str, object]:
+    """Return what was touched since, as marks; empty where the server does not answer."""
+    try:
+        with run.database.connect() as connection:
+            now = snapshot.take_snapshot(connection, settings=True)
+    except TargetError:
+        return {}
+    return {"touched": sorted(snapshot.touched(before, now))}
+
+
+def apply_guarded(run: Run, step: Step, watcher: Watcher) -> Outcome:
+    """Carry out a step while the target is looked after."""
+    with run.database.connect() as connection:
+        applied = sorted(ledger.applied(ledger.read(connection)))
+        tables = _touched(run, step, connection)
+    saved = run.directory.read(_STAMPS)
+    known = saved["stamps"] if saved and saved["applied"] == applied else None
+    notes = Journal(run.directory.path / TRAFFIC)
+    places = tables, (run.root,), known
+    with Guard(run.database, run.policy, watcher, notes, *places) as guard:
+        applier = Applier(run.database, run.policy, watcher, guard=guard)
+        outcome = carry_out(run, applier, step, run.journal.own_rows)
+    done = sorted({*applied, step.name} if step.kind is not StepKind.DEMO_ROWS else applied)
+    run.directory.write(_STAMPS, {"applied": done, "stamps": guard.schema})
+    return outcome
+
+
+def _touched(run: Run, step: Step, connection: Connection) -> list[tuple[str, str]]:
+    """Return the older tables that the step locks against writes or DDL, the largest first."""
+    if step.kind is not StepKind.APPLY:
+        return []
+    planned = as_planned(run.release.migration(step.name).statements, step.split)
+    weak = list(LockMode)[:3]
+    locked = {
+        (lock.relation.schema, lock.relation.name)
+        for item in planned
+        for lock in item.locks
+        if lock.mode not in weak
+    }
+    return [item for item in snapshot.tables_by_size(connection) if item in locked][:_TOUCHED]
+
+
+def count_statements(run: Run, step: Step) -> int:
+    """Return how many statements a step has."""
+    if step.kind is not StepKind.APPLY:
+        return 1
+    return len(as_planned(run.release.migration(step.name).statements, step.split))
+
+
+def carry_out(run: Run, applier: Applier, step: Step, own_rows: OwnRows) -> Outcome:
+    """Carry out one step of the plan; raises StatementError with SQLSTATE, file and line.
+
+    ``own_rows`` returns the unfinished ledger rows from which it may go on.
+    """
+    if step.kind is StepKind.DEMO_ROWS:
+        return applier.demo_rows(step.name, run.release.demo_files, run.environment.scale)
+    migration = run.release.migration(step.name)
+    if step.kind is StepKind.BASELINE:
+        return applier.baseline(migration)
+    return applier.migrate(migration, own_rows, step.split)

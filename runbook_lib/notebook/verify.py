@@ -1,0 +1,55 @@
+"""The acts of 60_verify: what was declared beside what is there, and the checks."""
+
+from runbook_lib.checks import query_checks
+from runbook_lib.checks import verify as checks_verify
+from runbook_lib.checks.verify import analyze
+from runbook_lib.evidence.records import CheckResult, Status
+from runbook_lib.evidence.run import Run
+from runbook_lib.notebook.show import Progress, Table, checked
+from runbook_lib.postgres import snapshot
+
+
+def compare_objects(run: Run) -> Table:
+    """Show what the release's SQL declares beside what the server has."""
+    with run.database.connect() as connection:
+        found = checks_verify.compare_objects(run.database.engine(), connection, run.release)
+    rows = [
+        {
+            "objects": item.kind,
+            "declared": item.declared,
+            "found": item.found,
+            "status": item.status.value,
+            "missing": ", ".join(item.missing[:10]),
+        }
+        for item in found
+    ]
+    return Table("Declared in the SQL against found on the server", rows)
+
+
+def verify_target(run: Run) -> Table:
+    """Refresh statistics, run every check, record the schema fingerprint, show worst first."""
+    release = run.release
+    with Progress("Verification", 3) as progress, run.database.connect() as connection:
+        progress.at("ANALYZE")
+        analyzed = analyze(connection, release)
+        progress.advance()
+        progress.at("declared against found")
+        compared = checks_verify.compare_objects(run.database.engine(), connection, release)
+        progress.advance()
+        progress.at("checks")
+        results = query_checks.run_checks(connection, release.checks)
+        fingerprint = snapshot.take_snapshot(connection).fingerprint
+    objects = tuple(
+        CheckResult(
+            f"declared {item.kind}",
+            item.status,
+            f"{item.found} found",
+            f"{item.declared} declared",
+            f"missing: {', '.join(item.missing)}" if item.missing else "",
+        )
+        for item in compared
+    )
+    planner = CheckResult("planner statistics", Status.PASS, f"{analyzed} tables", "ANALYZE done")
+    schema = CheckResult("schema fingerprint", Status.PASS, fingerprint[:12], "recorded")
+    content = {"schema_fingerprint": fingerprint}
+    return checked(run, "Verification", [*objects, *results, planner, schema], content)

@@ -1,0 +1,207 @@
+"""Read a schema and the contents of tables so that two of them can be compared."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from runbook_lib.parser.identifiers import quote
+from runbook_lib.postgres.connection import Connection
+from runbook_lib.postgres.queries import load
+
+_PARTS = ("tables", "columns", "constraints", "indexes", "types", "routines", "others")
+LEDGER = "_prisma_migrations"
+
+
+class Setting(NamedTuple):
+    """Hold the statement that sets something as it is, and one that takes it away, if any does."""
+
+    back: str
+    away: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Hold a schema: one definition per object, keyed by kind and qualified name.
+
+    ``addresses`` lead from catalog, oid and column (``pg_class/16384/0``), which stay when a name
+    changes, to keys; ``settings`` from an address and what is set to the statements. Two schemas
+    are equal without them.
+    """
+
+    objects: Mapping[str, str]
+    addresses: Mapping[str, str] = field(default_factory=dict, compare=False)
+    settings: Mapping[str, Setting] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def of(cls, saved: Mapping[str, Any]) -> "Snapshot":
+        """Return what was saved field by field."""
+        settings = {mark: Setting(*pair) for mark, pair in saved["settings"].items()}
+        return cls(saved["objects"], saved["addresses"], settings)
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the schema: equal exactly where the schemas are."""
+        text = json.dumps(dict(sorted(self.objects.items())), ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def since(self, before: "Snapshot") -> frozenset[str]:
+        """Return the keys of what is here and was not there before."""
+        return frozenset(self.objects.keys() - before.objects.keys())
+
+    def restricted(self, wanted: Callable[[str], bool]) -> "Snapshot":
+        """Return the part whose keys are wanted."""
+        return Snapshot({key: text for key, text in self.objects.items() if wanted(key)})
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Hold one object that differs: ``expected`` or ``found`` is None where it is missing."""
+
+    key: str
+    expected: str | None
+    found: str | None
+
+    def __str__(self) -> str:
+        if self.found is None:
+            return f"{self.key} is missing"
+        if self.expected is None:
+            return f"{self.key} is there besides"
+        return f"{self.key} is '{self.found}' instead of '{self.expected}'"
+
+
+def take_snapshot(connection: Connection, *, settings: bool = False) -> Snapshot:
+    """Read the schema of every user object; the ledger and extensions' members are left out.
+
+    With ``settings`` what a way back needs is read, too.
+    """
+    with connection.transaction():
+        # One moment for all parts, and names qualified whatever the session's path is.
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        return snapshot_here(connection, settings=settings)
+
+
+def snapshot_here(connection: Connection, *, settings: bool = False) -> Snapshot:
+    """Read the schema inside the transaction that is open, as that transaction sees it."""
+    path = connection.value("SHOW search_path")
+    connection.execute("SET LOCAL search_path = pg_catalog")
+    objects, addresses = dict[str, str](), dict[str, str]()
+    for part in _PARTS:
+        for row in connection.rows(load(f"schema_{part}")):
+            objects[row["key"]] = row["definition"] or ""
+            addresses[row["address"]] = row["key"]
+    rows = connection.rows(load("settings")) if settings else ()
+    connection.rows("SELECT set_config('search_path', %(path)s, true)", {"path": path})
+    marks = {f"{row['address']} {row['what']}": Setting(row["back"], row["away"]) for row in rows}
+    return Snapshot(objects, addresses, marks)
+
+
+def difference(expected: Snapshot, found: Snapshot) -> tuple[Difference, ...]:
+    """Return what differs between two snapshots, by key."""
+    keys = sorted(expected.objects.keys() | found.objects.keys())
+    pairs = ((key, expected.objects.get(key), found.objects.get(key)) for key in keys)
+    return tuple(Difference(key, want, have) for key, want, have in pairs if want != have)
+
+
+def with_rows(connection: Connection, tables: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """Return those of the tables that hold any row, as ``schema.name``."""
+    kept = list(tables)
+    tests = [
+        f"(SELECT '{index}' WHERE EXISTS (SELECT FROM {quote(schema)}.{quote(name)}))"  # noqa: S608
+        for index, (schema, name) in enumerate(kept)
+    ]
+    if not tests:
+        return frozenset()
+    found = connection.value(f"SELECT ARRAY[{', '.join(tests)}]")
+    return frozenset(".".join(kept[int(index)]) for index in found if index is not None)
+
+
+def count_rows(connection: Connection) -> dict[str, int]:
+    """Count the rows of every ordinary table exactly, the ledger's included."""
+    tables = connection.rows(load("tables"))
+    return count_tables(connection, [(row["schema"], row["name"]) for row in tables])
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Hold how many rows a table has and a checksum that does not depend on their order."""
+
+    rows: int
+    checksum: str
+
+
+def rows_and_checksums(contents: Mapping[str, Contents]) -> tuple[dict[str, int], dict[str, str]]:
+    """Return both by table, as a backup keeps them."""
+    rows = {table: item.rows for table, item in contents.items()}
+    return rows, {table: item.checksum for table, item in contents.items()}
+
+
+def tables_by_size(connection: Connection) -> list[tuple[str, str]]:
+    """Return schema and name of every ordinary table, the largest first."""
+    rows = sorted(connection.rows(load("tables")), key=lambda row: -row["size"])
+    return [(row["schema"], row["name"]) for row in rows]
+
+
+def read_contents(connection: Connection, tables: Iterable[tuple[str, str]]) -> dict[str, Contents]:
+    """Count and checksum the rows of these tables, at one moment.
+
+    The checksum sums a 64-bit hash of each row, which is the same in every database. A row that the
+    role may not see (row level security) makes it fail rather than be left out.
+    """
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        return contents_here(connection, tables)
+
+
+def contents_here(connection: Connection, tables: Iterable[tuple[str, str]]) -> dict[str, Contents]:
+    """Count and checksum the rows inside the transaction that is open."""
+    columns = columns_by_table(connection)
+    connection.rows(load("content_settings"))
+    return {".".join(table): _contents(connection, table, columns.get(table)) for table in tables}
+
+
+def columns_by_table(connection: Connection) -> dict[tuple[str, str], str]:
+    """Return for each ordinary table its columns, as they go into the checksum of a row."""
+    found = connection.rows(load("content_columns"))
+    return {(row["schema"], row["table"]): row["columns"] for row in found}
+
+
+def checksum_by(connection: Connection, table: tuple[str, str], columns: str | None) -> str:
+    """Return the checksum of a table by columns that another database has, inside a transaction."""
+    connection.rows(load("content_settings"))
+    return _contents(connection, table, columns).checksum
+
+
+def _contents(connection: Connection, table: tuple[str, str], columns: str | None) -> Contents:
+    # A table without any column has rows, too.
+    hashed = f"sum(hash_record_extended(ROW({columns}), 0))" if columns else "0"
+    name = f"{quote(table[0])}.{quote(table[1])}"
+    (row,) = connection.rows(f"SELECT count(*) AS rows, {hashed} AS total FROM {name}")  # noqa: S608
+    return Contents(row["rows"], str(row["total"] or 0))
+
+
+def count_tables(connection: Connection, tables: Sequence[tuple[str, str]]) -> dict[str, int]:
+    """Count the rows of these tables in one statement, so at one moment."""
+    if not tables:
+        return {}
+    counts = ", ".join(
+        f"(SELECT count(*) FROM {quote(schema)}.{quote(name)})"  # noqa: S608
+        for schema, name in tables
+    )
+    numbers = connection.value(f"SELECT ARRAY[{counts}]")
+    names_of = (f"{schema}.{name}" for schema, name in tables)
+    return dict(zip(names_of, numbers, strict=True))
+
+
+def touched(before: Snapshot, now: Snapshot) -> frozenset[str]:
+    """Return the marks of what differs: addresses of objects, and settings of them."""
+    old, new = _by_address(before), _by_address(now)
+    objects = {mark for mark in old.keys() | new.keys() if old.get(mark) != new.get(mark)}
+    marks = before.settings.keys() | now.settings.keys()
+    settings = {mark for mark in marks if before.settings.get(mark) != now.settings.get(mark)}
+    return frozenset(objects | settings)
+
+
+def _by_address(snapshot: Snapshot) -> dict[str, tuple[str, str]]:
+    return {address: (key, snapshot.objects[key]) for address, key in snapshot.addresses.items()}

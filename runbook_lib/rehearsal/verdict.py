@@ -1,0 +1,174 @@
+"""Judge a rehearsal: what it proves, what it found, and what is recorded of it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from runbook_lib.checks.query_checks import run_checks
+from runbook_lib.checks.review import worst_first
+from runbook_lib.errors import ReleaseError, RunbookError
+from runbook_lib.evidence.records import Backup, Outcome, StatementRun, Status
+from runbook_lib.evidence.run import REHEARSAL, Run
+from runbook_lib.findings import Finding, Severity
+from runbook_lib.parser import transactions
+from runbook_lib.parser.statement import Split, Statement
+from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.snapshot import Snapshot
+from runbook_lib.rehearsal.failures import Unreadable
+from runbook_lib.rehearsal.observe import held_long, holds
+from runbook_lib.rehearsal.rehearse import Rehearsal
+from runbook_lib.release.model import Migration
+from runbook_lib.release.plan import StepKind
+from runbook_lib.rollback.diagnosis import diagnose
+from runbook_lib.rollback.revert import revert
+
+
+def reverted(run: Run, copy: Database, before: Snapshot) -> str:
+    """Take the release back by a revert; return why that is not possible, empty where it is."""
+    applied = [
+        run.release.migration(step.name) for step in run.plan.steps if step.kind is StepKind.APPLY
+    ]
+    with copy.connect() as connection:
+        seen = diagnose(connection, before, None, applied)
+    if not seen.revertible:
+        return f"no statement takes back what it changes: {', '.join(seen.stuck[:3])}"
+    alone = replace(run.policy, concurrent_indexes=False)  # nobody else is there
+    try:
+        revert(copy, alone, seen, seen.data, lambda _: None)
+    except RunbookError as error:
+        return error.message
+    return ""
+
+
+def on_target(seen: StatementRun, splits: Mapping[str, Split]) -> StatementRun:
+    """Return what a statement does on the target, where a concurrent build stops no writes."""
+    if seen.observed is None or seen.number not in splits.get(seen.step, Split()).concurrent:
+        return seen
+    return replace(seen, observed=replace(seen.observed, locks={}))
+
+
+def checks_failed(run: Run, connection: Connection) -> Iterator[Finding]:
+    """Yield the release's own checks that do not hold after the release."""
+    files = {item.name: item.path for item in run.release.checks}
+    for result in run_checks(connection, run.release.checks):
+        if result.status is Status.FAIL:
+            yield Finding(
+                phase="rehearsal",
+                rule="check-failed",
+                severity=Severity.ERROR,
+                path=str(files[result.name].relative_to(run.release.root.parent)),
+                line=1,
+                cause=f"After the release, {result.name}: {result.observed}; "
+                f"expected {result.expected}.",
+                effect="The verification of the target would fail.",
+                remedy=result.remedy,
+            )
+
+
+def mended(run: Run) -> Any:
+    """Return the release without what keeps a file from being split into transactions."""
+    return replace(run.release, migrations=tuple(_splittable(i) for i in run.release.migrations))
+
+
+def _splittable(migration: Migration) -> Migration:
+    try:
+        transactions.units(migration.statements)
+    except ReleaseError:
+        kept = [item for item in migration.statements if item.transactional and not item.control]
+        return replace(migration, statements=tuple(kept))
+    return migration
+
+
+def planned_statements(run: Run) -> list[Statement]:
+    """Return every statement of the release, in the order of its files."""
+    return [item for migration in run.release.migrations for item in migration.statements]
+
+
+def unreadable_parts(run: Run) -> list[Unreadable]:
+    """Return the parts of the pending files that could not be parsed, with their text."""
+    found = []
+    for migration in run.release.migrations:
+        begins = sorted({item.line for item in migration.statements})
+        lines: list[str] = []
+        for item in run.release.defects:
+            if item.statement and item.path == _path_of(run, migration):
+                lines = lines or migration.path.read_text(errors="replace").splitlines()
+                end = next((line for line in begins if line > item.line), len(lines) + 1)
+                found.append(Unreadable(item.place, "\n".join(lines[item.statement - 1 : end - 1])))
+    return found
+
+
+def _path_of(run: Run, migration: Migration) -> str:
+    return str(migration.path.relative_to(run.release.root.parent))
+
+
+def all_findings(run: Run, seen: Rehearsal, backup: Backup) -> tuple[Finding, ...]:
+    """Join what reading and trying found.
+
+    A finding with an SQLSTATE says that its statement will fail: the rehearsal knows better.
+    """
+    tried = {(item.path, item.number): item for item in seen.runs}
+    read = []
+    for item in run.reviewed() or ():
+        ran = tried.get((item.path, item.number))
+        if ran is not None and item.sqlstate and ran.outcome is Outcome.DONE:
+            continue
+        confirmed = ran is not None and item.sqlstate and ran.sqlstate == item.sqlstate
+        read.append(replace(item, severity=Severity.ERROR) if confirmed else item)
+    long = held_long(seen.runs, backup.rows, run.policy.writes_wait)
+    return worst_first((*read, *seen.findings, *long))
+
+
+def record_verdict(
+    run: Run, seen: Rehearsal, backup: Backup, found: Sequence[Finding], *, passed: bool
+) -> None:
+    """Write what was seen, and the phase's record with what keeps the release from the target."""
+    verdict = "passed" if passed else "failed"
+    content = {
+        "verdict": verdict,
+        "plan": run.plan.digest,
+        "backup": {"path": backup.path.relative_to(run.root), "sha256": backup.sha256},
+        **{key: value for key, value in asdict(seen).items() if key not in {"runs", "findings"}},
+        "holds": [asdict(item) for item in holds(seen.runs)],
+        "steps": _steps(run, seen),
+        "observed": [_observed(item) for item in seen.runs if item.observed],
+        "findings": found,
+    }
+    run.directory.write(REHEARSAL, content)
+    blocking = [_sentence(item) for item in found if item.blocks]
+    if not seen.proven:
+        blocking.insert(0, "the backup or the rollback is not proven")
+    run.record(passed, {"verdict": verdict, "failed": blocking})
+
+
+def _sentence(finding: Finding) -> str:
+    state = f" (SQLSTATE {finding.sqlstate})" if finding.sqlstate else ""
+    return f"{finding.place}: {finding.cause}{state}"
+
+
+def _observed(run: StatementRun) -> dict[str, Any]:
+    seen = asdict(run.observed) if run.observed else {}
+    return {"step": run.step, "path": run.path, "line": run.line, "label": run.label, **seen}
+
+
+def _steps(run: Run, seen: Rehearsal) -> list[dict[str, Any]]:
+    known, splits = holds(seen.runs), run.plan.splits
+    rows = []
+    for name, seconds in seen.step_seconds.items():
+        mine = [item.observed for item in seen.runs if item.step == name and item.observed]
+        hold = next((item for item in known if item.step == name), None)
+        turned = splits.get(name, Split()).concurrent
+        again = sum(x.seconds for x in seen.runs if x.step == name and x.number in turned)
+        rows.append(
+            {
+                "step": name,
+                "seconds": seconds + again,  # a concurrent build reads its table twice
+                "wal": sum(item.wal for item in mine),
+                "growth": sum(item.growth for item in mine),
+                "temporary": sum(item.temporary for item in mine),
+                "scanned": sum(item.scanned for item in mine),
+                "longest lock": f"{hold.table} {hold.mode}" if hold else "",
+                "lock seconds": hold.seconds if hold else 0.0,
+            }
+        )
+    return rows

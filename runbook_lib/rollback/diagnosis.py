@@ -1,0 +1,131 @@
+"""Tell what a run left on the target, and what of it has a way back."""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+
+from runbook_lib.evidence.run import SCHEMA_BEFORE, Run
+from runbook_lib.parser.statement import Statement
+from runbook_lib.postgres import ledger, snapshot
+from runbook_lib.postgres.connection import Connection
+from runbook_lib.postgres.queries import load
+from runbook_lib.postgres.snapshot import Snapshot
+from runbook_lib.release.model import Migration
+from runbook_lib.release.plan import StepKind
+from runbook_lib.rollback import inverse
+from runbook_lib.rollback.inverse import Undo
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Hold what a run left on the target, as keys of schema snapshots.
+
+    ``marks`` are the addresses and settings that its steps touched. ``made`` was created by them
+    and is there; ``changed`` was there before and is another now, or gone; ``stuck`` is the part of
+    it that only a restore takes back; ``strangers`` came from somebody else. ``migrations`` are
+    those the ledger calls applied; ``down`` are the release's own statements that take them back,
+    which are sent first. ``undone`` is what a revert would send where there are none. ``data``
+    counts, by name, the rows of created tables and the values of created columns.
+    """
+
+    before: Snapshot
+    now: Snapshot
+    marks: Set[str]
+    made: frozenset[str]
+    changed: tuple[str, ...]
+    stuck: tuple[str, ...]
+    strangers: tuple[str, ...]
+    migrations: tuple[str, ...]
+    down: tuple[Statement, ...]
+    undone: tuple[Undo, ...]
+    data: Mapping[str, int]
+
+    @property
+    def nothing(self) -> bool:
+        """Tell whether the run left nothing behind."""
+        return not (self.made or self.migrations or self.changed or self.undone)
+
+    @property
+    def revertible(self) -> bool:
+        """Tell whether all that was changed can be set back: else it needs a restore.
+
+        What the release's own statements do shows when they are tried.
+        """
+        return not self.stuck or bool(self.down)
+
+
+def diagnose(
+    connection: Connection, before: Snapshot, marks: Set[str] | None, applied: Sequence[Migration]
+) -> Diagnosis:
+    """Compare the target with what it was; ``marks`` are what the run's steps touched.
+
+    None stands for all that differs, where nobody else was there. ``applied`` are the run's
+    migrations that the ledger calls applied, in order.
+    """
+    now = snapshot.take_snapshot(connection, settings=True)
+    marks = snapshot.touched(before, now) if marks is None else marks
+    seen = inverse.compare(before, now, marks)
+    moved = inverse.moves(before, now, marks)
+    # Under moved names nothing is as it was: what can be set back shows once they are back.
+    undone = seen.ways_back()
+    stuck = seen.stuck(undone)
+    if moved:
+        undone = (*moved, *inverse.drops(seen.made, now.objects))
+        there = {key for address, key in before.addresses.items() if address in now.addresses}
+        stuck = tuple(key for key in stuck if key not in there)
+    strangers = {item.key for item in snapshot.difference(before, now)}
+    strangers -= {*seen.made, *seen.changed()}
+    moved_here = {now.addresses.get(a) for a in before.addresses if a in marks}
+    return Diagnosis(
+        before=before,
+        now=now,
+        marks=marks,
+        made=seen.made,
+        changed=seen.changed(),
+        stuck=stuck,
+        strangers=tuple(sorted(key for key in strangers if key not in moved_here)),
+        migrations=tuple(item.name for item in applied),
+        down=tuple(statement for item in reversed(applied) for statement in item.down),
+        undone=undone,
+        data=count_data(connection, seen.made, now),
+    )
+
+
+def count_data(connection: Connection, made: Set[str], now: Snapshot) -> dict[str, int]:
+    """Count the rows of created tables, and the values of created columns that somebody wrote.
+
+    Those that a volatile default wrote, such as an identity, cannot be told apart and count, too.
+    """
+    found, tables = dict[str, int](), inverse.tables(made)
+    if tables:
+        counts = ", ".join(f"(SELECT count(*) FROM {table})" for table in tables)  # noqa: S608
+        found |= zip(tables, connection.value(f"SELECT ARRAY[{counts}]"), strict=True)
+    for table, column in inverse.columns(made, now.objects):
+        wanted = {"table": table, "column": column}
+        (known,) = connection.rows(load("column_default"), wanted)
+        if not known["generated"]:
+            sql = f"SELECT count(*) FROM {table} WHERE {column}::text IS DISTINCT FROM "  # noqa: S608
+            # A name may hold a per cent sign, which is doubled beside a parameter.
+            sql = f"{sql.replace('%', '%%')}%(missing)s"
+            found[f"{table}.{column}"] = connection.value(sql, {"missing": known["missing"]})
+    return {name: count for name, count in found.items() if count}
+
+
+def diagnose_run(run: Run, connection: Connection) -> Diagnosis | None:
+    """Compare the target with what it was before the first step; None before any step."""
+    marks, mine, first = set[str](), list[Migration](), None
+    applied = ledger.applied(ledger.read(connection))
+    now = snapshot.take_snapshot(connection, settings=True)
+    for step in run.plan.steps:
+        record = run.step_record(step.name)
+        saved = run.directory.read(f"{SCHEMA_BEFORE}{record}")
+        if saved is None:
+            continue
+        before = Snapshot.of(saved)
+        first = first or before
+        recorded = run.directory.read(record) or {}
+        # A step that was killed left no record: what came since is taken for its own.
+        known = "touched" in recorded
+        marks |= set(recorded["touched"]) if known else snapshot.touched(before, now)
+        if step.kind is StepKind.APPLY and step.name in applied:
+            mine.append(run.release.migration(step.name))
+    return diagnose(connection, first, marks, mine) if first else None
