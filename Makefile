@@ -30,7 +30,7 @@ lab: $(READY)
 
 # Execute the committed notebooks afresh, so that readers and nbval see today's output.
 notebooks: $(READY)
-	$(BIN)/python -m tests.notebooks.committed
+	$(BIN)/python -m tests.support.notebooks.committed
 
 # Against psql and pg_restore, on a server of their own; minutes, and best with nothing beside.
 bench: $(READY)

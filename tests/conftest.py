@@ -1,1 +1,1 @@
-pytest_plugins = ["tests.fix_pg"]
+pytest_plugins = ["tests.support.servers"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects import REPOSITORY, command
+from tests.support.projects import REPOSITORY, command
 
 FIXED = {
     "jupyterlab",
@@ -62,7 +62,7 @@ def test_no_file_tells_of_a_machine() -> None:
     machines = r"/root/|/home/\w|/work/|/Users/\w"
     words = re.compile(rf"{machines}|pypi\.org|registry\.npmjs|files\.pythonhosted")
     suffixes = {".py", ".md", ".toml", ".txt", ".yml", ".sql", ".ipynb", ".cfg", ""}
-    own = {Path(__file__), REPOSITORY / "tests" / "notebooks" / "lint.py"}
+    own = {Path(__file__), REPOSITORY / "tests" / "support" / "notebooks" / "lint.py"}
     for path in tracked():
         if path.suffix in suffixes and path not in own and path.is_file():
             assert not words.search(path.read_text(errors="replace")), path

@@ -18,7 +18,7 @@ pytest.importorskip("playwright.sync_api", reason=_PLAYWRIGHT)
 from playwright.sync_api import Browser, Locator, expect, sync_playwright  # noqa: E402
 
 from runbook_lib.evidence.run import PHASES  # noqa: E402
-from tests.browser.lab import (  # noqa: E402
+from tests.support.lab import (  # noqa: E402
     PATIENCE,
     REPOSITORY,
     Lab,

@@ -13,13 +13,13 @@ from runbook_lib.postgres import snapshot
 from runbook_lib.postgres.connection import Database
 from runbook_lib.postgres.embedded import Sandbox
 from runbook_lib.postgres.snapshot import touched
-from tests.db.snapshots import SHOP, back_up, identified
-from tests.faults.bench import POLICY, Bench, State
-from tests.faults.driver import drive
-from tests.faults.scenarios import Scenario
-from tests.faults.shop import RELEASE, Shop, state
-from tests.faults.undoer import Undo
-from tests.releases import migration_of
+from tests.support.faults.bench import POLICY, Bench, State
+from tests.support.faults.driver import drive
+from tests.support.faults.scenarios import Scenario
+from tests.support.faults.shop import RELEASE, Shop, state
+from tests.support.faults.undoer import Undo
+from tests.support.releases import migration_of
+from tests.support.snapshots import SHOP, back_up, identified
 
 MakeBench = Callable[[Scenario], Bench]
 Undisturbed = Callable[[Scenario], State]

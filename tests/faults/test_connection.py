@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.bench import Bench
 from tests.faults.conftest import MakeBench, Undisturbed
-from tests.faults.driver import Fault
-from tests.faults.proxy import Proxy
-from tests.faults.scenarios import (
+from tests.support.faults.bench import Bench
+from tests.support.faults.driver import Fault
+from tests.support.faults.proxy import Proxy
+from tests.support.faults.scenarios import (
     APPLIED,
     BUILD,
     KEYS,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import MakeBench, Undisturbed
-from tests.faults.scenarios import (
+from tests.support.faults.scenarios import (
     APPLIED,
     BUILD,
     KEYS,

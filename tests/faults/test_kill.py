@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pytest
 
 from tests.faults.conftest import MakeBench, Undisturbed
-from tests.faults.driver import Fault
-from tests.faults.scenarios import (
+from tests.support.faults.driver import Fault
+from tests.support.faults.scenarios import (
     APPLIED,
     BUILD,
     KEYS,

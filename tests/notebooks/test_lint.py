@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.notebooks.committed import ALL
-from tests.notebooks.lint import defects
-from tests.projects import REPOSITORY
+from tests.support.notebooks.committed import ALL
+from tests.support.notebooks.lint import defects
+from tests.support.projects import REPOSITORY
 
 Break = Callable[[list[dict[str, Any]]], object]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.notebooks.committed import walk
-from tests.projects import REPOSITORY, command
+from tests.support.notebooks.committed import walk
+from tests.support.projects import REPOSITORY, command
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nbval")]
 

@@ -16,7 +16,7 @@ from runbook_lib.postgres import catalog, snapshot
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.embedded import Sandbox
 from runbook_lib.release.reader import read_release
-from tests.projects import command, fresh_project, papermill, record, runs, stop
+from tests.support.projects import command, fresh_project, papermill, record, runs, stop
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ import pytest
 from runbook_lib.postgres import embedded
 from runbook_lib.postgres.connection import Database
 from runbook_lib.postgres.embedded import Sandbox
-from tests.projects import fresh_project, papermill, record, runs, stop
+from tests.support.projects import fresh_project, papermill, record, runs, stop
 
 ADDRESS = "127.0.0.77"  # all of 127/8 is loopback on Linux: no port of this machine is in the way
 PASSWORD = 'Tr0ub4dor&3/<"quoted">@ü'

@@ -1,0 +1,146 @@
+"""What is there without a ledger row is adopted when it is proved equal, and only then."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runbook_lib.backup.archive import scratch_database
+from runbook_lib.checks.baseline import find_candidates, prove_equal
+from runbook_lib.postgres import snapshot
+from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.targets import build_schema
+from runbook_lib.release.model import Release
+from tests.support.releases import release_of
+
+FILES = {
+    "0001_a": "CREATE TYPE mood AS ENUM ('good'); CREATE TABLE a (id int PRIMARY KEY, m mood);",
+    "0002_b": "CREATE TABLE b (id int PRIMARY KEY, a_id int REFERENCES a); "
+    "CREATE INDEX b_a ON b (a_id);",
+    "0003_c": "ALTER TABLE a ADD late text;",
+}
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Release:
+    return release_of(tmp_path, FILES)
+
+
+@pytest.fixture
+def scratch(target: Database) -> Iterator[Connection]:
+    name = f"scratch_{target.dbname}"
+    with scratch_database(target, name) as empty, empty.connect() as session:
+        yield session
+
+
+def names(
+    release: Release, connection: Connection, known: frozenset[str] = frozenset()
+) -> list[str]:
+    found, halves = find_candidates(connection, release.migrations, known)
+    assert halves == ()
+    return [item.name for item in found]
+
+
+def refused(release: Release, connection: Connection, scratch: Connection) -> str:
+    found, _ = find_candidates(connection, release.migrations, frozenset())
+    adopted, (finding,) = prove_equal(snapshot.take_snapshot(connection), scratch, [], found)
+    assert (adopted, finding.blocks, finding.rule) == ({}, True, "differs-from-target")
+    return finding.cause
+
+
+def test_where_nothing_is_there_nothing_is_adopted(
+    release: Release, connection: Connection
+) -> None:
+    assert names(release, connection) == []
+
+
+def test_what_is_there_whole_is_a_candidate(release: Release, connection: Connection) -> None:
+    build_schema(connection, release.migrations[:2])
+    assert names(release, connection) == ["0001_a", "0002_b"]
+
+
+def test_what_the_ledger_knows_is_no_candidate(release: Release, connection: Connection) -> None:
+    build_schema(connection, release.migrations)
+    assert names(release, connection, frozenset({"0001_a"})) == ["0002_b", "0003_c"]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("DROP INDEX b_a", "lacks 1 (index b_a)"),
+        ("DROP TABLE b; CREATE TABLE b (id int)", "column b.a_id"),
+        ("DROP TABLE a CASCADE", "table a"),
+    ],
+)
+def test_what_is_there_by_half_is_refused_by_name(
+    release: Release, connection: Connection, change: str, named: str
+) -> None:
+    build_schema(connection, release.migrations[:2])
+    connection.execute(change)
+    _, (finding, *_) = find_candidates(connection, release.migrations, frozenset())
+    assert (finding.rule, finding.blocks) == ("there-by-half", True)
+    assert named in finding.cause
+
+
+def test_what_is_equal_is_adopted_with_the_reason(
+    release: Release, connection: Connection, scratch: Connection
+) -> None:
+    build_schema(connection, release.migrations)
+    found, _ = find_candidates(connection, release.migrations, frozenset())
+    why, findings = prove_equal(snapshot.take_snapshot(connection), scratch, [], found)
+    assert findings == ()
+    assert list(why) == ["0001_a", "0002_b", "0003_c"]
+    assert all("found equal" in text for text in why.values())
+
+
+def test_tables_of_somebody_else_do_not_matter(
+    release: Release, connection: Connection, scratch: Connection
+) -> None:
+    build_schema(connection, release.migrations)
+    connection.execute("CREATE TABLE other (id int); CREATE VIEW v AS SELECT 1")
+    found, _ = find_candidates(connection, release.migrations, frozenset())
+    why, findings = prove_equal(snapshot.take_snapshot(connection), scratch, [], found)
+    assert (len(why), findings) == (3, ())
+
+
+def test_a_file_that_cannot_be_built_to_compare_is_a_finding(
+    release: Release, connection: Connection, scratch: Connection
+) -> None:
+    build_schema(connection, release.migrations)
+    found, _ = find_candidates(connection, release.migrations, frozenset())
+    scratch.execute("CREATE TABLE a (id int)")
+    why, (finding,) = prove_equal(snapshot.take_snapshot(connection), scratch, [], found)
+    assert (why, finding.rule) == ({}, "not-comparable")
+    assert "42P07" in finding.cause
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("ALTER TABLE b ALTER a_id TYPE bigint", "column public.b.a_id is '2 bigint'"),
+        ("ALTER TABLE b ADD extra int", "column public.b.extra is there besides"),
+        ("CREATE INDEX extra ON b (id)", "index public.b.extra is there besides"),
+        ("ALTER TABLE b DROP CONSTRAINT b_a_id_fkey", "constraint public.b.b_a_id_fkey is missing"),
+        ("ALTER TABLE b ADD CHECK (id > 0)", "constraint public.b.b_id_check is there besides"),
+        ("ALTER TABLE b ALTER a_id SET DEFAULT 1", "column public.b.a_id is"),
+        ("ALTER TYPE mood ADD VALUE 'bad'", "enum public.mood is"),
+        (
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'b_a'::regclass",
+            "index public.b.b_a is",
+        ),
+    ],
+)
+def test_what_differs_is_refused_by_name(
+    release: Release, connection: Connection, scratch: Connection, change: str, named: str
+) -> None:
+    build_schema(connection, release.migrations)
+    connection.execute(change)
+    assert named in refused(release, connection, scratch)
+
+
+def test_many_differences_are_counted(
+    release: Release, connection: Connection, scratch: Connection
+) -> None:
+    build_schema(connection, release.migrations)
+    connection.execute("ALTER TABLE b " + ", ".join(f"ADD c{n} int" for n in range(8)))
+    assert "and 3 more" in refused(release, connection, scratch)

@@ -1,0 +1,155 @@
+"""Roll a release back in a process that a test may kill, hold or cut off at any statement.
+
+Faults are injected from here alone: the process's own connections, and the runner of pg_restore,
+strike right before or after what the fault names.
+"""
+
+import json
+import os
+import pickle
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from runbook_lib.config import Policy
+from runbook_lib.errors import RunbookError
+from runbook_lib.evidence.records import Backup
+from runbook_lib.postgres import process
+from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.snapshot import Snapshot
+from runbook_lib.release.model import Migration
+from runbook_lib.rollback.diagnosis import diagnose
+from runbook_lib.rollback.restore import restore_beside, restore_in_place
+from runbook_lib.rollback.revert import revert
+
+T = TypeVar("T")
+REVERT, RESTORE, IN_PLACE = "revert", "restore", "in place"  # the ways back
+HELD, GO = "held", "go"  # files in the directory of the orders
+COMMIT, PG_RESTORE, HALF = "COMMIT", "pg_restore", "half of pg_restore"
+_PATIENCE = 60.0  # seconds that a held process waits for its test
+
+
+@dataclass(frozen=True)
+class Strike:
+    """Name what happens when: ``at`` is how a statement begins, COMMIT, PG_RESTORE or HALF.
+
+    The process kills itself, or with ``hold`` waits until the test lets it go.
+    """
+
+    at: str
+    after: bool = False
+    hold: bool = False
+
+
+@dataclass(frozen=True)
+class Undo:
+    """Hold what the process is told: passed as a file."""
+
+    directory: Path
+    database: dict[str, str]
+    policy: dict[str, Any]
+    before: Snapshot
+    marks: frozenset[str]
+    applied: tuple[Migration, ...]
+    accepted: dict[str, int]
+    backup: Backup
+    major: int
+    way: str = REVERT
+    strike: Strike | None = None
+    struck: list[str] = field(default_factory=list)
+
+    def meet(self, what: str, after: bool, pid: int) -> None:
+        """Strike if this is the moment; once."""
+        strike = self.strike
+        if strike is None or self.struck or strike.after != after:
+            return
+        if not what.startswith(strike.at):
+            return
+        self.struck.append(what)
+        if not strike.hold:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.directory.joinpath(f"{HELD}.new").write_text(str(pid))
+        self.directory.joinpath(f"{HELD}.new").replace(self.directory / HELD)
+        until = time.monotonic() + _PATIENCE
+        while not (self.directory / GO).exists():
+            if time.monotonic() > until:
+                raise TimeoutError("The test never let the process go on.")
+            time.sleep(0.01)
+
+
+def _listen(undo: Undo) -> None:
+    """Make the connections of this process strike."""
+    execute, transaction = Connection.execute, Connection.transaction
+
+    def faulty_execute(self: Connection, sql: str, parameters: Any = None) -> int:
+        undo.meet(sql, False, self.pid)
+        done = execute(self, sql, parameters)
+        undo.meet(sql, True, self.pid)
+        return done
+
+    @contextmanager
+    def faulty_transaction(self: Connection) -> Iterator[None]:
+        wrote = False
+        with transaction(self):
+            yield
+            # Snapshots are read in transactions of their own, which write nothing.
+            wrote = self.value("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")
+            if wrote:
+                undo.meet(COMMIT, False, self.pid)
+        if wrote:
+            undo.meet(COMMIT, True, self.pid)
+
+    Connection.execute = faulty_execute  # type: ignore[method-assign]
+    Connection.transaction = faulty_transaction  # type: ignore[method-assign]
+
+
+def _runner(undo: Undo) -> Callable[..., Any]:
+    """Return what runs pg_restore; in two halves where the strike is between them."""
+
+    def run(argv: list[str], **more: Any) -> Any:
+        if undo.strike and undo.strike.at == HALF:
+            process.run([*argv[:1], "--section=pre-data", *argv[1:]], **more)
+            undo.meet(HALF, False, 0)
+            argv = [*argv[:1], "--section=data", "--section=post-data", *argv[1:]]
+        done = process.run(argv, **more)
+        undo.meet(PG_RESTORE, True, 0)
+        return done
+
+    return run
+
+
+def undo_release(undo: Undo) -> list[str]:
+    """Go back as the runbook does; return the drops, or the name under which the old is kept."""
+    database, policy = Database(undo.database), Policy(**undo.policy)
+    run = _runner(undo)
+    if undo.way == RESTORE:
+        return [restore_beside(database, undo.major, undo.backup, policy, run).kept_as]
+    if undo.way == IN_PLACE:
+        told = undo.before, undo.accepted, policy, run, str
+        restore_in_place(database, undo.major, undo.backup, *told)
+        return []
+    with database.connect() as connection:
+        seen = diagnose(connection, undo.before, undo.marks, undo.applied)
+    return [item.sql for item in revert(database, policy, seen, seen.data, lambda _: None)]
+
+
+def main() -> int:
+    """Run ``python -m tests.support.faults.undoer FILE``; the last line of its output is JSON."""
+    undo: Undo = pickle.loads(Path(sys.argv[1]).read_bytes())
+    _listen(undo)
+    try:
+        done = undo_release(undo)
+    except RunbookError as error:
+        print(json.dumps({"error": type(error).__name__, "said": str(error), "done": []}))
+        return 1
+    print(json.dumps({"error": "", "said": "", "done": done}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""A release only adds, or what it takes away is listed."""
+
+from pathlib import Path
+
+import pytest
+
+from runbook_lib.findings import Finding
+from runbook_lib.hazards.data_loss import find_losses
+from runbook_lib.hazards.rules import Facts, TableFacts
+from runbook_lib.release.model import Acceptance
+from tests.support.releases import release_of
+
+OLD = {f"public.{name}": TableFacts(1234, 8192, {"id": "integer"}) for name in ("a", "b")}
+PURGE = "CREATE FUNCTION public.purge() RETURNS void LANGUAGE sql AS $$ DELETE FROM a $$"
+FACTS = Facts(17, OLD, {"public.purge": PURGE})
+
+
+def losses(directory: Path, *files: str, accepts: tuple[Acceptance, ...] = ()) -> list[Finding]:
+    named = {f"000{number}": sql for number, sql in enumerate(files, start=1)}
+    return list(find_losses(release_of(directory, named).migrations, FACTS, accepts))
+
+
+@pytest.mark.parametrize(
+    ("sql", "rule", "blocks"),
+    [
+        ("DROP TABLE a", "drops-table", True),
+        ("DROP SCHEMA s CASCADE", "drops-table", True),
+        ("DROP OWNED BY r", "drops-table", True),
+        ("ALTER TABLE a DROP COLUMN id", "drops-column", True),
+        ("DROP VIEW v", "drops-object", False),
+        ("DROP FUNCTION f(int)", "drops-object", False),
+        ("DROP TYPE t", "drops-object", False),
+        ("DROP EXTENSION e", "drops-object", False),
+        ("TRUNCATE a", "deletes-rows", True),
+        ("DELETE FROM a", "deletes-rows", True),
+        ("WITH x AS (DELETE FROM a RETURNING id) SELECT * FROM x", "deletes-rows", True),
+        ("EXPLAIN ANALYZE DELETE FROM a", "deletes-rows", True),
+        ("MERGE INTO a USING b ON a.id = b.id WHEN MATCHED THEN DELETE", "deletes-rows", True),
+        ("UPDATE a SET id = 1", "changes-rows", False),
+        (
+            "INSERT INTO a VALUES (1) ON CONFLICT (id) DO UPDATE SET id = 2",
+            "changes-rows",
+            False,
+        ),
+        ("DO $$ BEGIN DROP TABLE a; END $$", "drops-table", True),
+        ("DO $$ BEGIN EXECUTE 'DROP TABLE a'; END $$", "drops-table", True),
+        ("DO $$ DECLARE n text; BEGIN EXECUTE n; END $$", "dynamic-sql", False),
+        ("SELECT purge()", "deletes-rows", True),
+        ("DO $$ BEGIN PERFORM purge(); END $$", "deletes-rows", True),
+    ],
+)
+def test_what_takes_something_away_is_listed(
+    tmp_path: Path, sql: str, rule: str, blocks: bool
+) -> None:
+    (finding,) = losses(tmp_path, sql)
+    assert (finding.rule, finding.blocks) == (rule, blocks)
+    assert finding.remedy
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TABLE c (id int); UPDATE c SET id = 1; DELETE FROM c; DROP TABLE c",
+        "CREATE TEMP TABLE c (id int); TRUNCATE c; DROP TABLE c",
+        "ALTER TABLE a ADD x int; ALTER TABLE a DROP COLUMN x",
+        "CREATE VIEW v AS SELECT 1; DROP VIEW v",
+        "INSERT INTO a VALUES (1) ON CONFLICT DO NOTHING",
+        "CREATE FUNCTION g() RETURNS void LANGUAGE sql AS $$ DELETE FROM a $$",
+        "DO $$ BEGIN CREATE TABLE c (id int); DELETE FROM c; END $$",
+        "EXPLAIN SELECT 1",
+    ],
+)
+def test_what_the_release_made_itself_or_does_not_run_is_no_loss(tmp_path: Path, sql: str) -> None:
+    assert losses(tmp_path, sql) == []
+
+
+def test_a_table_of_an_earlier_file_is_no_loss_in_a_later_one(tmp_path: Path) -> None:
+    assert losses(tmp_path, "CREATE TABLE c (id int)", "DELETE FROM c") == []
+
+
+def test_a_function_that_is_called_is_followed_to_what_it_calls(tmp_path: Path) -> None:
+    sql = (
+        "CREATE FUNCTION g() RETURNS void LANGUAGE plpgsql AS $$ BEGIN\nPERFORM purge(); END $$;"
+        "\n\nSELECT g(), g();"
+    )
+    found = losses(tmp_path, sql)
+    assert {(item.rule, item.line) for item in found} == {("deletes-rows", 4)}
+    assert "function public.purge" in found[0].cause
+
+
+def test_a_finding_says_how_many_rows_and_where(tmp_path: Path) -> None:
+    (finding,) = losses(tmp_path, "DO $$ BEGIN\n  DELETE FROM a;\nEND $$")
+    assert finding.line == 2
+    assert "1,234 rows" in finding.cause
+
+
+def test_an_acceptance_holds_for_its_rule_and_its_migration(tmp_path: Path) -> None:
+    accept = Acceptance("deletes-rows", "0002", "they are test orders", 1)
+    first, second, third = losses(
+        tmp_path, "DELETE FROM a", "DELETE FROM a; DROP TABLE b", accepts=(accept,)
+    )
+    assert [item.blocks for item in (first, second, third)] == [True, False, True]
+    assert second.accepted == "they are test orders"
