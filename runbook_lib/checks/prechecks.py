@@ -19,11 +19,13 @@ from runbook_lib.parser.statement import LockMode, Statement
 from runbook_lib.postgres import catalog, ledger, snapshot, tools
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.postgres.ledger import LedgerRow
-from runbook_lib.postgres.queries import PROJECT, load
+from runbook_lib.postgres.queries import load
 from runbook_lib.release.model import Release, Variable
 from runbook_lib.release.plan import Plan, StepKind, Target
 from runbook_lib.release.reader import read_checks
 
+QUERIES = Path(__file__).parent / "queries"
+"""Where the product's own prechecks lie, one query a file."""
 _OLDEST_SERVER = 14  # hash_record_extended, which the checksums of contents need
 _MEGABYTE = 1024 * 1024
 _STATISTICS_AGE = 7 * 86400.0  # seconds
@@ -43,10 +45,7 @@ def run_prechecks(
 ) -> tuple[CheckResult, ...]:
     """Return what was observed of server, role, sessions, disk, tools, variables and ledger."""
     parameters = _parameters(connection, release, plan, policy)
-    directories = dict.fromkeys(
-        (PROJECT / "sql" / "checks" / "pre", release.root / "checks" / "pre")
-    )
-    queries = [check for directory in directories for check in read_checks(directory)]
+    queries = [*read_checks(QUERIES), *read_checks(release.root / "checks" / "pre")]
     # To look must not hang behind a table that somebody holds locked.
     wait = {"wait": str(max(int(policy.lock_timeout * 1000), 1))}
     connection.rows("SELECT set_config('lock_timeout', %(wait)s, false)", wait)

@@ -4,13 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-import sqlalchemy
-
 from runbook_lib.evidence.records import Status
 from runbook_lib.parser.identifiers import quote
 from runbook_lib.parser.statement import DbObject, Relation
 from runbook_lib.postgres import catalog
-from runbook_lib.postgres.connection import Connection, names
+from runbook_lib.postgres.connection import Connection, Database, names
 from runbook_lib.postgres.queries import load
 from runbook_lib.release.model import Release
 from runbook_lib.release.plan import standing
@@ -32,7 +30,7 @@ class Comparison:
 
 
 def compare_objects(
-    engine: sqlalchemy.Engine, connection: Connection, release: Release
+    database: Database, connection: Connection, release: Release
 ) -> tuple[Comparison, ...]:
     """Compare what the migrations leave behind with what the server has.
 
@@ -41,7 +39,7 @@ def compare_objects(
     wanted: dict[str, set[str]] = defaultdict(set)
     for item in standing(release.migrations):
         wanted[item.kind].add(str(item))
-    tables, columns, enums, relations = _inspect(engine, connection)
+    tables, columns, enums, relations = _inspect(database, connection)
     rows = connection.rows(load("indexes"), {"names": _qualified(release)})
     indexes = {str(DbObject("index", row["schema"], row["name"])) for row in rows if row["valid"]}
     return (
@@ -88,10 +86,10 @@ def _relations(
 
 
 def _inspect(
-    engine: sqlalchemy.Engine, connection: Connection
+    database: Database, connection: Connection
 ) -> tuple[set[str], set[str], set[str], set[Relation]]:
     """Return the names of tables, columns, enums and validated foreign keys, as they are shown."""
-    inspector = sqlalchemy.inspect(engine)
+    inspector = database.inspector()
     unchecked = names(connection.rows(load("foreign_keys")), "name")
     tables, columns, enums, relations = set[str](), set[str](), set[str](), set[Relation]()
     for schema in inspector.get_schema_names():

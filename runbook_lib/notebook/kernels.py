@@ -145,7 +145,6 @@ def _preload() -> None:
     """Import what every notebook imports."""
     import ipykernel.kernelapp  # noqa: F401, PLC0415
     import matplotlib_inline.backend_inline  # noqa: F401, PLC0415
-    import sqlalchemy.dialects.postgresql.psycopg  # noqa: F401, PLC0415
 
     from runbook_lib.notebook import migrate, prechecks, signoff  # noqa: F401, PLC0415
 

@@ -4,12 +4,11 @@ import sys
 import time
 from pathlib import Path
 
-from runbook_lib.errors import GateError
+from runbook_lib.errors import ConfigError, GateError
 from runbook_lib.evidence.run import PHASES, Phase, Run
 from runbook_lib.formatting import duration
 from runbook_lib.notebook.kernels import manager_options, prepare
 from runbook_lib.notebook.show import Progress, Table
-from runbook_lib.postgres.queries import PROJECT
 
 prepare()  # only the notebook that runs all phases imports this module
 
@@ -112,4 +111,10 @@ def _stopped(run: Run, phase: Phase, output: Path, said: str) -> GateError:
 
 
 def _notebooks(root: Path) -> Path:
-    return root / "notebooks" if (root / "notebooks").is_dir() else PROJECT / "notebooks"
+    """Return where the notebooks of the phases lie; raises ConfigError where they are not found."""
+    wanted = f"{PHASES[0].notebook}.ipynb"
+    for directory in (root / "notebooks", Path.cwd()):
+        if (directory / wanted).is_file():
+            return directory
+    message = f"There is no {wanted} in {root / 'notebooks'}, nor where this notebook runs."
+    raise ConfigError(message, remedy="Copy the runbook's notebooks/ there.")

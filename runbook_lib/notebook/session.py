@@ -23,7 +23,6 @@ from runbook_lib.parser import transactions
 from runbook_lib.parser.statement import Split
 from runbook_lib.postgres import catalog, ledger, snapshot
 from runbook_lib.postgres.connection import Connection, Database
-from runbook_lib.postgres.queries import PROJECT
 from runbook_lib.postgres.targets import embedded_server, reach
 from runbook_lib.release import plan
 from runbook_lib.release.model import Migration, Release
@@ -89,14 +88,12 @@ def _splits(
 
 
 def _release_directory(root: Path, release: str) -> Path:
-    if not release:
-        return root / "sql" if (root / "sql").is_dir() else PROJECT / "sql"
-    path = Path(release).expanduser()
-    for candidate in (Path.cwd() / path, root / path):
+    path = Path(release or "sql").expanduser()
+    for candidate in (Path.cwd() / path, root / path) if release else (root / path,):
         if candidate.is_dir():
             return candidate.resolve()
     raise ConfigError(
-        f"There is no release directory '{release}'.",
+        f"There is no release directory '{path}'.",
         remedy=f"Give -p release a directory of SQL migrations, absolute or below {root.name}/.",
     )
 

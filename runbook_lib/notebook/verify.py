@@ -12,7 +12,7 @@ from runbook_lib.postgres import snapshot
 def compare_objects(run: Run) -> Table:
     """Show what the release's SQL declares beside what the server has."""
     with run.database.connect() as connection:
-        found = checks_verify.compare_objects(run.database.engine(), connection, run.release)
+        found = checks_verify.compare_objects(run.database, connection, run.release)
     rows = [
         {
             "objects": item.kind,
@@ -34,7 +34,7 @@ def verify_target(run: Run) -> Table:
         analyzed = analyze(connection, release)
         progress.advance()
         progress.at("declared against found")
-        compared = checks_verify.compare_objects(run.database.engine(), connection, release)
+        compared = checks_verify.compare_objects(run.database, connection, release)
         progress.advance()
         progress.at("checks")
         results = query_checks.run_checks(connection, release.checks)

@@ -4,16 +4,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
-import sqlalchemy
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
 from runbook_lib.errors import ConfigError, StatementError, TargetError
 from runbook_lib.parser.identifiers import quote
 from runbook_lib.postgres.queries import load
+
+if TYPE_CHECKING:
+    import sqlalchemy
 
 Row = dict[str, Any]
 RUNNER_LOCK = 72707369  # the session advisory lock that Prisma's engine takes
@@ -203,8 +205,10 @@ class Database:
                 remedy="Check host, port, user and password, and that the server runs.",
             ) from None
 
-    def engine(self) -> sqlalchemy.Engine:
+    def engine(self) -> "sqlalchemy.Engine":
         """Return a SQLAlchemy engine for catalogs and for pandas; it keeps no connection open."""
+        import sqlalchemy  # noqa: PLC0415  a tenth of a second that most sessions never need
+
         return sqlalchemy.create_engine(
             "postgresql+psycopg://",
             creator=lambda: psycopg.connect(
@@ -212,6 +216,12 @@ class Database:
             ),
             poolclass=sqlalchemy.NullPool,
         )
+
+    def inspector(self) -> "sqlalchemy.Inspector":
+        """Return SQLAlchemy's view of the schema, read as it is asked for."""
+        import sqlalchemy  # noqa: PLC0415
+
+        return sqlalchemy.inspect(self.engine())
 
     def maintenance(self) -> "Database":
         """Return the database from which this one can be created, renamed or dropped."""

@@ -9,7 +9,7 @@ import pytest
 from runbook_lib import config
 from runbook_lib.config import Application
 from runbook_lib.errors import ConfigError
-from runbook_lib.postgres.queries import PROJECT
+from tests.support.projects import REPOSITORY
 
 TEXT = """[dev]
 dbname = "shop_dev"
@@ -105,7 +105,7 @@ def test_a_server_that_nothing_names_says_what_to_set(root: Path) -> None:
 def test_the_shipped_prod_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RUNBOOK_PROD_URL", raising=False)
     with pytest.raises(ConfigError, match="RUNBOOK_PROD_URL"):
-        config.coordinates(config.read_environment(PROJECT, "prod"))
+        config.coordinates(config.read_environment(REPOSITORY, "prod"))
 
 
 def test_the_url_comes_from_the_variable(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,11 +138,11 @@ def test_without_a_root_it_says_where_it_looked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["dev", "staging", "prod"])
 def test_the_shipped_environments_are_read(name: str) -> None:
-    assert config.read_environment(PROJECT, name).name == name
+    assert config.read_environment(REPOSITORY, name).name == name
 
 
 def test_the_shipped_prod_is_strict() -> None:
-    policy = config.read_environment(PROJECT, "prod").policy
+    policy = config.read_environment(REPOSITORY, "prod").policy
     assert policy.rehearsal_required
     assert policy.confirm
     assert policy.approvals

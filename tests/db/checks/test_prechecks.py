@@ -16,15 +16,15 @@ from runbook_lib.evidence.records import CheckResult, Status
 from runbook_lib.findings import Severity
 from runbook_lib.postgres import catalog, ledger, snapshot
 from runbook_lib.postgres.connection import Connection, Database
-from runbook_lib.postgres.queries import PROJECT
 from runbook_lib.release import plan
 from runbook_lib.release.model import Check, Release
 from runbook_lib.release.plan import Plan, Target
 from runbook_lib.release.reader import read_checks, read_release
+from tests.support.projects import REPOSITORY
 from tests.support.releases import release_of
 
 POLICY = Policy(long_transaction=0.05, lock_timeout=0.05)
-PRE = read_checks(PROJECT / "sql" / "checks" / "pre")
+PRE = read_checks(prechecks.QUERIES)
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def release(tmp_path: Path) -> Release:
 
 @pytest.fixture(scope="module")
 def shipped() -> Release:
-    return read_release(PROJECT / "sql")
+    return read_release(REPOSITORY / "sql")
 
 
 def of_users(tmp_path: Path, sql: str = "ALTER TABLE users ADD name text") -> Release:
@@ -68,7 +68,7 @@ def checked(
     target = identified_on(connection)
     made = made or planned(connection, target, release)
     target = replace(target, **changed)  # type: ignore[arg-type]
-    results = run_prechecks(connection, target, release, made, POLICY, PROJECT)
+    results = run_prechecks(connection, target, release, made, POLICY, REPOSITORY)
     return {item.name: item for item in results}
 
 

@@ -37,7 +37,7 @@ def release(tmp_path: Path, connection: Connection) -> Release:
 
 
 def compared(target: Database, connection: Connection, release: Release) -> list[Comparison]:
-    return list(verify.compare_objects(target.engine(), connection, release))
+    return list(verify.compare_objects(target, connection, release))
 
 
 def missing(target: Database, connection: Connection, release: Release) -> list[str]:

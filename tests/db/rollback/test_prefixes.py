@@ -9,7 +9,6 @@ import pytest
 from runbook_lib.migrate.execute import Applier
 from runbook_lib.postgres import catalog, ledger, process, snapshot
 from runbook_lib.postgres.connection import Connection, Database
-from runbook_lib.postgres.queries import PROJECT
 from runbook_lib.postgres.snapshot import touched
 from runbook_lib.postgres.targets import build_schema, demo_statements, fill_tables
 from runbook_lib.release import plan
@@ -18,9 +17,10 @@ from runbook_lib.release.reader import read_release
 from runbook_lib.rollback.diagnosis import diagnose
 from runbook_lib.rollback.restore import losses, restore_beside, restore_in_place
 from runbook_lib.rollback.revert import revert
+from tests.support.projects import REPOSITORY
 from tests.support.snapshots import POLICY, back_up, everything, identified
 
-RELEASE = read_release(PROJECT / "sql")
+RELEASE = read_release(REPOSITORY / "sql")
 ORDER = plan.order(RELEASE).names
 # What a release does not touch, and a restore has to bring back.
 DRESSED = """

@@ -10,10 +10,10 @@ import pytest
 from runbook_lib.errors import ReleaseError
 from runbook_lib.findings import Finding
 from runbook_lib.parser import transactions
-from runbook_lib.postgres.queries import PROJECT
 from runbook_lib.release import plan
 from runbook_lib.release.model import Release
 from runbook_lib.release.reader import read_release
+from tests.support.projects import REPOSITORY
 from tests.support.releases import release_of, write_release
 
 MANIFEST = """name = "Small Shop"
@@ -62,7 +62,7 @@ def defect(directory: Path) -> Finding:
 
 @pytest.fixture(scope="module")
 def shipped() -> Release:
-    return read_release(PROJECT / "sql")
+    return read_release(REPOSITORY / "sql")
 
 
 # --- the release that ships ---------------------------------------------------------------------
@@ -101,7 +101,7 @@ def test_every_migration_of_the_shipped_release_can_be_split_into_units(shipped:
 
 def test_every_criterion_names_a_check_that_is_there_or_none(shipped: Release) -> None:
     sources = "".join(
-        path.read_text(encoding="utf-8") for path in (PROJECT / "runbook_lib").rglob("*.py")
+        path.read_text(encoding="utf-8") for path in (REPOSITORY / "runbook_lib").rglob("*.py")
     )
     known = {check.name for check in shipped.checks}
     known |= {item.name for item in shipped.thresholds} | {item.name for item in shipped.variables}
