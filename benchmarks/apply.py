@@ -52,10 +52,10 @@ def _by_runbook(database: Database, files: list[Migration]) -> None:
         journal, policy = Journal(Path(directory) / "journal.jsonl"), Policy()
         notes = Journal(Path(directory) / "traffic.jsonl")
         with (
-            Guard(database, policy, journal, notes, (), (Path(directory),)) as guard,
+            Guard(database, policy, journal.emit, notes, (), (Path(directory),)) as guard,
             closing(CleanSession(database)) as sessions,
         ):
-            applier = Applier(database, policy, journal, guard=guard, sessions=sessions)
+            applier = Applier(database, policy, journal.emit, guard=guard, sessions=sessions)
             for item in files:
                 applier.migrate(item)
 

@@ -66,8 +66,8 @@ def _by_runbook(database: Database) -> float:
         journal, policy = Journal(Path(directory) / "journal.jsonl"), Policy()
         touched = [("public", name) for name in TABLES]
         notes = Journal(Path(directory) / "traffic.jsonl")
-        with Guard(database, policy, journal, notes, touched) as guard:
-            applier = Applier(database, policy, journal, guard=guard)
+        with Guard(database, policy, journal.emit, notes, touched) as guard:
+            applier = Applier(database, policy, journal.emit, guard=guard)
             return timed(lambda: applier.migrate(migration, split=split))
 
 

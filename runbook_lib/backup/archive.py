@@ -11,7 +11,7 @@ from threading import Event
 from runbook_lib.errors import StatementError
 from runbook_lib.parser.identifiers import quote
 from runbook_lib.postgres import tools
-from runbook_lib.postgres.connection import REPLACER, Database
+from runbook_lib.postgres.connection import REPLACER, Connection, Database, Send
 from runbook_lib.postgres.process import Runner
 from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.tools import replace_argv, restore_argv
@@ -71,7 +71,7 @@ def scratch_database(maintenance: Database, name: str) -> Iterator[Database]:
         maintenance.drop(name)
 
 
-def swap(database: Database, fresh: str, kept: str) -> None:
+def swap(database: Database, fresh: str, kept: str, send: Send = Connection.execute) -> None:
     """Put ``fresh`` in the place of ``database``, which is kept under another name.
 
     Both are renamed in one transaction, so that no moment has neither name. The first rename locks
@@ -87,8 +87,8 @@ def swap(database: Database, fresh: str, kept: str) -> None:
         ending = pool.submit(_end_sessions, database.maintenance(), oid, over)
         try:
             with connection.transaction():
-                connection.execute(f"ALTER DATABASE {old} RENAME TO {quote(kept)}")
-                connection.execute(f"ALTER DATABASE {new} RENAME TO {old}")
+                send(connection, f"ALTER DATABASE {old} RENAME TO {quote(kept)}", None)
+                send(connection, f"ALTER DATABASE {new} RENAME TO {old}", None)
         except StatementError as error:
             over.set()
             if error.sqlstate == _IN_USE:

@@ -8,7 +8,7 @@ from runbook_lib.evidence.records import Status
 from runbook_lib.parser.identifiers import quote
 from runbook_lib.parser.statement import DbObject, Relation
 from runbook_lib.postgres import catalog
-from runbook_lib.postgres.connection import Connection, Database, names
+from runbook_lib.postgres.connection import Connection, Database, Send, names
 from runbook_lib.postgres.queries import load
 from runbook_lib.release.model import Release
 from runbook_lib.release.plan import standing
@@ -110,7 +110,7 @@ def _inspect(
     return tables, columns, enums, relations
 
 
-def analyze(connection: Connection, release: Release) -> int:
+def analyze(connection: Connection, release: Release, send: Send) -> int:
     """Refresh the planner's statistics of the release's tables; return how many."""
     there = catalog.relations(connection)
     touched = {
@@ -120,5 +120,5 @@ def analyze(connection: Connection, release: Release) -> int:
     }
     tables = [pair for pair in sorted(touched) if ".".join(pair) in there]
     for schema, table in tables:
-        connection.execute(f"ANALYZE {quote(schema)}.{quote(table)}")
+        send(connection, f"ANALYZE {quote(schema)}.{quote(table)}", None)
     return len(tables)

@@ -4,45 +4,77 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any
 
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.directory import as_line
 from runbook_lib.evidence.records import StatementRun
 from runbook_lib.parser.statement import Statement
 
-_TOLD_BY_THE_LEDGER = {"began", "committed"}  # a power cut may take these
+STARTED, ENDED = "started", "ended"  # a statement of the release
+SENDING, SENT = "sending", "sent"  # a statement of the runbook's own
+PROGRAM, EXITED = "program", "exited"  # a program of PostgreSQL's, or a hook
+LEDGER_ROW = "ledger row"  # the unfinished row of a file that is several transactions
+SAID = "said"  # shown for the moment, and not kept
+_OF_STATEMENTS = {STARTED, ENDED, SENDING, SENT, LEDGER_ROW}
 
 
-class Watcher(Protocol):
-    """See each statement before and after it runs, and what happens between statements."""
+@dataclass(frozen=True)
+class Event:
+    """Hold one thing that happens in a step of a run; ``content`` is what the journal keeps of it.
 
-    def started(self, step: str, statement: Statement) -> None:
-        """Take note that a statement is about to be sent."""
+    ``statement`` is the release's that is about to be sent, ``run`` how one ended. ``durable`` says
+    that a crash of the machine must not take it away: so it is with all but the statements inside a
+    transaction, of which COMMIT alone decides, and what the ledger tells as well.
+    """
 
-    def ended(self, run: StatementRun) -> None:
-        """Take note of how it ended."""
+    name: str
+    step: str
+    content: Mapping[str, Any] = field(default_factory=dict)
+    durable: bool = True
+    statement: Statement | None = None
+    run: StatementRun | None = None
 
-    def ledger_row(self, step: str, row_id: str) -> None:
-        """Take note of the unfinished ledger row of a file that is several transactions."""
 
-    def event(self, name: str, step: str, **content: object) -> None:
-        """Take note of anything else, so that it survives a power cut."""
+Listener = Callable[[Event], object]
 
-    def said(self, what: str) -> None:
-        """Show what is going on at the moment."""
+
+def to_all(*listeners: Listener) -> Listener:
+    """Return what tells each event to all of these, in this order: a journal comes first."""
+
+    def emit(event: Event) -> None:
+        for listener in listeners:
+            listener(event)
+
+    return emit
+
+
+def started(step: str, statement: Statement) -> Event:
+    """Return the event of a release's statement that is about to be sent."""
+    place = {"path": statement.path, "line": statement.line, "number": statement.number}
+    return Event(STARTED, step, place, not statement.transactional, statement=statement)
+
+
+def ended(run: StatementRun) -> Event:
+    """Return the event of how such a statement ended."""
+    return Event(ENDED, run.step, vars(run), durable=False, run=run)
+
+
+def said(step: str, what: str) -> Event:
+    """Return the event that shows what is going on at the moment."""
+    return Event(SAID, step, {"what": what}, durable=False)
 
 
 class Journal:
     """Append a line before and after each statement; the lines of a killed run remain.
 
-    What a crash of the machine must not take away is flushed to disk at once: every line but those
-    of statements inside a transaction, of which COMMIT alone decides, and whose ``committing`` line
-    takes them along. With ``repeatable``, for what can simply be done again, nothing is flushed.
+    What is durable is flushed to disk at once, and takes along the lines before it. With
+    ``repeatable``, for what can simply be done again, nothing is flushed.
     Threads may share a journal. Raises EvidenceError where a line cannot be written.
     """
 
@@ -81,26 +113,11 @@ class Journal:
         os.lseek(self._file, -1, os.SEEK_END)
         return b"" if os.read(self._file, 1) == b"\n" else b"\n"
 
-    def started(self, step: str, statement: Statement) -> None:
-        """Take note that a statement is about to be sent."""
-        durable = not statement.transactional
-        where = {"path": statement.path, "line": statement.line, "number": statement.number}
-        self._append("started", durable=durable, step=step, **where)
-
-    def ended(self, run: StatementRun) -> None:
-        """Take note of how it ended."""
-        self._append("ended", durable=False, **vars(run))
-
-    def ledger_row(self, step: str, row_id: str) -> None:
-        """Take note of the unfinished ledger row of a file that is several transactions."""
-        self._append("ledger row", durable=True, step=step, id=row_id)
-
-    def event(self, name: str, step: str, **content: object) -> None:
-        """Take note of anything else: a COMMIT, a wait, a pause, a leftover that was dropped."""
-        self._append(name, durable=name not in _TOLD_BY_THE_LEDGER, step=step, **content)
-
-    def said(self, what: str) -> None:
-        """Keep nothing of what is shown for the moment."""
+    def emit(self, event: Event) -> None:
+        """Keep the event, unless it is only shown."""
+        if event.name != SAID:
+            content = {"step": event.step, **event.content}
+            self._append(event.name, durable=event.durable, **content)
 
     def sample(self, **content: object) -> None:
         """Take note of one measurement."""
@@ -118,16 +135,16 @@ class Journal:
 
     def own_rows(self) -> frozenset[str]:
         """Return the ids of the ledger rows that this run began."""
-        return frozenset(line["id"] for line in self.lines() if line["event"] == "ledger row")
+        return frozenset(line["id"] for line in self.lines() if line["event"] == LEDGER_ROW)
 
     def events(self, step: str) -> list[dict[str, Any]]:
         """Return everything a step noted but the lines of its statements, in order."""
-        usual = {"started", "ended", "ledger row"}
-        return [x for x in self.lines() if x.get("step") == step and x["event"] not in usual]
+        mine = (line for line in self.lines() if line.get("step") == step)
+        return [line for line in mine if line["event"] not in _OF_STATEMENTS]
 
     def runs(self) -> list[dict[str, Any]]:
         """Return the last end of each statement that was done, in order."""
-        done = [line for line in self.lines() if line["event"] == "ended"]
+        done = [line for line in self.lines() if line["event"] == ENDED]
         keys = (
             (line["step"], line["path"], line["number"] or line["line"], line["unit"])
             for line in done

@@ -1,17 +1,35 @@
-"""Send statements to the server one by one: journalled, observed, and errors with their place."""
+"""Send what changes a target: the only way there, with a line in the journal before and after.
 
+The release's statements, the runbook's own and programs such as pg_restore all pass here, whether
+a migration, a rollback or the ledger's bookkeeping sends them.
+"""
+
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
-from runbook_lib.errors import StatementError, TargetError
-from runbook_lib.evidence.journal import Watcher
+from runbook_lib.errors import OutcomeUnknownError, RunbookError, StatementError, TargetError
+from runbook_lib.evidence.directory import file_sha256
+from runbook_lib.evidence.journal import (
+    EXITED,
+    PROGRAM,
+    SENDING,
+    SENT,
+    Event,
+    Listener,
+    ended,
+    started,
+)
 from runbook_lib.evidence.records import Observation, Outcome, StatementRun
 from runbook_lib.parser.statement import Statement
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.postgres.locks import LockBudget
+from runbook_lib.postgres.process import Completed, Runner
 
 _SAVEPOINT = "runbook_statement"
 
@@ -31,13 +49,14 @@ class Prober(Protocol):
 
 @dataclass(frozen=True)
 class Sender:
-    """Send statements of one step, watched.
+    """Send what one step of a run does, and ``emit`` each of it to whoever listens.
 
     A rehearsal gives a ``probe``. With ``go_on`` a statement that fails is taken back to a
     savepoint and the next one is sent: never so on a target.
     """
 
-    watcher: Watcher
+    emit: Listener
+    step: str
     probe: Prober | None = None
     go_on: bool = False
 
@@ -49,7 +68,6 @@ class Sender:
     def send_all(
         self,
         connection: Connection,
-        step: str,
         statements: Sequence[Statement],
         unit: int = 1,
         budget: LockBudget | None = None,
@@ -66,7 +84,7 @@ class Sender:
             try:
                 # One that fails later would keep the probe from seeing what came before it.
                 last = self.go_on or place == len(statements)
-                self.send(connection, step, statement, unit, last=last)
+                self.send(connection, statement, unit, last=last)
             except StatementError:
                 if not self.go_on or (plain and connection.in_transaction()):
                     raise
@@ -78,16 +96,10 @@ class Sender:
                 budget.after(statement)
 
     def send(
-        self,
-        connection: Connection,
-        step: str,
-        statement: Statement,
-        unit: int = 1,
-        *,
-        last: bool = True,
+        self, connection: Connection, statement: Statement, unit: int = 1, *, last: bool = True
     ) -> None:
-        """Send one statement, with a line in the journal before and after it."""
-        self.watcher.started(step, statement)
+        """Send one statement of the release."""
+        self.emit(started(self.step, statement))
         # SET TRANSACTION has to come before any query.
         probed = not statement.control and not _sets_transaction(statement)
         if self.probe is not None and probed:
@@ -113,7 +125,7 @@ class Sender:
             raise
         finally:
             run = StatementRun(
-                step=step,
+                step=self.step,
                 path=statement.path,
                 line=line,
                 label=statement.label,
@@ -127,7 +139,105 @@ class Sender:
                 error=error_text,
                 observed=observed,
             )
-            self.watcher.ended(run)
+            self.emit(ended(run))
+
+    def change(
+        self, connection: Connection, sql: str, parameters: Mapping[str, Any] | None = None
+    ) -> int:
+        """Send a statement of the runbook's own; return the rows it touched, -1 if not known.
+
+        What the parameters hold is not journalled.
+        """
+        durable = not connection.in_transaction()
+        known = {"pid": connection.pid, "sql": sql}
+        self.emit(Event(SENDING, self.step, known, durable))
+        begin, rows = time.perf_counter(), -1
+        outcome: dict[str, object] = {"outcome": Outcome.UNKNOWN}
+        try:
+            rows = connection.execute(sql, parameters)
+            outcome = {"outcome": Outcome.DONE, "rows": rows}
+        except StatementError as error:
+            outcome = {
+                "outcome": Outcome.FAILED,
+                "sqlstate": error.sqlstate,
+                "error": error.message,
+            }
+            raise
+        finally:
+            took = {"seconds": time.perf_counter() - begin}
+            self.emit(Event(SENT, self.step, {**known, **outcome, **took}, durable))
+        return rows
+
+    @contextmanager
+    def transaction(
+        self,
+        connection: Connection,
+        number: int = 1,
+        before_commit: Callable[[str], object] | None = None,
+    ) -> Iterator[None]:
+        """Hold the block in one transaction, with a line before and after its COMMIT.
+
+        ``before_commit`` is told the step when all else is done. Raises OutcomeUnknownError where
+        the connection is lost once COMMIT may have been sent.
+        """
+        sent = False
+        try:
+            with connection.transaction():
+                yield
+                if before_commit is not None:
+                    before_commit(self.step)
+                self.committing(number)
+                sent = True
+        except TargetError as error:
+            if not sent:
+                raise
+            raise lost_in_commit(error, number) from error
+        self.committed(number)
+
+    def committing(self, number: int) -> None:
+        """Say that the COMMIT of the transaction of this number comes next."""
+        self.emit(Event("committing", self.step, {"unit": number}))
+
+    def committed(self, number: int) -> None:
+        """Say that the transaction of this number is committed; the ledger tells that as well."""
+        self.emit(Event("committed", self.step, {"unit": number}, durable=False))
+
+    def runner(self, run: Runner, **digests: str) -> Runner:
+        """Return what runs a program as ``run`` does, with a line before and after it.
+
+        ``digests`` are the SHA-256 of what the program reads, by what it is.
+        """
+
+        def watched(argv: Sequence[Any], **options: Any) -> Completed:
+            words = [str(word) for word in argv]
+            known = {"argv": words, "digests": {**_digest_of(words[0]), **digests}}
+            self.emit(Event(PROGRAM, self.step, known))
+            begin = time.perf_counter()
+            outcome: dict[str, object] = {"exit": None}
+            try:
+                done = run(argv, **options)
+                outcome = {"exit": done.returncode}
+            except RunbookError as error:
+                outcome = {"exit": None, "error": error.message}
+                raise
+            finally:
+                took = {"seconds": time.perf_counter() - begin}
+                self.emit(Event(EXITED, self.step, {"argv": words, **outcome, **took}))
+            return done
+
+        return watched
+
+
+def lost_in_commit(error: TargetError, number: int) -> OutcomeUnknownError:
+    """Return what says that nobody knows how a COMMIT ended."""
+    message = f"The connection was lost during COMMIT: {error.message}"
+    return OutcomeUnknownError(message, unit=number, sqlstate=error.sqlstate)
+
+
+def _digest_of(program: str) -> dict[str, str]:
+    """Return the digest of a program's file, empty where it is not found."""
+    path = shutil.which(program)
+    return {"program": file_sha256(Path(path))} if path else {}
 
 
 def _sets_transaction(statement: Statement) -> bool:

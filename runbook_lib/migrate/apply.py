@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from runbook_lib.errors import TargetError
-from runbook_lib.evidence.journal import Journal, Watcher
+from runbook_lib.evidence.journal import Journal, Listener
 from runbook_lib.evidence.records import Outcome
 from runbook_lib.evidence.run import SCHEMA_BEFORE, TRAFFIC, Run
 from runbook_lib.migrate.execute import Applier, OwnRows
@@ -40,7 +40,7 @@ def touched_since(run: Run, before: Snapshot) -> dict[str, object]:
     return {"touched": sorted(snapshot.touched(before, now))}
 
 
-def apply_guarded(run: Run, step: Step, watcher: Watcher) -> Outcome:
+def apply_guarded(run: Run, step: Step, emit: Listener) -> Outcome:
     """Carry out a step while the target is looked after."""
     with run.database.connect() as connection:
         applied = sorted(ledger.applied(ledger.read(connection)))
@@ -49,8 +49,8 @@ def apply_guarded(run: Run, step: Step, watcher: Watcher) -> Outcome:
     known = saved["stamps"] if saved and saved["applied"] == applied else None
     notes = Journal(run.directory.path / TRAFFIC)
     places = tables, (run.root,), known
-    with Guard(run.database, run.policy, watcher, notes, *places) as guard:
-        applier = Applier(run.database, run.policy, watcher, guard=guard)
+    with Guard(run.database, run.policy, emit, notes, *places) as guard:
+        applier = Applier(run.database, run.policy, emit, guard=guard)
         outcome = carry_out(run, applier, step, run.journal.own_rows)
     done = sorted({*applied, step.name} if step.kind is not StepKind.DEMO_ROWS else applied)
     run.directory.write(_STAMPS, {"applied": done, "stamps": guard.schema})

@@ -1,4 +1,4 @@
-"""Carry out one step of a plan: apply a file, record a baseline, add demo rows."""
+"""Apply one file, record a baseline, add demo rows: what a step of a plan does to a database."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence, Set
@@ -9,12 +9,12 @@ from pathlib import Path
 
 from runbook_lib.config import Policy
 from runbook_lib.errors import GateError, OutcomeUnknownError, StatementError, TargetError
-from runbook_lib.evidence.journal import Watcher
+from runbook_lib.evidence.journal import LEDGER_ROW, Event, Listener, said
 from runbook_lib.evidence.records import Outcome
-from runbook_lib.evidence.sender import Prober, Sender
+from runbook_lib.evidence.sender import Prober, Sender, lost_in_commit
 from runbook_lib.migrate.guard import Unguarded
 from runbook_lib.migrate.index_builds import Builder
-from runbook_lib.parser.statement import Split, Unit
+from runbook_lib.parser.statement import Split, Statement, Unit
 from runbook_lib.parser.transactions import names_in, rehearsed, settings_of, units
 from runbook_lib.postgres import ledger
 from runbook_lib.postgres.connection import CleanSession, Connection, Database
@@ -33,7 +33,7 @@ OwnRows = Callable[[], Set[str]]
 
 @dataclass(frozen=True)
 class Applier:
-    """Run statements on one database under one policy, watched and guarded.
+    """Carry steps out on one database under one policy, guarded; ``emit`` is told of each event.
 
     Each file has a clean session; ``sessions`` uses one for several files. A rehearsal gives a
     ``probe``. With ``go_on`` a statement that fails is taken back to a savepoint and the next one
@@ -42,15 +42,11 @@ class Applier:
 
     database: Database
     policy: Policy
-    watcher: Watcher
+    emit: Listener
     probe: Prober | None = None
     go_on: bool = False
     guard: Unguarded = field(default_factory=Unguarded)
     sessions: CleanSession | None = None
-
-    @property
-    def _sender(self) -> Sender:
-        return Sender(self.watcher, self.probe, self.go_on)
 
     def migrate(
         self, migration: Migration, own_rows: OwnRows = frozenset, split: Split | None = None
@@ -64,11 +60,8 @@ class Applier:
         nothing behind. Raises OutcomeUnknownError where the connection was lost in COMMIT and the
         server does not come back to be asked.
         """
-        pieces = (
-            units(migration.statements, split)
-            if self.probe is None
-            else rehearsed(migration.statements, split)
-        )
+        split_up = units if self.probe is None else rehearsed
+        pieces = split_up(migration.statements, split)
         lost_at: set[int] = set()
         while True:
             try:
@@ -90,31 +83,32 @@ class Applier:
             if migration.name in ledger.applied(rows):
                 return Outcome.ALREADY_DONE
             begun = ledger.unfinished(rows, migration, own_rows())
-            self.watcher.event("began", migration.name, pid=connection.pid)
+            self.emit(
+                Event("began", migration.name, {"pid": connection.pid}, durable=False)
+            )  # a power cut may take it: nothing has happened yet
             with self.guard.watching(migration.name, connection.pid):
-                if len(pieces) == 1 and pieces[0].transactional:
-                    self._whole(connection, migration, pieces[0])
-                else:
-                    self._in_units(connection, migration, pieces, begun)
+                _File(self, connection, migration, pieces).apply(begun)
         return Outcome.DONE
 
     def baseline(self, migration: Migration) -> Outcome:
         """Record a migration whose objects are there already, without running it."""
+        sender = Sender(self.emit, migration.name)
         with self._session() as connection:
             if migration.name in ledger.applied(ledger.read(connection)):
                 return Outcome.ALREADY_DONE
-            with connection.transaction():
-                ledger.record_baseline(connection, migration)
+            with sender.transaction(connection):
+                ledger.record_baseline(connection, sender.change, migration)
             return Outcome.DONE
 
     def demo_rows(self, step: str, files: Sequence[Path], scale: float) -> Outcome:
         """Fill the tables with rows, all files in one transaction, unless they hold rows."""
+        sender = Sender(self.emit, step, self.probe, self.go_on)
         with self._session() as connection:
             if has_rows(connection, files):
                 return Outcome.ALREADY_DONE
-            with connection.transaction():
+            with sender.transaction(connection):
                 set_scale(connection, scale)
-                self._sender.send_all(connection, step, demo_statements(files))
+                sender.send_all(connection, demo_statements(files))
             return Outcome.DONE
 
     @contextmanager
@@ -125,124 +119,6 @@ class Applier:
             bound_waits(connection, self.policy)
             ledger.take_runner_lock(connection, self.policy.runner_lock_wait)
             yield connection
-
-    def _whole(self, connection: Connection, migration: Migration, unit: Unit) -> None:
-        def act() -> None:
-            started_at = datetime.now(UTC)
-            with self._own_transaction(connection, migration.name, unit, 1):
-                self._send(connection, migration.name, unit, 1)
-                # Last, so that the file may begin with SET TRANSACTION.
-                ledger.record_applied(connection, migration, started_at)
-
-        self._try(migration.name, act)
-
-    def _in_units(
-        self,
-        connection: Connection,
-        migration: Migration,
-        pieces: tuple[Unit, ...],
-        begun: LedgerRow | None,
-    ) -> None:
-        """Commit unit by unit, each with its count in the ledger row; go on from ``begun``."""
-        step = migration.name
-        done, row_id = (begun.applied_steps, begun.id) if begun else (0, "")
-        if not begun:
-            with connection.transaction():
-                row_id = ledger.record_started(connection, migration)
-                self.watcher.ledger_row(step, row_id)
-        for setting in settings_of(pieces[:done]):
-            connection.execute(setting)
-            LockBudget(connection, self.policy).clamp()
-        for number, unit in enumerate(pieces[done:], start=done + 1):
-            finished = number == len(pieces)
-            if number > done + 1:
-                self.guard.ready(step)
-            try:
-                if unit.transactional:
-                    self._try(step, self._unit(connection, step, unit, number, row_id, finished))
-                else:
-                    unsure = begun is not None and number == done + 1
-                    settings = settings_of(pieces[: number - 1])
-                    self._alone(connection, step, unit, number, settings, unsure=unsure)
-                if not unit.transactional or unit.rolls_back:
-                    ledger.record_progress(connection, row_id, number, finished=finished)
-                    self.watcher.event("committed", step, unit=number)
-                    self.guard.passed(step, names_in(unit))
-            except StatementError as error:
-                ledger.record_failure(connection, row_id, number - 1, error)
-                raise
-
-    def _unit(
-        self,
-        connection: Connection,
-        step: str,
-        unit: Unit,
-        number: int,
-        row_id: str,
-        finished: bool,
-    ) -> Callable[[], None]:
-        """Return what does one transaction of a file, with its count in the ledger row."""
-
-        def act() -> None:
-            with self._own_transaction(connection, step, unit, number):
-                self._send(connection, step, unit, number)
-                ledger.record_progress(connection, row_id, number, finished=finished)
-
-        return act
-
-    def _try(self, step: str, act: Callable[[], None]) -> None:
-        """Do a transaction, again where only a lock was in the way, as the policy bounds it."""
-
-        def tell(attempt: int, pause: float, error: StatementError) -> None:
-            self.watcher.event(
-                "retried", step, attempt=attempt, pause=pause, error=str(error), line=error.line
-            )
-            self.watcher.said(f"try {attempt} met a lock ({error.sqlstate}); pauses {pause:.1f} s")
-
-        retrying(self.policy, tell)(act)
-
-    def _send(self, connection: Connection, step: str, unit: Unit, number: int) -> None:
-        budget = LockBudget(connection, self.policy)
-        self._sender.send_all(connection, step, unit.statements, number, budget)
-
-    @contextmanager
-    def _own_transaction(
-        self, connection: Connection, step: str, unit: Unit, number: int
-    ) -> Iterator[None]:
-        """Hold the block in one transaction: the file's own BEGIN and COMMIT, or ours.
-
-        Raises OutcomeUnknownError where the connection is lost once COMMIT may have been sent.
-        """
-        self._sender.begin(connection)
-        sent = False
-        try:
-            if unit.opens is None or unit.closes is None:
-                with connection.transaction():
-                    yield
-                    self._committing(step, number)
-                    sent = True
-            else:
-                self._sender.send(connection, step, unit.opens, number)
-                yield
-                self._committing(step, number)
-                sent = True
-                self._sender.send(connection, step, unit.closes, number)
-        except StatementError as error:
-            if error.path is None and unit.statements:  # the commit: a deferred constraint
-                error.path = unit.statements[-1].path
-            connection.rollback()
-            raise
-        except TargetError as error:
-            if not sent:
-                raise
-            message = f"The connection was lost during COMMIT: {error.message}"
-            raise OutcomeUnknownError(message, unit=number, sqlstate=error.sqlstate) from error
-        self.watcher.event("committed", step, unit=number)
-        self.guard.committed()
-
-    def _committing(self, step: str, number: int) -> None:
-        self.guard.committing(step)
-        self.watcher.event("committing", step, unit=number)
 
     def _read_back(self, migration: Migration, lost: OutcomeUnknownError) -> bool:
         """Learn from the ledger how a COMMIT ended whose answer was lost; tell whether all is in.
@@ -259,7 +135,7 @@ class Applier:
                 break
             except (TargetError, GateError):
                 if time.monotonic() >= until:
-                    self.watcher.event("unknown", migration.name, error=lost.message)
+                    self.emit(Event("unknown", migration.name, {"error": lost.message}))
                     lost.remedy = (
                         f"Whether {migration.name} is applied is not known, for the server does "
                         "not answer. Run again when it does: the ledger is read first."
@@ -269,35 +145,159 @@ class Applier:
         finished = migration.name in ledger.applied(rows)
         done = max((row.applied_steps for row in rows if row.name == migration.name), default=0)
         outcome = "committed" if finished or done >= lost.unit else "rolled back"
-        self.watcher.event("resolved", migration.name, unit=lost.unit, outcome=outcome)
+        known = {"unit": lost.unit, "outcome": outcome}
+        self.emit(Event("resolved", migration.name, known))
         return finished
 
-    def _alone(
-        self,
-        connection: Connection,
-        step: str,
-        unit: Unit,
-        number: int,
-        settings: Sequence[str],
-        *,
-        unsure: bool,
-    ) -> None:
+
+@dataclass(frozen=True)
+class _File:
+    """Apply one file in one session that holds the runner's lock."""
+
+    applier: Applier
+    connection: Connection
+    migration: Migration
+    pieces: tuple[Unit, ...]
+
+    @property
+    def step(self) -> str:
+        return self.migration.name
+
+    @property
+    def sender(self) -> Sender:
+        return Sender(self.applier.emit, self.step, self.applier.probe, self.applier.go_on)
+
+    def apply(self, begun: LedgerRow | None) -> None:
+        """Apply it as one transaction or unit by unit; go on from ``begun``."""
+        if len(self.pieces) == 1 and self.pieces[0].transactional:
+            self._whole(self.pieces[0])
+        else:
+            self._in_units(begun)
+
+    def _whole(self, unit: Unit) -> None:
+        def act() -> None:
+            started_at = datetime.now(UTC)
+            with self._transaction(unit, 1):
+                self._send(unit, 1)
+                # Last, so that the file may begin with SET TRANSACTION.
+                change = self.sender.change
+                ledger.record_applied(self.connection, change, self.migration, started_at)
+
+        self._try(act)
+
+    def _in_units(self, begun: LedgerRow | None) -> None:
+        """Commit unit by unit, each with its count in the ledger row."""
+        done, row_id = (begun.applied_steps, begun.id) if begun else (0, self._begin_row())
+        guard, connection = self.applier.guard, self.connection
+        for setting in settings_of(self.pieces[:done]):
+            connection.execute(setting)
+            LockBudget(connection, self.applier.policy).clamp()
+        for number, unit in enumerate(self.pieces[done:], start=done + 1):
+            if number > done + 1:
+                guard.ready(self.step)
+            try:
+                if unit.transactional:
+                    self._try(self._unit(unit, number, row_id))
+                else:
+                    self._alone(unit, number, unsure=begun is not None and number == done + 1)
+                if not unit.transactional or unit.rolls_back:
+                    self._count(number, row_id)
+                    self.sender.committed(number)
+                    guard.passed(self.step, names_in(unit))
+            except StatementError as error:
+                change = self.sender.change
+                ledger.record_failure(connection, change, row_id, number - 1, error)
+                raise
+
+    def _begin_row(self) -> str:
+        """Write the file's unfinished ledger row; the journal proves that it is ours."""
+        with self.connection.transaction():
+            change = self.sender.change
+            row_id = ledger.record_started(self.connection, change, self.migration)
+            self.applier.emit(Event(LEDGER_ROW, self.step, {"id": row_id}))
+        return row_id
+
+    def _count(self, number: int, row_id: str) -> None:
+        """Count the unit in the ledger row, which the last one finishes."""
+        change, finished = self.sender.change, number == len(self.pieces)
+        ledger.record_progress(self.connection, change, row_id, number, finished=finished)
+
+    def _unit(self, unit: Unit, number: int, row_id: str) -> Callable[[], None]:
+        """Return what does one transaction of a file, with its count in the ledger row."""
+
+        def act() -> None:
+            with self._transaction(unit, number):
+                self._send(unit, number)
+                self._count(number, row_id)
+
+        return act
+
+    def _try(self, act: Callable[[], None]) -> None:
+        """Do a transaction, again where only a lock was in the way, as the policy bounds it."""
+
+        def tell(attempt: int, pause: float, error: StatementError) -> None:
+            tried = {"attempt": attempt, "pause": pause, "error": str(error), "line": error.line}
+            self.applier.emit(Event("retried", self.step, tried))
+            words = f"try {attempt} met a lock ({error.sqlstate}); pauses {pause:.1f} s"
+            self.applier.emit(said(self.step, words))
+
+        retrying(self.applier.policy, tell)(act)
+
+    def _send(self, unit: Unit, number: int) -> None:
+        budget = LockBudget(self.connection, self.applier.policy)
+        self.sender.send_all(self.connection, unit.statements, number, budget)
+
+    @contextmanager
+    def _transaction(self, unit: Unit, number: int) -> Iterator[None]:
+        """Hold the block in one transaction: the file's own BEGIN and COMMIT, or ours.
+
+        Raises OutcomeUnknownError where the connection is lost once COMMIT may have been sent.
+        """
+        sender, guard = self.sender, self.applier.guard
+        sender.begin(self.connection)
+        try:
+            if unit.opens is None or unit.closes is None:
+                with sender.transaction(self.connection, number, guard.committing):
+                    yield
+            else:
+                sender.send(self.connection, unit.opens, number)
+                yield
+                guard.committing(self.step)
+                sender.committing(number)
+                self._close(unit.closes, number)
+        except StatementError as error:
+            if error.path is None and unit.statements:  # the commit: a deferred constraint
+                error.path = unit.statements[-1].path
+            self.connection.rollback()
+            raise
+        guard.committed()
+
+    def _close(self, statement: Statement, number: int) -> None:
+        try:
+            self.sender.send(self.connection, statement, number)
+        except TargetError as error:
+            raise lost_in_commit(error, number) from error
+        self.sender.committed(number)
+
+    def _alone(self, unit: Unit, number: int, *, unsure: bool) -> None:
         """Run what cannot be in a transaction.
 
         ``unsure`` says that an earlier try may have run it. A short lock_timeout would cancel what
         is concurrent even for a transaction on another table.
         """
+        sender, connection = self.sender, self.connection
         if unit.builds:
-            builder = Builder(self.database, self.policy, self._sender)
-            builder.build(step, number, unit.statements, settings, unsure=unsure)
+            builder = Builder(self.applier.database, self.applier.policy, sender)
+            settings = settings_of(self.pieces[: number - 1])
+            builder.build(number, unit.statements, settings, unsure=unsure)
             return
         (statement,) = unit.statements
-        self._sender.begin(connection)
+        sender.begin(connection)
         bound = connection.value("SHOW lock_timeout")
         if statement.kind in _CONCURRENT:
             connection.execute("SET lock_timeout = 0")
         try:
-            self._try(step, lambda: self._sender.send_all(connection, step, [statement], number))
+            self._try(lambda: sender.send_all(connection, [statement], number))
         except StatementError as error:
             if not (unsure and statement.kind == "drop" and error.sqlstate in _GONE):
                 raise  # else the earlier try dropped it

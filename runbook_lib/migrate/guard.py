@@ -13,7 +13,7 @@ from typing import Self
 
 from runbook_lib.config import Policy
 from runbook_lib.errors import GateError, RunbookError
-from runbook_lib.evidence.journal import Watcher
+from runbook_lib.evidence.journal import Event, Listener, said
 from runbook_lib.formatting import duration
 from runbook_lib.migrate.drift import DriftWatch
 from runbook_lib.migrate.write_probe import Notes, WriteProbe
@@ -57,17 +57,17 @@ class Guard(Unguarded):
         self,
         database: Database,
         policy: Policy,
-        watcher: Watcher,
+        emit: Listener,
         notes: Notes,
         tables: Sequence[tuple[str, str]] = (),
         disks: tuple[Path, ...] = (),
         known: str | None = None,
     ) -> None:
-        self._watcher = watcher
+        self._emit = emit
         self._probe = WriteProbe(database, policy, tables, notes)
         self._session = SideSession(database)
         latest = lambda: self._probe.latest  # noqa: E731
-        self._health = HealthGate(self._session, policy, disks, latest, watcher)
+        self._health = HealthGate(self._session, policy, disks, latest, emit)
         self._drift = DriftWatch(self._session, known, self._foreign)
         self._first: Future[None] | None = None
 
@@ -103,8 +103,8 @@ class Guard(Unguarded):
             self._first = None
 
         def tell(blockers: Sequence[Row]) -> None:
-            self._watcher.event("waiting", step, blockers=blockers)
-            self._watcher.said(f"waits for {describe_blockers(blockers)}")
+            self._emit(Event("waiting", step, {"blockers": blockers}))
+            self._emit(said(step, f"waits for {describe_blockers(blockers)}"))
 
         return WaitWatch(self._session, tell).watching(pid)
 
@@ -121,7 +121,7 @@ class Guard(Unguarded):
         self._drift.look(step, own)
 
     def _foreign(self, step: str, objects: list[str]) -> None:
-        self._watcher.event("foreign", step, objects=objects)
+        self._emit(Event("foreign", step, {"objects": objects}))
 
 
 @dataclass
@@ -136,7 +136,7 @@ class HealthGate:
     policy: Policy
     disks: tuple[Path, ...]
     latency: Callable[[], float | None]
-    watcher: Watcher
+    emit: Listener
     _looked: float = float("-inf")
 
     def check(self, step: str) -> None:
@@ -151,17 +151,17 @@ class HealthGate:
         if not reasons:
             return
         begin = time.monotonic()
-        self.watcher.event("paused", step, reasons=reasons)
+        self.emit(Event("paused", step, {"reasons": reasons}))
         while reasons:
             waited = time.monotonic() - begin
             if waited >= self.policy.health_wait:
                 message = f"The target is not well for {duration(waited)}: {'; '.join(reasons)}."
                 remedy = "Clear that up, or change the policy; run again, and it goes on from here."
                 raise GateError(message, remedy=remedy)
-            self.watcher.said(f"pauses: {'; '.join(reasons)}")
+            self.emit(said(step, f"pauses: {'; '.join(reasons)}"))
             time.sleep(_LOOK)
             reasons = list(self._reasons())
-        self.watcher.event("resumed", step, seconds=time.monotonic() - begin)
+        self.emit(Event("resumed", step, {"seconds": time.monotonic() - begin}))
 
     def _reasons(self) -> Iterator[str]:
         (row,) = self.session.rows(load("health"))

@@ -12,7 +12,7 @@ from typing import TypeGuard
 
 from runbook_lib.config import Policy
 from runbook_lib.errors import StatementError
-from runbook_lib.evidence.journal import Watcher
+from runbook_lib.evidence.journal import Event, Listener, said
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.formatting import duration
 from runbook_lib.migrate.guard import describe_blockers
@@ -44,7 +44,6 @@ class Work:
     database: Database
     policy: Policy
     sender: Sender
-    step: str
     unit: int
     settings: Sequence[str]
     unsure: bool
@@ -124,7 +123,7 @@ class Work:
                 return
             try:
                 self.sender.begin(connection)
-                self.sender.send(connection, self.step, statement, self.unit)
+                self.sender.send(connection, statement, self.unit)
             except StatementError as error:
                 # The session of an earlier try may have been quicker.
                 if error.sqlstate == _EXISTS and self._settled(connection, statement):
@@ -143,7 +142,7 @@ class Work:
             message = f"Index {name} is not valid after its build."
             refused = StatementError(message, sqlstate=None)
             raise refused.at(statement.path, statement.line, statement.sql)
-        self.sender.watcher.event("built", self.step, index=name)
+        self.sender.emit(Event("built", self.sender.step, {"index": name}))
 
     def _settled(self, connection: Connection, statement: Statement) -> bool:
         """Wait for a build that still runs, drop an invalid leftover; tell whether it is built."""
@@ -207,7 +206,8 @@ class Work:
     def _drop(self, connection: Connection, statement: Statement) -> None:
         item = next(item for item in statement.creates if item.kind == "index")
         self._note("leftover", statement)
-        connection.execute(f"DROP INDEX CONCURRENTLY {quote(item.schema)}.{quote(item.name)}")
+        sql = f"DROP INDEX CONCURRENTLY {quote(item.schema)}.{quote(item.name)}"
+        self.sender.change(connection, sql)
 
     def _note(self, event: str, statement: Statement, **content: object) -> None:
         name = next(str(item) for item in statement.creates if item.kind == "index")
@@ -215,8 +215,9 @@ class Work:
             "leftover": f"drops the invalid index {name}",
             "adopted": f"waits for the build of {name} that still runs on the server",
         }
-        self.sender.watcher.said(words[event])
-        self.sender.watcher.event(event, self.step, index=name, **content)
+        step = self.sender.step
+        self.sender.emit(said(step, words[event]))
+        self.sender.emit(Event(event, step, {"index": name, **content}))
 
     def _partitioned(self, connection: Connection, statement: Statement, parents: Set[str]) -> None:
         """Build on each partition, then attach: the parent cannot be built concurrently."""
@@ -248,18 +249,19 @@ class Work:
             f"{quote(item.schema)}.{quote(item.name)}" for item in (*parent.creates, *child.creates)
         )
         sql = f"ALTER INDEX {above} ATTACH PARTITION {below}"
-        self._briefly(connection, lambda: connection.execute(sql))
+        self._briefly(connection, lambda: self.sender.change(connection, sql))
 
     def _send(self, connection: Connection, statement: Statement) -> None:
         self.sender.begin(connection)
-        self.sender.send(connection, self.step, statement, self.unit)
+        self.sender.send(connection, statement, self.unit)
 
     def _briefly(self, connection: Connection, act: Callable[[], object]) -> None:
         """Do what needs a strong lock for a moment, within the policy's bound, tried again."""
-        policy, watcher = self.policy, self.sender.watcher
+        policy, sender = self.policy, self.sender
 
         def tell(attempt: int, pause: float, error: StatementError) -> None:
-            watcher.event("retried", self.step, attempt=attempt, pause=pause, error=str(error))
+            tried = {"attempt": attempt, "pause": pause, "error": str(error)}
+            sender.emit(Event("retried", sender.step, tried))
 
         _set(connection, "lock_timeout", f"{round(policy.lock_timeout * 1000)}")
         retrying(policy, tell)(act)
@@ -311,7 +313,6 @@ class Builder:
 
     def build(
         self,
-        step: str,
         unit: int,
         statements: Sequence[Statement],
         settings: Sequence[str],
@@ -328,7 +329,7 @@ class Builder:
         for statement in statements:
             tables.setdefault(statement.locks[0].relation, []).append(statement)
         waiting = deque(tables.values())
-        work = Work(self.database, self.policy, self.sender, step, unit, settings, unsure, waiting)
+        work = Work(self.database, self.policy, self.sender, unit, settings, unsure, waiting)
         with ThreadPoolExecutor(thread_name_prefix="build") as pool:
             lanes = [pool.submit(work.lane) for _ in range(min(self._lanes(), len(tables)))]
             try:
@@ -353,7 +354,7 @@ class Builder:
             wait(lanes)
             return
         with self.database.connect() as connection:
-            watch = BuildWatch(connection, self.policy, self.sender.watcher, work.step)
+            watch = BuildWatch(connection, self.policy, self.sender.emit, self.sender.step)
             left = set(lanes)
             while left:
                 done, left = wait(left, timeout=_BETWEEN_LOOKS, return_when=FIRST_EXCEPTION)
@@ -368,7 +369,7 @@ class BuildWatch:
 
     connection: Connection
     policy: Policy
-    watcher: Watcher
+    emit: Listener
     step: str
     _phases: dict[int, tuple[str, float]] = field(default_factory=dict)  # by pid: since when
     _waits: dict[int, tuple[str, float]] = field(default_factory=dict)  # by pid: told, since when
@@ -389,7 +390,7 @@ class BuildWatch:
         for pid, name in names.items():
             shown.append(f"{name}: {self._progress(pid, name, rows.get(pid))}")
             shown[-1] += self._blocked(pid, name, blockers.get(pid, []))
-        self.watcher.said("; ".join(shown))
+        self.emit(said(self.step, "; ".join(shown)))
 
     def _progress(self, pid: int, name: str, row: Row | None) -> str:
         phase = row["phase"] if row else "waiting for its turn"
@@ -398,7 +399,7 @@ class BuildWatch:
         if f"{name} {phase}" != before:
             since = now
             self._phases[pid] = f"{name} {phase}", now
-            self.watcher.event("phase", self.step, index=name, phase=phase, pid=pid)
+            self._note("phase", index=name, phase=phase, pid=pid)
         if row is None:
             return phase
         kind = "blocks" if row["blocks_total"] else "tuples"
@@ -418,14 +419,17 @@ class BuildWatch:
         waited = now - since
         pids = ",".join(str(row["pid"]) for row in blockers)
         if pids != told and waited >= _WORTH_TELLING:
-            self.watcher.event("waiting", self.step, statement=name, blockers=blockers)
+            self._note("waiting", statement=name, blockers=blockers)
             told = pids
         self._waits[pid] = told, since
         if waited > self.policy.build_wait:
-            self.watcher.event("given up", self.step, index=name, waited=waited, blockers=blockers)
+            self._note("given up", index=name, waited=waited, blockers=blockers)
             self.connection.rows("SELECT pg_cancel_backend(%(pid)s)", {"pid": pid})
             self._waits.pop(pid)
         return f", waits for {describe_blockers(blockers)}"
+
+    def _note(self, name: str, **content: object) -> None:
+        self.emit(Event(name, self.step, content))
 
 
 def describe_duplicates(connection: Connection, index_oid: int) -> str:

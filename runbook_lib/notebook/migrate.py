@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from runbook_lib.errors import GateError, RunbookError
-from runbook_lib.evidence.journal import Journal
+from runbook_lib.evidence.journal import Journal, to_all
 from runbook_lib.evidence.records import Outcome
 from runbook_lib.evidence.run import TRAFFIC, Run
 from runbook_lib.formatting import duration
 from runbook_lib.migrate.apply import apply_guarded, count_statements, schema_before, touched_since
 from runbook_lib.migrate.guard import describe_blockers
 from runbook_lib.notebook.charts import Chart, Span, chart_steps, timeline
-from runbook_lib.notebook.show import Progress, Recorder, Table
+from runbook_lib.notebook.show import Progress, Table
 from runbook_lib.parser.parse import fingerprint
 from runbook_lib.release.plan import Step, StepKind
 
@@ -47,9 +47,9 @@ def apply_step(run: Run, step: str = "") -> Table:
     before = schema_before(run, record)
     begin = time.perf_counter()
     with Progress(chosen.kind.value, count_statements(run, chosen)) as progress:
-        recorder = Recorder(run.journal, progress)
+        emit = to_all(run.journal.emit, progress.follow)
         try:
-            outcome = apply_guarded(run, chosen, recorder)
+            outcome = apply_guarded(run, chosen, emit)
         except RunbookError as error:
             failed = {"step": chosen.name, "error": str(error), **touched_since(run, before)}
             run.record(False, failed, record)
@@ -187,5 +187,6 @@ def _seconds(at: str) -> float:
 
 
 def _last_step(run: Run) -> str:
-    steps = [line["step"] for line in run.journal.lines()]
+    known = {step.name for step in run.plan.steps}
+    steps = [line["step"] for line in run.journal.lines() if line["step"] in known]
     return str(steps[-1]) if steps else ""

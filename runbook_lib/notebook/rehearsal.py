@@ -1,45 +1,26 @@
 """The acts of 30_rehearsal: try the plan, list what was found, forecast, approve."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from runbook_lib.errors import GateError
 from runbook_lib.evidence.approvals import FILE, Approval, Approvals, approvals_text, read_approvals
-from runbook_lib.evidence.journal import Journal
+from runbook_lib.evidence.journal import Journal, to_all
 from runbook_lib.evidence.records import Backup, Outcome, Status
 from runbook_lib.evidence.run import Run
 from runbook_lib.findings import Finding
 from runbook_lib.formatting import duration, minutes, size
-from runbook_lib.migrate.apply import carry_out, count_statements
-from runbook_lib.migrate.execute import Applier
+from runbook_lib.migrate.apply import count_statements
 from runbook_lib.notebook.charts import Chart, chart_steps
-from runbook_lib.notebook.show import Progress, Recorder, Table, approval_form, findings_table
-from runbook_lib.postgres import process
-from runbook_lib.postgres.connection import CleanSession, Connection, Database, names
-from runbook_lib.postgres.snapshot import Snapshot
-from runbook_lib.postgres.targets import rehearsal_server
-from runbook_lib.rehearsal.observe import Probe
-from runbook_lib.rehearsal.rehearse import FULL, Recording, Rehearsal, Rehearser
-from runbook_lib.rehearsal.verdict import (
-    all_findings,
-    checks_failed,
-    on_target,
-    planned_statements,
-    record_verdict,
-    reverted,
-    unreadable_parts,
-)
-from runbook_lib.rehearsal.verdict import mended as _mended
+from runbook_lib.notebook.show import DIGEST_SHOWN, Progress, Table, approval_form, findings_table
+from runbook_lib.rehearsal import rehearse as rehearsal
+from runbook_lib.rehearsal.rehearse import FULL, Rehearsal
+from runbook_lib.rehearsal.verdict import all_findings, on_target, record_verdict
 
-_SHORT = 12  # of a digest's 64 digits
-
-_ROLES = "SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_'"
 _REVERT = "a revert returns there, too"
 _SHOWN = 30
-_NAME_BYTES = 40  # of the 63 a name may have; the rest says what the database is for
 
 
 def rehearse(run: Run) -> Table:
@@ -48,43 +29,10 @@ def rehearse(run: Run) -> Table:
     if made is None:
         raise GateError("There is no backup to rehearse on.", remedy="Run 20_backup.ipynb first.")
     total = sum(count_statements(run, step) for step in run.plan.steps)
-    steps = {step.name: step for step in run.plan.steps}
-    with run.database.connect() as connection:
-        roles = sorted(names(connection.rows(_ROLES), "rolname"))
-    with Progress("Rehearsal", total) as progress, ExitStack() as stack:
+    journal = Journal(run.directory.path / "rehearsal.jsonl", repeatable=True)
+    with Progress("Rehearsal", total) as progress:
         progress.at("restoring the backup")
-        probe = Probe()
-        journal = Journal(run.directory.path / "rehearsal.jsonl", repeatable=True)
-        recorder = Recorder(journal, progress)
-
-        kept: list[CleanSession] = []  # of the one copy, from the first step on
-
-        def carry(copy: Database, name: str, watcher: Recording, go_on: bool) -> None:
-            if not kept:
-                kept.append(stack.enter_context(closing(CleanSession(copy))))
-            applier = Applier(copy, run.policy, watcher, probe, go_on=go_on, sessions=kept[0])
-            mended = replace(run, release=_mended(run)) if go_on else run
-            carry_out(mended, applier, steps[name], lambda: watcher.rows)
-
-        rehearser = Rehearser(
-            server=rehearsal_server(run.environment, run.root, run.target.major),
-            name=f"rehearsal_{run.target.dbname.encode()[:_NAME_BYTES].decode(errors='ignore')}",
-            major=run.target.major,
-            backup=made,
-            data=run.policy.rehearsal_data,
-            roles=roles,
-            run=process.run,
-        )
-
-        def check(connection: Connection) -> Iterator[Finding]:
-            yield from checks_failed(run, connection)
-
-        def back(copy: Database, before: Snapshot) -> str:
-            progress.at("reverting the release")
-            return reverted(run, copy, before)
-
-        files = planned_statements(run), unreadable_parts(run)
-        seen = rehearser.rehearse(list(steps), *files, recorder, carry, check, back)
+        seen = rehearsal.rehearse(run, made, to_all(journal.emit, progress.follow))
     seen = replace(seen, runs=tuple(on_target(item, run.plan.splits) for item in seen.runs))
     found = all_findings(run, seen, made)
     passed = seen.proven and not any(item.blocks for item in found)
@@ -238,4 +186,4 @@ def _approvals(run: Run) -> Table:
         for name, value in wanted.items()
     ]
     state = f"{missing} missing" if missing else "complete"
-    return Table(f"Approvals for the plan {run.plan.digest[:_SHORT]}: {state}", rows)
+    return Table(f"Approvals for the plan {run.plan.digest[:DIGEST_SHOWN]}: {state}", rows)

@@ -1,29 +1,32 @@
 """The acts of 90_rollback: what the run left, what each way would lose, and the way back."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from runbook_lib.config import FILE
 from runbook_lib.errors import GateError, ToolError
+from runbook_lib.evidence.journal import to_all
 from runbook_lib.evidence.records import Backup, Status
 from runbook_lib.evidence.run import Run
+from runbook_lib.evidence.sender import Sender
 from runbook_lib.formatting import duration
 from runbook_lib.notebook.session import check_confirmed
 from runbook_lib.notebook.show import Progress, Table
 from runbook_lib.parser.identifiers import by_kind
 from runbook_lib.postgres import process
-from runbook_lib.postgres.connection import Database
 from runbook_lib.postgres.process import tail
 from runbook_lib.rollback import inverse, restore
+from runbook_lib.rollback.attempt import CARRY, IN_PLACE, RESTORE, REVERT, attempt
 from runbook_lib.rollback.carry_forward import Carried, carry, compare
 from runbook_lib.rollback.diagnosis import Diagnosis, diagnose_run
 from runbook_lib.rollback.hooks import CommandRun, hide, run_commands
+from runbook_lib.rollback.restore import Restorer
 from runbook_lib.rollback.revert import refuse_losses, revert
 
-REVERT, RESTORE, IN_PLACE = "revert", "restore", "in place"
 _ACCEPTED = re.compile(r"\s*(.+?)\s*=\s*(\d+)\s*(?:,|$)")
 _SHOWN = 5
+_NOTHING_KEPT = "No restore put a database aside: there is nothing to carry"
 _BY_DOWN = "as the release's own down.sql left them; they were not compared"
 _OWN = "sends the release's own down.sql, "
 
@@ -184,10 +187,13 @@ def roll_back(run: Run, confirm: str, way: str = "", accept: str = "") -> Table:
 
 
 def _revert(run: Run, seen: Diagnosis, accepted: dict[str, int]) -> Table:
-    with Progress("Revert", len(seen.undone)) as progress:
-        sent = revert(run.database, run.policy, seen, accepted, progress.at)
-    done = {"way": REVERT, "sent": [item.sql for item in sent], "accepted": accepted}
-    run.record(True, {"rollback": {**done, "migrations": seen.migrations}})
+    intent = {"migrations": seen.migrations, "accepted": accepted}
+    with (
+        Progress("Revert", len(seen.undone)) as progress,
+        attempt(run, REVERT, progress.follow, **intent) as sender,
+    ):
+        sent = revert(run.database, run.policy, seen, accepted, sender)
+        run.record(True, {"rollback": {"way": REVERT, "sent": [x.sql for x in sent], **intent}})
     rows = [
         ("statements", f"{len(sent)} dropped what was created or set back what was changed"),
         ("ledger", f"{len(seen.migrations)} migrations marked as rolled back"),
@@ -203,12 +209,17 @@ def _aside(seen: Diagnosis) -> str:
     return f", {len(seen.strangers)} objects of others aside" if seen.strangers else ""
 
 
+def _restorer(run: Run, backup: Backup, sender: Sender) -> Restorer:
+    return Restorer(run.database, run.target.major, backup, run.policy, sender)
+
+
 def _restore(run: Run, backup: Backup) -> Table:
-    with Progress("Rollback", 1):
-        done = restore.restore_beside(
-            run.database, run.target.major, backup, run.policy, process.run
-        )
-    run.record(True, {"rollback": {"way": RESTORE, **asdict(done)}})
+    with (
+        Progress("Rollback", 1) as progress,
+        attempt(run, RESTORE, progress.follow) as sender,
+    ):
+        done = _restorer(run, backup, sender).beside()
+        run.record(True, {"rollback": {"way": RESTORE, **asdict(done)}})
     rows = [
         ("in place", done.dbname),
         ("kept as", done.kept_as),
@@ -222,12 +233,12 @@ def _restore(run: Run, backup: Backup) -> Table:
 
 
 def _in_place(run: Run, backup: Backup, seen: Diagnosis, accepted: dict[str, int]) -> Table:
-    with Progress("Rollback in place", 1) as progress:
-        places = run.policy, process.run, progress.at
-        restore.restore_in_place(
-            run.database, run.target.major, backup, seen.before, accepted, *places
-        )
-    run.record(True, {"rollback": {"way": IN_PLACE, "accepted": accepted}})
+    with (
+        Progress("Rollback in place", 1) as progress,
+        attempt(run, IN_PLACE, progress.follow, accepted=accepted) as sender,
+    ):
+        _restorer(run, backup, sender).in_place(seen.before, accepted)
+        run.record(True, {"rollback": {"way": IN_PLACE, "accepted": accepted}})
     rows = [
         ("in place", run.target.dbname),
         ("schema fingerprint", f"{backup.schema_fingerprint[:12]}, equal to the backup's"),
@@ -241,24 +252,35 @@ def _in_place(run: Run, backup: Backup, seen: Diagnosis, accepted: dict[str, int
 
 def show_carry(run: Run) -> Table:
     """Show how the rows of the database that a restore kept differ from the restored ones."""
-    return _carried(run, compare, "Written after the backup")
+    if not (kept := _kept(run)):
+        return Table(_NOTHING_KEPT, [])
+    found = compare(run.database, kept, _backup(run))
+    run.directory.write("90_compare", {"kept_as": kept, "tables": found})
+    return _carried(found, "Written after the backup")
 
 
 def carry_forward(run: Run, carry_rows: bool) -> Table:
     """Insert what was written after the backup and is missing now, if ``carry_rows`` says so."""
     if not carry_rows:
         return Table("Nothing was carried: the parameter carry_rows is false", [])
-    return _carried(run, carry, "Carried from the database that was kept")
+    if not (kept := _kept(run)):
+        return Table(_NOTHING_KEPT, [])
+    with (
+        Progress("Carry forward", 1) as progress,
+        attempt(run, CARRY, progress.follow, kept_as=kept) as sender,
+    ):
+        found = carry(run.database, kept, _backup(run), sender)
+        run.directory.write("90_carry", {"kept_as": kept, "tables": found})
+    return _carried(found, "Carried from the database that was kept")
 
 
-def _carried(
-    run: Run, act: Callable[[Database, str, Backup], tuple[Carried, ...]], caption: str
-) -> Table:
+def _kept(run: Run) -> str:
+    """Return the name of the database that a restore put aside, empty where none did."""
     done = (run.recorded("rollback") or {}).get("rollback", {})
-    if done.get("way") != RESTORE:
-        return Table("No restore put a database aside: there is nothing to carry", [])
-    found = act(run.database, done["kept_as"], _backup(run))
-    run.directory.write(f"90_{act.__name__}", {"kept_as": done["kept_as"], "tables": found})
+    return str(done["kept_as"]) if done.get("way") == RESTORE else ""
+
+
+def _carried(found: Sequence[Carried], caption: str) -> Table:
     rows = [
         {
             "table": item.table,
@@ -352,7 +374,8 @@ def _carried_out(run: Run, confirm: str, what: str, commands: Sequence[str]) -> 
     done: list[CommandRun] = []
     limit = run.environment.application.time_limit
     with Progress(f"{what.capitalize()} the application", len(commands)) as progress:
-        for each in run_commands(commands, limit, run.root, progress.at):
+        sender = Sender(to_all(run.journal.emit, progress.follow), f"{what} the application")
+        for each in run_commands(commands, limit, run.root, sender.runner(process.run)):
             done.append(each)
             passed = len(done) == len(commands) and not each.failure
             run.record(passed, {"commands": done}, f"90_{what}_application")

@@ -28,6 +28,7 @@ from runbook_lib.release import plan
 from runbook_lib.release.model import Migration, Release
 from runbook_lib.release.plan import Moved, Plan, Step, StepKind, Target
 from runbook_lib.release.reader import read_release
+from runbook_lib.rollback.attempt import settle
 
 _BY_NAME = {phase.name: phase for phase in PHASES}
 _AFTER = {"index_timing", "verify", "monitor", "signoff"}
@@ -158,6 +159,8 @@ def _continued(opening: _Opening, connection: Connection) -> Run | None:
         )
     ]
     here = [run for run in earlier if _same_server(run.plan.target, opening.target)]
+    if here:
+        settle(here[-1], connection)
     if opening.phase == "rollback":
         here = [run for run in here if run.backup()]
         # One that was rolled back already is opened for the rows that a restore put aside.

@@ -2,6 +2,7 @@
 
 import hashlib
 import html
+import shlex
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -12,11 +13,10 @@ import pandas as pd
 from IPython import get_ipython
 from IPython.display import display
 
-from runbook_lib.evidence.journal import Journal
-from runbook_lib.evidence.records import CheckResult, Outcome, StatementRun, Status
+from runbook_lib.evidence.journal import PROGRAM, SAID, SENDING, Event
+from runbook_lib.evidence.records import CheckResult, Outcome, Status
 from runbook_lib.evidence.run import Run
 from runbook_lib.findings import Finding, Severity
-from runbook_lib.parser.statement import Statement
 from runbook_lib.redaction import redact
 
 DIGEST_SHOWN = 12  # of a digest's 64 digits
@@ -149,6 +149,19 @@ class Progress:
         """Say what is being worked on."""
         self._label.value = redact(what)
 
+    def follow(self, event: Event) -> None:
+        """Show what is about to be sent, count what was, and say what is going on."""
+        if event.statement is not None:
+            self.at(f"{event.statement.label} (line {event.statement.line})")
+        elif event.run is not None:
+            self.advance()
+        elif event.name == SENDING:
+            self.at(event.content["sql"])
+        elif event.name == PROGRAM:
+            self.at(shlex.join(event.content["argv"]))
+        elif event.name == SAID:
+            self.at(event.content["what"])
+
     def advance(self) -> None:
         """Count one more part as done."""
         self._bar.value = min(self._bar.value + 1, self._bar.max)
@@ -195,36 +208,6 @@ def executed_cells() -> list[str]:
     """Return the sources of the cells this kernel executed; none outside a notebook."""
     shell = get_ipython()
     return list(shell.user_ns.get("In", [])) if shell is not None else []
-
-
-class Recorder:
-    """Write each statement to the journal and to the progress bar."""
-
-    def __init__(self, journal: Journal, progress: Progress) -> None:
-        self._journal = journal
-        self._progress = progress
-
-    def started(self, step: str, statement: Statement) -> None:
-        """Say on the bar what is about to be sent."""
-        self._progress.at(f"{statement.label} (line {statement.line})")
-        self._journal.started(step, statement)
-
-    def ended(self, run: StatementRun) -> None:
-        """Count one statement more."""
-        self._journal.ended(run)
-        self._progress.advance()
-
-    def ledger_row(self, step: str, row_id: str) -> None:
-        """Keep the id of an unfinished ledger row: it proves that the row is ours."""
-        self._journal.ledger_row(step, row_id)
-
-    def event(self, name: str, step: str, **content: object) -> None:
-        """Keep it."""
-        self._journal.event(name, step, **content)
-
-    def said(self, what: str) -> None:
-        """Show it on the bar."""
-        self._progress.at(what)
 
 
 def checked(run: Run, title: str, results: Sequence[CheckResult], content: dict[str, Any]) -> Table:

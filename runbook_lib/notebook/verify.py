@@ -3,8 +3,10 @@
 from runbook_lib.checks import query_checks
 from runbook_lib.checks import verify as checks_verify
 from runbook_lib.checks.verify import analyze
+from runbook_lib.evidence.journal import to_all
 from runbook_lib.evidence.records import CheckResult, Status
 from runbook_lib.evidence.run import Run
+from runbook_lib.evidence.sender import Sender
 from runbook_lib.notebook.show import Progress, Table, checked
 from runbook_lib.postgres import snapshot
 
@@ -31,7 +33,8 @@ def verify_target(run: Run) -> Table:
     release = run.release
     with Progress("Verification", 3) as progress, run.database.connect() as connection:
         progress.at("ANALYZE")
-        analyzed = analyze(connection, release)
+        change = Sender(to_all(run.journal.emit, progress.follow), "60_verify").change
+        analyzed = analyze(connection, release, change)
         progress.advance()
         progress.at("declared against found")
         compared = checks_verify.compare_objects(run.database, connection, release)

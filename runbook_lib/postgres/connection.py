@@ -1,6 +1,6 @@
 """Connect to PostgreSQL: the only module that imports psycopg and makes SQLAlchemy engines."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -143,6 +143,10 @@ def _translated(raw: "psycopg.Connection[Row]") -> Iterator[None]:
         ) from error
 
 
+Send = Callable[[Connection, str, Mapping[str, Any] | None], int]
+"""How a statement is sent: plainly, or on a target as ``evidence.sender`` journals it."""
+
+
 @dataclass(frozen=True)
 class Database:
     """Say where a database is, in libpq's keywords. The password is not shown by ``repr``."""
@@ -227,18 +231,19 @@ class Database:
         """Return the database from which this one can be created, renamed or dropped."""
         return self.on("template1" if self.dbname == "postgres" else "postgres")
 
-    def create(self, dbname: str, like: str = "") -> None:
+    def create(self, dbname: str, like: str = "", send: Send = Connection.execute) -> None:
         """Create an empty database on this server, with encoding, locale and owner of ``like``."""
         with self.maintenance().connect() as connection:
             options = ""
             if like:
                 options = connection.value(load("database_options"), {"dbname": like})
-            connection.execute(f"CREATE DATABASE {quote(dbname)} TEMPLATE template0 {options}")
+            sql = f"CREATE DATABASE {quote(dbname)} TEMPLATE template0 {options}"
+            send(connection, sql, None)
 
-    def drop(self, dbname: str) -> None:
+    def drop(self, dbname: str, send: Send = Connection.execute) -> None:
         """Drop a database of this server, ending its sessions, if it is there."""
         with self.maintenance().connect() as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS {quote(dbname)} WITH (FORCE)")
+            send(connection, f"DROP DATABASE IF EXISTS {quote(dbname)} WITH (FORCE)", None)
 
 
 class CleanSession:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runbook_lib.errors import GateError, RunbookError, StatementError
-from runbook_lib.postgres.connection import REPLACER, RUNNER_LOCK, Connection
+from runbook_lib.postgres.connection import REPLACER, RUNNER_LOCK, Connection, Row, Send
 from runbook_lib.postgres.queries import load
 from runbook_lib.release.model import Migration
 
@@ -83,64 +83,75 @@ def unfinished(rows: Iterable[LedgerRow], migration: Migration, own: Set[str]) -
     return found[0] if found else None
 
 
-def create(connection: Connection) -> None:
+def create(connection: Connection, send: Send) -> None:
     """Create the ledger where it is not there."""
     if not connection.value(_EXISTS):  # IF NOT EXISTS alone would raise a notice each time
-        connection.execute(load("ledger_create"))
+        send(connection, load("ledger_create"), None)
 
 
-def record_applied(connection: Connection, migration: Migration, started_at: datetime) -> None:
+def record_applied(
+    connection: Connection, send: Send, migration: Migration, started_at: datetime
+) -> None:
     """Write the finished row of a migration; the last act of its transaction."""
-    create(connection)
-    _insert(connection, migration, started_at, None, 1, finished=True)
+    create(connection, send)
+    _insert(connection, send, migration, started_at, None, 1, finished=True)
 
 
-def record_baseline(connection: Connection, migration: Migration) -> None:
+def record_baseline(connection: Connection, send: Send, migration: Migration) -> None:
     """Write the row of a migration that was found applied, as ``migrate resolve --applied``."""
-    create(connection)
-    _insert(connection, migration, None, "", 0, finished=True)
+    create(connection, send)
+    _insert(connection, send, migration, None, "", 0, finished=True)
 
 
-def record_started(connection: Connection, migration: Migration) -> str:
+def record_started(connection: Connection, send: Send, migration: Migration) -> str:
     """Write the unfinished row of a file that is not one transaction; return its id."""
-    create(connection)
-    return _insert(connection, migration, None, None, 0, finished=False)
+    create(connection, send)
+    return _insert(connection, send, migration, None, None, 0, finished=False)
 
 
-def resolve_failed(connection: Connection) -> None:
+def resolve_failed(connection: Connection, send: Send) -> None:
     """Mark every unfinished row as rolled back, as ``migrate resolve --rolled-back`` does.
 
     For a rehearsal's copy: what blocks the target is reported, and the rest is still tried.
     """
     if connection.value(_EXISTS):
-        connection.execute(load("ledger_resolve"))
+        send(connection, load("ledger_resolve"), None)
 
 
-def take_back(connection: Connection, names: Sequence[str]) -> None:
+def take_back(connection: Connection, send: Send, names: Sequence[str]) -> None:
     """Mark the rows of these migrations as rolled back: they are pending again."""
     if names:
-        connection.execute(load("ledger_take_back"), {"names": list(names)})
+        send(connection, load("ledger_take_back"), {"names": list(names)})
 
 
 def record_progress(
-    connection: Connection, row_id: str, steps: int, *, finished: bool = False, logs: str = ""
+    connection: Connection,
+    send: Send,
+    row_id: str,
+    steps: int,
+    *,
+    finished: bool = False,
+    logs: str = "",
 ) -> None:
     """Count the committed units of such a file; finish the row with the last, or say the error."""
     finished_at = connection.value(_NOW) if finished else None
     parameters = {"id": row_id, "steps": steps, "finished_at": finished_at, "logs": logs or None}
-    connection.execute(load("ledger_progress"), parameters)
+    send(connection, load("ledger_progress"), parameters)
 
 
-def record_failure(connection: Connection, row_id: str, done: int, error: StatementError) -> None:
+def record_failure(
+    connection: Connection, send: Send, row_id: str, done: int, error: StatementError
+) -> None:
     """Write the error into the unfinished row; where that fails too, the first error says so."""
     try:
-        record_progress(connection, row_id, done, logs=str(error))
+        record_progress(connection, send, row_id, done, logs=str(error))
     except RunbookError as second:
         error.message += f" The ledger could not be told: {second.message}"
 
 
 def _insert(
     connection: Connection,
+    send: Send,
     migration: Migration,
     started_at: datetime | None,
     logs: str | None,
@@ -159,8 +170,13 @@ def _insert(
         "finished": finished,
         "steps": steps,
     }
-    connection.execute(load("ledger_insert"), parameters)
+    send(connection, load("ledger_insert"), parameters)
     return row_id
+
+
+def lock_holders(connection: Connection) -> list[Row]:
+    """Return the sessions that hold the runner's lock, and a restore in place that outlived it."""
+    return connection.rows(load("lock_holder"), {"key": RUNNER_LOCK, "replacer": REPLACER})
 
 
 def take_runner_lock(connection: Connection, wait: float) -> None:
@@ -174,7 +190,7 @@ def take_runner_lock(connection: Connection, wait: float) -> None:
     wanted = {"key": RUNNER_LOCK, "replacer": REPLACER}
     while not (taken := taken or connection.value(_TRY)) or connection.value(_REPLACES, wanted):
         if time.monotonic() >= until:
-            holders = connection.rows(load("lock_holder"), wanted)
+            holders = lock_holders(connection)
             who = "; ".join(
                 f"pid {row['pid']}, {row['user']}, {row['application']}, since {row['since']}"
                 for row in holders

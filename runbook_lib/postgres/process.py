@@ -62,6 +62,7 @@ class Runner(Protocol):
         check: bool = True,
         timeout: float | None = None,
         as_account: Account | None = None,
+        cwd: Path | None = None,
         watch: Callable[[], object] | None = None,
     ) -> Completed:
         """Run `argv` to its end."""

@@ -3,59 +3,68 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from runbook_lib.backup.archive import restore, swap
+from runbook_lib.checks.query_checks import run_checks
 from runbook_lib.errors import GateError, ReleaseError, RunbookError, StatementError
-from runbook_lib.evidence.journal import Watcher
-from runbook_lib.evidence.records import Backup, Outcome, StatementRun
+from runbook_lib.evidence.journal import LEDGER_ROW, Event, Listener, said, to_all
+from runbook_lib.evidence.records import Backup, Outcome, StatementRun, Status
+from runbook_lib.evidence.run import Run
+from runbook_lib.evidence.sender import Sender
 from runbook_lib.findings import Finding, Severity, remedy
+from runbook_lib.migrate.apply import carry_out
+from runbook_lib.migrate.execute import Applier
 from runbook_lib.parser.identifiers import quote
 from runbook_lib.parser.statement import Statement
-from runbook_lib.postgres import ledger, snapshot
-from runbook_lib.postgres.connection import Connection, Database, names
-from runbook_lib.postgres.process import Runner
+from runbook_lib.parser.transactions import units
+from runbook_lib.postgres import ledger, process, snapshot
+from runbook_lib.postgres.connection import CleanSession, Connection, Database, names
+from runbook_lib.postgres.snapshot import Snapshot
+from runbook_lib.postgres.targets import rehearsal_server
 from runbook_lib.rehearsal.failures import Failure, Unreadable, follow
+from runbook_lib.rehearsal.observe import Probe
+from runbook_lib.release.model import Migration, Release
+from runbook_lib.release.plan import Step, StepKind
+from runbook_lib.rollback.diagnosis import diagnose
+from runbook_lib.rollback.revert import revert
 
 FULL = "full"
 _READERS = 2
+_ROLES = "SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_'"
+_SIZE = "SELECT pg_database_size(current_database())"
+_NAME_BYTES = 40  # of the 63 a name may have; the rest says what the database is for
+
+Files = Mapping[tuple[str, int], Statement]
+"""The statements of the release by path and place."""
 
 
 @dataclass
 class Recording:
-    """Keep the last run of each statement and the unfinished ledger rows; pass everything on."""
+    """Keep the last run of each statement, and the ids of unfinished ledger rows."""
 
-    watcher: Watcher
     runs: dict[tuple[str, str, int, int], StatementRun] = field(default_factory=dict)
     rows: set[str] = field(default_factory=set)
 
-    def started(self, step: str, statement: Statement) -> None:
-        """Pass it on."""
-        self.watcher.started(step, statement)
+    def keep(self, event: Event) -> None:
+        """Keep a run in place of an earlier try; the second try goes on from a row."""
+        if event.run is not None:
+            run = event.run
+            self.runs[run.step, run.path, run.number, run.unit] = run
+        elif event.name == LEDGER_ROW:
+            self.rows.add(event.content["id"])
 
-    def ended(self, run: StatementRun) -> None:
-        """Keep it, in place of an earlier try."""
-        self.runs[run.step, run.path, run.number, run.unit] = run
-        self.watcher.ended(run)
+    def of(self, step: str) -> list[StatementRun]:
+        """Return the runs of one step."""
+        return [run for run in self.runs.values() if run.step == step]
 
-    def ledger_row(self, step: str, row_id: str) -> None:
-        """Keep it: the second try goes on from it."""
-        self.rows.add(row_id)
-        self.watcher.ledger_row(step, row_id)
-
-    def event(self, name: str, step: str, **content: object) -> None:
-        """Pass it on."""
-        self.watcher.event(name, step, **content)
-
-    def said(self, what: str) -> None:
-        """Pass it on."""
-        self.watcher.said(what)
-
-
-# Carries one step of the plan out on a database; the flag says to go on after a failure.
-CarryOut = Callable[[Database, str, Recording, bool], None]
+    def forget(self, wanted: Callable[[StatementRun], bool]) -> None:
+        """Forget the runs that are told to be wanted."""
+        for key, run in list(self.runs.items()):
+            if wanted(run):
+                del self.runs[key]
 
 
 @dataclass(frozen=True)
@@ -94,48 +103,47 @@ class Rehearsal:
         return self.proven and not any(item.blocks for item in self.findings)
 
 
+def rehearse(run: Run, backup: Backup, emit: Listener) -> Rehearsal:
+    """Restore the backup, compare it, carry the plan out on it, and take that back both ways.
+
+    A statement that fails is a finding, and the next one is tried: one rehearsal lists all. What
+    takes the release back is a revert, and the same archive restored once more beside the work: its
+    schema alone, for its rows were compared before.
+    """
+    with run.database.connect() as connection:
+        roles = names(connection.rows(_ROLES), "rolname")
+    server = rehearsal_server(run.environment, run.root, run.target.major)
+    return Rehearser(run, backup, server, tuple(sorted(roles)), emit).rehearse()
+
+
 @dataclass(frozen=True)
 class Rehearser:
-    """Say where and on what to rehearse: an empty database is made on ``server``.
+    """Rehearse the plan of a run on an empty database of ``server``; ``emit`` is told each event.
 
     ``roles`` are those of the target; what the plan grants to them must be grantable here.
     """
 
-    server: Database
-    name: str
-    major: int
+    run: Run
     backup: Backup
-    data: str
+    server: Database
     roles: Sequence[str]
-    run: Runner
+    emit: Listener
+    probe: Probe = field(default_factory=Probe)
+    recording: Recording = field(default_factory=Recording)
 
-    def _restored(self, dbname: str, **options: Any) -> Database:
-        self.server.drop(dbname)
-        self.server.create(dbname)
-        made, archive = self.server.on(dbname), self.backup.archive
-        restore(made, self.major, archive, self.run, with_owners=False, **options)
-        return made
+    @property
+    def name(self) -> str:
+        """Return what the database is called in which it happens."""
+        return f"rehearsal_{self.run.target.dbname.encode()[:_NAME_BYTES].decode(errors='ignore')}"
 
-    def rehearse(
-        self,
-        steps: Sequence[str],
-        statements: Iterable[Statement],
-        unreadable: Iterable[Unreadable],
-        watcher: Watcher,
-        carry_out: CarryOut,
-        check: Callable[[Connection], Iterable[Finding]],
-        revert: Callable[[Database, snapshot.Snapshot], str],
-    ) -> Rehearsal:
-        """Restore, compare, carry the steps out there, and put a restored database in its place.
+    @property
+    def _statements(self) -> dict[tuple[str, int], Statement]:
+        items = (x for migration in self.run.release.migrations for x in migration.statements)
+        return {(item.path, item.number): item for item in items}
 
-        A statement that fails is a finding, and the next one is tried: one rehearsal lists all.
-        ``statements`` are the plan's; ``unreadable`` are parts of its files that did not parse.
-        ``check`` looks at the result where every statement ran, and ``revert`` takes it back there,
-        or says why it cannot. What takes the release back is the
-        same archive, restored once more beside the work: its schema alone, for its rows were
-        compared before.
-        """
-        files = {(item.path, item.number): item for item in statements}
+    def rehearse(self) -> Rehearsal:
+        """Do all of it; nothing of it stays on the server."""
+        files = self._statements
         beside, kept = f"{self.name}_restored", f"{self.name}_kept"
         with ExitStack() as stack:
             stack.enter_context(_roles(self.server, self.roles, _created_roles(files.values())))
@@ -143,30 +151,17 @@ class Rehearser:
             stack.callback(lambda: list(helpers.map(self.server.drop, (self.name, kept, beside))))
             self.server.drop(kept)
             begin = time.perf_counter()
-            with_rows = self.data == FULL
-            copy = self._restored(self.name, with_rows=with_rows)
+            copy = self._restored(self.name, with_rows=self._with_rows)
             restore_seconds = time.perf_counter() - begin
             schema = _snapshot(copy, settings=True)
-            contents = _contents(copy, helpers) if with_rows else None
+            contents = _contents(copy, helpers) if self._with_rows else None
             restoring = helpers.submit(self._restored, beside, with_rows=False, jobs=1)
-            with copy.connect() as connection:
-                before = connection.value(_SIZE)
-                ledger.resolve_failed(connection)
-            recording, found, took = Recording(watcher), list[Finding](), dict[str, float]()
-            lost = list(unreadable)
-            for step in steps:
-                begin = time.perf_counter()
-                refused = list(_try(copy, step, recording, carry_out))
-                found += refused
-                lost += [Unreadable(item.place, _texts(recording, step, files)) for item in refused]
-                took[step] = time.perf_counter() - begin
-            fingerprint = helpers.submit(_snapshot, copy)
-            with copy.connect() as connection:
-                whole = not any(run.outcome is Outcome.FAILED for run in recording.runs.values())
-                found += check(connection) if whole else ()
-                after = fingerprint.result().fingerprint
-                growth = connection.value(_SIZE) - before
-            reverted = revert(copy, schema) if whole else None
+            before = self._prepare(copy)
+            took, refused, lost = self._apply(copy, files)
+            after = helpers.submit(_snapshot, copy)
+            found, growth = self._looked_at(copy, before)
+            reached = after.result().fingerprint
+            reverted = self._reverted(copy, schema) if self._whole else None
             restoring.result()
             begin = time.perf_counter()
             swap(copy, beside, kept)
@@ -176,10 +171,9 @@ class Rehearser:
         if contents is not None:
             rows, checksums = snapshot.rows_and_checksums(contents)
             same_rows, same_contents = rows == self.backup.rows, checksums == self.backup.checksums
-        runs = tuple(recording.runs.values())
-        failures = _failures(runs, files)
+        runs = tuple(self.recording.runs.values())
         return Rehearsal(
-            data=self.data,
+            data=self.run.policy.rehearsal_data,
             restore_seconds=restore_seconds,
             apply_seconds=sum(took.values()),
             rollback_seconds=rollback_seconds,
@@ -188,12 +182,106 @@ class Rehearser:
             same_contents=same_contents,
             taken_back=back == self.backup.schema_fingerprint,
             reverted=reverted,
-            fingerprint_after=after,
+            fingerprint_after=reached,
             growth=growth,
             step_seconds=took,
             runs=runs,
-            findings=(*follow(failures, lost), *found),
+            findings=(*follow(_failures(runs, files), lost), *refused, *found),
         )
+
+    @property
+    def _with_rows(self) -> bool:
+        return self.run.policy.rehearsal_data == FULL
+
+    @property
+    def _whole(self) -> bool:
+        """Tell whether every statement was carried out."""
+        return not any(run.outcome is Outcome.FAILED for run in self.recording.runs.values())
+
+    def _restored(self, dbname: str, **options: Any) -> Database:
+        self.server.drop(dbname)
+        self.server.create(dbname)
+        made, archive = self.server.on(dbname), self.backup.archive
+        sender = Sender(self.emit, "rehearsal: restore")
+        runner = sender.runner(process.run, backup=self.backup.sha256)
+        restore(made, self.run.target.major, archive, runner, with_owners=False, **options)
+        return made
+
+    def _prepare(self, copy: Database) -> int:
+        """Let nothing of the ledger block the copy; return its size in bytes."""
+        with copy.connect() as connection:
+            size: int = connection.value(_SIZE)
+            ledger.resolve_failed(connection, Sender(self.emit, "rehearsal: ledger").change)
+        return size
+
+    def _apply(
+        self, copy: Database, files: Files
+    ) -> tuple[dict[str, float], list[Finding], list[Unreadable]]:
+        """Carry every step out; return the seconds of each, what was refused, what was not run."""
+        took, found = dict[str, float](), list[Finding]()
+        lost = list(_unreadable(self.run))
+        with closing(CleanSession(copy)) as sessions:
+            for step in self.run.plan.steps:
+                begin = time.perf_counter()
+                refused = list(self._try(copy, step, sessions))
+                found += refused
+                lost += [Unreadable(item.place, self._texts(step, files)) for item in refused]
+                took[step.name] = time.perf_counter() - begin
+        return took, found, lost
+
+    def _try(self, copy: Database, step: Step, sessions: CleanSession) -> Iterator[Finding]:
+        """Carry a step out as on the target; where that fails, once more, going on after it."""
+        try:
+            self._carry_out(copy, step, sessions, go_on=False)
+        except StatementError:
+            mine = lambda run: run.step == step.name and run.outcome is Outcome.FAILED  # noqa: E731
+            self.recording.forget(mine)
+        except (GateError, ReleaseError) as error:
+            yield _refused(step.name, error)
+            return
+        else:
+            return
+        try:
+            self._carry_out(copy, step, sessions, go_on=True)
+        except RunbookError as error:  # the commit failed, or something that nothing can pass over
+            said_by = error.message
+            self.recording.forget(lambda run: run.error == said_by)
+            yield _refused(step.name, error)
+
+    def _carry_out(
+        self, copy: Database, step: Step, sessions: CleanSession, *, go_on: bool
+    ) -> None:
+        emit = to_all(self.recording.keep, self.emit)
+        applier = Applier(copy, self.run.policy, emit, self.probe, go_on, sessions=sessions)
+        run = replace(self.run, release=_mended(self.run.release)) if go_on else self.run
+        carry_out(run, applier, step, lambda: self.recording.rows)
+
+    def _texts(self, step: Step, files: Files) -> str:
+        """Return the SQL of a step that was rolled back as a whole: what it made is not there."""
+        mine = (files.get((run.path, run.number)) for run in self.recording.of(step.name))
+        return "\n".join(item.sql for item in mine if item is not None)
+
+    def _looked_at(self, copy: Database, before: int) -> tuple[list[Finding], int]:
+        """Return the checks that do not hold after the release, and by how much it grew."""
+        with copy.connect() as connection:
+            found = list(_checks_failed(self.run, connection)) if self._whole else []
+            return found, connection.value(_SIZE) - before
+
+    def _reverted(self, copy: Database, before: Snapshot) -> str:
+        """Take the release back by a revert; return why that is not possible, empty where it is."""
+        self.emit(said("rehearsal: revert", "reverting the release"))
+        steps = [step for step in self.run.plan.steps if step.kind is StepKind.APPLY]
+        applied = [self.run.release.migration(step.name) for step in steps]
+        with copy.connect() as connection:
+            seen = diagnose(connection, before, None, applied)
+        if not seen.revertible:
+            return f"no statement takes back what it changes: {', '.join(seen.stuck[:3])}"
+        alone = replace(self.run.policy, concurrent_indexes=False)  # nobody else is there
+        try:
+            revert(copy, alone, seen, seen.data, Sender(self.emit, "rehearsal: revert"))
+        except RunbookError as error:
+            return error.message
+        return ""
 
 
 def _snapshot(database: Database, *, settings: bool = False) -> snapshot.Snapshot:
@@ -214,31 +302,6 @@ def _contents(restored: Database, helpers: ThreadPoolExecutor) -> dict[str, snap
     return {name: found for part in helpers.map(read, shares) for name, found in part.items()}
 
 
-_SIZE = "SELECT pg_database_size(current_database())"
-
-
-def _try(copy: Database, step: str, recording: Recording, carry_out: CarryOut) -> Iterator[Finding]:
-    """Carry a step out as on the target; where that fails, once more, going on after failures."""
-    try:
-        carry_out(copy, step, recording, False)
-    except StatementError:
-        for key in [key for key, run in recording.runs.items() if run.step == step]:
-            if recording.runs[key].outcome is Outcome.FAILED:
-                del recording.runs[key]
-    except (GateError, ReleaseError) as error:
-        yield _refused(step, error)
-        return
-    else:
-        return
-    try:
-        carry_out(copy, step, recording, True)
-    except RunbookError as error:  # the commit failed, or something that nothing can pass over
-        failed = [key for key, run in recording.runs.items() if run.error == error.message]
-        for key in failed:
-            del recording.runs[key]
-        yield _refused(step, error)
-
-
 def _refused(step: str, error: RunbookError) -> Finding:
     return Finding(
         phase="rehearsal",
@@ -253,21 +316,10 @@ def _refused(step: str, error: RunbookError) -> Finding:
     )
 
 
-Files = Mapping[tuple[str, int], Statement]
-
-
 def _failures(runs: Iterable[StatementRun], files: Files) -> Iterator[Failure]:
     for run in runs:
         if run.outcome is Outcome.FAILED:
             yield Failure(run, files.get((run.path, run.number)))
-
-
-def _texts(recording: Recording, step: str, files: Files) -> str:
-    """Return the SQL of a step that was rolled back as a whole: what it made is not there."""
-    mine = (
-        files.get((run.path, run.number)) for run in recording.runs.values() if run.step == step
-    )
-    return "\n".join(item.sql for item in mine if item is not None)
 
 
 def _created_roles(statements: Iterable[Statement]) -> frozenset[str]:
@@ -298,3 +350,52 @@ def _roles(server: Database, wanted: Sequence[str], created: Set[str]) -> Iterat
 def _known_roles(server: Database) -> frozenset[str]:
     with server.connect() as connection:
         return names(connection.rows("SELECT rolname FROM pg_roles"), "rolname")
+
+
+def _checks_failed(run: Run, connection: Connection) -> Iterator[Finding]:
+    """Yield the release's own checks that do not hold after the release."""
+    files = {item.name: item.path for item in run.release.checks}
+    for result in run_checks(connection, run.release.checks):
+        if result.status is Status.FAIL:
+            yield Finding(
+                phase="rehearsal",
+                rule="check-failed",
+                severity=Severity.ERROR,
+                path=str(files[result.name].relative_to(run.release.root.parent)),
+                line=1,
+                cause=f"After the release, {result.name}: {result.observed}; "
+                f"expected {result.expected}.",
+                effect="The verification of the target would fail.",
+                remedy=result.remedy,
+            )
+
+
+def _mended(release: Release) -> Release:
+    """Return the release without what keeps a file from being split into transactions."""
+    return replace(release, migrations=tuple(_splittable(item) for item in release.migrations))
+
+
+def _splittable(migration: Migration) -> Migration:
+    try:
+        units(migration.statements)
+    except ReleaseError:
+        kept = [item for item in migration.statements if item.transactional and not item.control]
+        return replace(migration, statements=tuple(kept))
+    return migration
+
+
+def _unreadable(run: Run) -> Iterator[Unreadable]:
+    """Yield the parts of the pending files that could not be parsed, with their text."""
+    for migration in run.release.migrations:
+        begins = sorted({item.line for item in migration.statements})
+        lines: list[str] = []
+        for item in run.release.defects:
+            if item.statement and item.path == _path_of(run, migration):
+                lines = lines or migration.path.read_text(errors="replace").splitlines()
+                end = next((line for line in begins if line > item.line), len(lines) + 1)
+                text = "\n".join(lines[item.statement - 1 : end - 1])
+                yield Unreadable(item.place, text)
+
+
+def _path_of(run: Run, migration: Migration) -> str:
+    return str(migration.path.relative_to(run.release.root.parent))

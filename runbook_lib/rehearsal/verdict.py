@@ -1,43 +1,16 @@
 """Judge a rehearsal: what it proves, what it found, and what is recorded of it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from runbook_lib.checks.query_checks import run_checks
 from runbook_lib.checks.review import worst_first
-from runbook_lib.errors import ReleaseError, RunbookError
-from runbook_lib.evidence.records import Backup, Outcome, StatementRun, Status
+from runbook_lib.evidence.records import Backup, Outcome, StatementRun
 from runbook_lib.evidence.run import REHEARSAL, Run
 from runbook_lib.findings import Finding, Severity
-from runbook_lib.parser import transactions
-from runbook_lib.parser.statement import Split, Statement
-from runbook_lib.postgres.connection import Connection, Database
-from runbook_lib.postgres.snapshot import Snapshot
-from runbook_lib.rehearsal.failures import Unreadable
+from runbook_lib.parser.statement import Split
 from runbook_lib.rehearsal.observe import held_long, holds
 from runbook_lib.rehearsal.rehearse import Rehearsal
-from runbook_lib.release.model import Migration
-from runbook_lib.release.plan import StepKind
-from runbook_lib.rollback.diagnosis import diagnose
-from runbook_lib.rollback.revert import revert
-
-
-def reverted(run: Run, copy: Database, before: Snapshot) -> str:
-    """Take the release back by a revert; return why that is not possible, empty where it is."""
-    applied = [
-        run.release.migration(step.name) for step in run.plan.steps if step.kind is StepKind.APPLY
-    ]
-    with copy.connect() as connection:
-        seen = diagnose(connection, before, None, applied)
-    if not seen.revertible:
-        return f"no statement takes back what it changes: {', '.join(seen.stuck[:3])}"
-    alone = replace(run.policy, concurrent_indexes=False)  # nobody else is there
-    try:
-        revert(copy, alone, seen, seen.data, lambda _: None)
-    except RunbookError as error:
-        return error.message
-    return ""
 
 
 def on_target(seen: StatementRun, splits: Mapping[str, Split]) -> StatementRun:
@@ -45,61 +18,6 @@ def on_target(seen: StatementRun, splits: Mapping[str, Split]) -> StatementRun:
     if seen.observed is None or seen.number not in splits.get(seen.step, Split()).concurrent:
         return seen
     return replace(seen, observed=replace(seen.observed, locks={}))
-
-
-def checks_failed(run: Run, connection: Connection) -> Iterator[Finding]:
-    """Yield the release's own checks that do not hold after the release."""
-    files = {item.name: item.path for item in run.release.checks}
-    for result in run_checks(connection, run.release.checks):
-        if result.status is Status.FAIL:
-            yield Finding(
-                phase="rehearsal",
-                rule="check-failed",
-                severity=Severity.ERROR,
-                path=str(files[result.name].relative_to(run.release.root.parent)),
-                line=1,
-                cause=f"After the release, {result.name}: {result.observed}; "
-                f"expected {result.expected}.",
-                effect="The verification of the target would fail.",
-                remedy=result.remedy,
-            )
-
-
-def mended(run: Run) -> Any:
-    """Return the release without what keeps a file from being split into transactions."""
-    return replace(run.release, migrations=tuple(_splittable(i) for i in run.release.migrations))
-
-
-def _splittable(migration: Migration) -> Migration:
-    try:
-        transactions.units(migration.statements)
-    except ReleaseError:
-        kept = [item for item in migration.statements if item.transactional and not item.control]
-        return replace(migration, statements=tuple(kept))
-    return migration
-
-
-def planned_statements(run: Run) -> list[Statement]:
-    """Return every statement of the release, in the order of its files."""
-    return [item for migration in run.release.migrations for item in migration.statements]
-
-
-def unreadable_parts(run: Run) -> list[Unreadable]:
-    """Return the parts of the pending files that could not be parsed, with their text."""
-    found = []
-    for migration in run.release.migrations:
-        begins = sorted({item.line for item in migration.statements})
-        lines: list[str] = []
-        for item in run.release.defects:
-            if item.statement and item.path == _path_of(run, migration):
-                lines = lines or migration.path.read_text(errors="replace").splitlines()
-                end = next((line for line in begins if line > item.line), len(lines) + 1)
-                found.append(Unreadable(item.place, "\n".join(lines[item.statement - 1 : end - 1])))
-    return found
-
-
-def _path_of(run: Run, migration: Migration) -> str:
-    return str(migration.path.relative_to(run.release.root.parent))
 
 
 def all_findings(run: Run, seen: Rehearsal, backup: Backup) -> tuple[Finding, ...]:

@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from runbook_lib.errors import StatementError
+from runbook_lib.evidence.journal import Event
 from runbook_lib.evidence.records import Backup
+from runbook_lib.evidence.sender import Sender
 from runbook_lib.parser.identifiers import quote
 from runbook_lib.postgres import snapshot
 from runbook_lib.postgres.connection import Connection, Database, Row
@@ -36,22 +38,29 @@ def compare(database: Database, kept_as: str, backup: Backup) -> tuple[Carried, 
         return tuple(found for found, _ in _changed(restored, kept, backup))
 
 
-def carry(database: Database, kept_as: str, backup: Backup) -> tuple[Carried, ...]:
+def carry(database: Database, kept_as: str, backup: Backup, sender: Sender) -> tuple[Carried, ...]:
     """Insert the rows that are missing, parents first, and advance sequences; all or nothing.
 
     Rows with other values stay as the backup has them, and rows deleted since stay: which one is
     right nobody but a person knows. Raises StatementError for a row that does not fit.
     """
-    with _both(database, kept_as) as (restored, kept):
+    with (
+        database.connect() as restored,
+        database.on(kept_as).connect() as kept,
+        kept.transaction(),
+        sender.transaction(restored),
+    ):
+        sender.emit(Event("began", sender.step, {"pid": restored.pid, "kept_as": kept_as}))
         changed = list(_changed(restored, kept, backup))
         left = [(found, sql) for found, sql in changed if found.missing and not found.why]
         while left:
-            later = [each for each in left if not _inserted(restored, *each)]
+            later = [each for each in left if not _inserted(restored, sender, *each)]
             if len(later) == len(left):
-                _insert(restored, *left[0])  # raises what is in the way
+                _insert(restored, sender, *left[0])  # raises what is in the way
             left = later
         for name, value in _ahead(restored, kept).items():
-            restored.rows("SELECT setval(%(name)s, %(value)s)", {"name": name, "value": value})
+            ahead = {"name": name, "value": value}
+            sender.change(restored, "SELECT setval(%(name)s, %(value)s)", ahead)
         return tuple(found for found, _ in changed)
 
 
@@ -67,11 +76,11 @@ def _both(database: Database, kept_as: str) -> Iterator[tuple[Connection, Connec
         yield restored, kept
 
 
-def _inserted(restored: Connection, found: Carried, sql: str) -> bool:
+def _inserted(restored: Connection, sender: Sender, found: Carried, sql: str) -> bool:
     """Insert the missing rows of one table, unless rows of another have to be there first."""
     try:
         with restored.transaction():  # a savepoint
-            _insert(restored, found, sql)
+            _insert(restored, sender, found, sql)
     except StatementError as error:
         if error.sqlstate != _PARENT_MISSING:
             raise
@@ -79,9 +88,9 @@ def _inserted(restored: Connection, found: Carried, sql: str) -> bool:
     return True
 
 
-def _insert(restored: Connection, found: Carried, sql: str) -> None:
+def _insert(restored: Connection, sender: Sender, found: Carried, sql: str) -> None:
     try:
-        restored.execute(sql)
+        sender.change(restored, sql)
     except StatementError as error:
         error.message = f"Rows of {found.table} cannot be carried: {error.message}"
         error.remedy = "Nothing was carried; the rows are in the database that was kept."

@@ -4,12 +4,13 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runbook_lib.errors import ToolError
 from runbook_lib.postgres import process
+from runbook_lib.postgres.process import Runner
 from runbook_lib.redaction import redact
 
 _SECRET_NAME = re.compile(r"PASSW|SECRET|TOKEN|CREDENTIAL|KEY$", re.IGNORECASE)
@@ -29,16 +30,15 @@ class CommandRun:
 
 
 def run_commands(
-    commands: Sequence[str], time_limit: float, directory: Path, tell: Callable[[str], object]
+    commands: Sequence[str], time_limit: float, directory: Path, run: Runner
 ) -> Iterator[CommandRun]:
     """Run commands in order, each in ``directory`` within ``time_limit`` seconds.
 
-    The first that fails is the last. What they say is kept, with secrets hidden; ``tell`` is told
-    each before it runs.
+    The first that fails is the last. What they say is kept, with secrets hidden; ``run`` runs a
+    program as ``process.run`` does.
     """
     for command in commands:
-        tell(hide(command))
-        done = _run(command, time_limit, directory)
+        done = _run(command, time_limit, directory, run)
         yield done
         if done.failure:
             return
@@ -55,10 +55,10 @@ def hide(text: str) -> str:
     return redact(_URL_PASSWORD.sub(r"\1:***@", text))
 
 
-def _run(command: str, time_limit: float, directory: Path) -> CommandRun:
+def _run(command: str, time_limit: float, directory: Path, run: Runner) -> CommandRun:
     started = time.monotonic()
     try:
-        done = process.run(shlex.split(command), check=False, timeout=time_limit, cwd=directory)
+        done = run(shlex.split(command), check=False, timeout=time_limit, cwd=directory)
     except ToolError as error:
         output, failure, code = hide(error.output), hide(str(error)), None
     else:

@@ -1,14 +1,16 @@
 """Roll back by restoring: beside, names swapped; or in place, where none can be created."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from runbook_lib.backup.archive import replace, restore, swap
 from runbook_lib.config import Policy
 from runbook_lib.errors import GateError
+from runbook_lib.evidence.journal import Event, said
 from runbook_lib.evidence.records import Backup
-from runbook_lib.postgres import ledger, snapshot
+from runbook_lib.evidence.sender import Sender
+from runbook_lib.postgres import ledger, process, snapshot
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.process import Runner
 from runbook_lib.postgres.queries import load
@@ -52,39 +54,103 @@ def losses(connection: Connection, backup: Backup) -> tuple[Loss, ...]:
     )
 
 
-def restore_beside(
-    database: Database, server_major: int, backup: Backup, policy: Policy, run: Runner
-) -> Rollback:
-    """Restore the backup into a new database, compare it with the backup, and swap the names.
+@dataclass(frozen=True)
+class Restorer:
+    """Restore a backup over one target; ``run`` runs pg_restore."""
 
-    The old database is kept under a dated name. Until the swap, which is one transaction, the
-    target is untouched. Raises GateError where the restored database is not what the backup
-    recorded.
-    """
-    now = datetime.now(UTC)
-    stamp = f"{now:%Y%m%d_%H%M%S}_{now.microsecond // 1000:03d}"
-    fresh = _short(f"{database.dbname}{_RESTORED}{stamp}")
-    kept = _short(f"{database.dbname}_before_rollback_{stamp}")
-    with database.connect() as holder:  # until the swap ends this session with all others
-        ledger.take_runner_lock(holder, policy.runner_lock_wait)
-        for leftover in _leftovers(holder, fresh.removesuffix(stamp)):
-            database.drop(leftover)
-        database.create(fresh, like=database.dbname)
-        beside = database.on(fresh)
-        try:
-            restore(beside, server_major, backup.archive, run, with_owners=True)
-            with beside.connect() as connection:
-                if not _as_recorded(connection, backup):
-                    message = f"The restored database {fresh} is not what the backup recorded."
-                    remedy = "The target is untouched; take another backup file."
-                    raise GateError(message, remedy=remedy)
-                connection.execute("ANALYZE")
-            _carry_settings(database, fresh)
-            swap(database, fresh, kept)
-        except BaseException:
-            database.drop(fresh)
-            raise
-    return Rollback(database.dbname, kept, backup.schema_fingerprint, backup.rows)
+    database: Database
+    server_major: int
+    backup: Backup
+    policy: Policy
+    sender: Sender
+    run: Runner = process.run
+
+    def beside(self) -> Rollback:
+        """Restore into a new database, compare it with the backup, and swap the names.
+
+        The old database is kept under a dated name. Until the swap, which is one transaction, the
+        target is untouched. Raises GateError where the restored database is not what the backup
+        recorded.
+        """
+        database, backup, send = self.database, self.backup, self.sender.change
+        now = datetime.now(UTC)
+        stamp = f"{now:%Y%m%d_%H%M%S}_{now.microsecond // 1000:03d}"
+        fresh = _short(f"{database.dbname}{_RESTORED}{stamp}")
+        kept = _short(f"{database.dbname}_before_rollback_{stamp}")
+        with database.connect() as holder:  # until the swap ends this session with all others
+            ledger.take_runner_lock(holder, self.policy.runner_lock_wait)
+            names = {"pid": holder.pid, "fresh": fresh, "kept_as": kept}
+            self.sender.emit(Event("began", self.sender.step, names))
+            for leftover in _leftovers(holder, fresh.removesuffix(stamp)):
+                database.drop(leftover, send)
+            database.create(fresh, like=database.dbname, send=send)
+            try:
+                self._fill(database.on(fresh))
+                self._carry_settings(fresh)
+                swap(database, fresh, kept, send)
+            except BaseException:
+                database.drop(fresh, send)
+                raise
+        return Rollback(database.dbname, kept, backup.schema_fingerprint, backup.rows)
+
+    def _fill(self, fresh: Database) -> None:
+        """Restore into an empty database and compare; raises GateError where it differs."""
+        restore(fresh, self.server_major, self.backup.archive, self._runner, with_owners=True)
+        with fresh.connect() as connection:
+            if not _as_recorded(connection, self.backup):
+                message = f"The restored database {fresh.dbname} is not what the backup recorded."
+                remedy = "The target is untouched; take another backup file."
+                raise GateError(message, remedy=remedy)
+            self.sender.change(connection, "ANALYZE")
+
+    @property
+    def _runner(self) -> Runner:
+        return self.sender.runner(self.run, backup=self.backup.sha256)
+
+    def _carry_settings(self, fresh: str) -> None:
+        """Give a new database what is set on the old one itself: a dump does not hold it."""
+        with self.database.maintenance().connect() as connection:
+            both = {"dbname": self.database.dbname, "into": fresh}
+            for row in connection.rows(load("database_settings"), both):
+                self.sender.change(connection, row["statement"])
+
+    def in_place(self, before: Snapshot, accepted: Mapping[str, int]) -> None:
+        """Drop what the archive does not know, then replace what it does; nothing is kept.
+
+        ``before`` is the schema of the backup; ``accepted`` names each table that differs from it
+        with the rows that it has now. Both halves are a transaction each, and a second call goes on
+        between them. Raises GateError where a loss is not accepted, or the result is not what was
+        recorded.
+        """
+        database, backup, sender = self.database, self.backup, self.sender
+        with database.connect() as connection:
+            ledger.take_runner_lock(connection, self.policy.runner_lock_wait)
+            sender.emit(Event("began", sender.step, {"pid": connection.pid}))
+            refuse_losses({x.table: x.now for x in losses(connection, backup)}, accepted)
+            self._drop_added(connection, before)
+            sender.emit(said(sender.step, "replaces what the archive holds"))
+            # The runner's lock ends with this session, and nothing is replaced without it.
+            held = lambda: connection.value("SELECT 1")  # noqa: E731
+            replace(database, self.server_major, backup.archive, self._runner, held)
+            same = _as_recorded(connection, backup)
+        if not same:
+            message = (
+                "The database is not what the backup recorded, though the archive was restored."
+            )
+            remedy = "Look for who writes to it, stop that, and run again."
+            raise GateError(message, remedy=remedy)
+
+    def _drop_added(self, connection: Connection, before: Snapshot) -> None:
+        """Drop what the archive does not know, and what would be given to what is made anew."""
+        send = self.sender.change
+        now = snapshot.take_snapshot(connection)
+        with self.sender.transaction(connection):
+            undo_all(connection, send, inverse.drops(now.since(before), now.objects))
+            # What is made anew would get them; the archive sets its own after all else.
+            for row in connection.rows(load("default_privileges")):
+                send(connection, row["statement"])
+            if f"public.{snapshot.LEDGER}" not in self.backup.rows:
+                send(connection, f"DROP TABLE IF EXISTS public.{snapshot.LEDGER}")
 
 
 def _as_recorded(connection: Connection, backup: Backup) -> bool:
@@ -95,55 +161,9 @@ def _as_recorded(connection: Connection, backup: Backup) -> bool:
     return snapshot.rows_and_checksums(found) == (backup.rows, backup.checksums)
 
 
-def restore_in_place(
-    database: Database,
-    server_major: int,
-    backup: Backup,
-    before: Snapshot,
-    accepted: Mapping[str, int],
-    policy: Policy,
-    run: Runner,
-    tell: Callable[[str], object],
-) -> None:
-    """Drop what the archive does not know, then replace what it does; no old database is kept.
-
-    ``before`` is the schema of the backup; ``accepted`` names each table that differs from it with
-    the rows that it has now. Both halves are a transaction each, and a second call goes on between
-    them. Raises GateError where a loss is not accepted, or the result is not what was recorded.
-    """
-    with database.connect() as connection:
-        ledger.take_runner_lock(connection, policy.runner_lock_wait)
-        now = snapshot.take_snapshot(connection)
-        lost = {item.table: item.now for item in losses(connection, backup)}
-        refuse_losses(lost, accepted)
-        added = now.since(before)
-        with connection.transaction():
-            undo_all(connection, inverse.drops(added, now.objects), tell)
-            # What is made anew would get them; the archive sets its own after all else.
-            for row in connection.rows(load("default_privileges")):
-                connection.execute(row["statement"])
-            if f"public.{snapshot.LEDGER}" not in backup.rows:
-                connection.execute(f"DROP TABLE IF EXISTS public.{snapshot.LEDGER}")
-        tell("replaces what the archive holds")
-        # The runner's lock ends with this session, and nothing is replaced without it.
-        replace(database, server_major, backup.archive, run, lambda: connection.value("SELECT 1"))
-        same = _as_recorded(connection, backup)
-    if not same:
-        message = "The database is not what the backup recorded, though the archive was restored."
-        raise GateError(message, remedy="Look for who writes to it, stop that, and run again.")
-
-
 def can_create(connection: Connection) -> bool:
     """Tell whether the role may create the database that a restore beside needs."""
     return bool(connection.value(_MAY_CREATE))
-
-
-def _carry_settings(database: Database, fresh: str) -> None:
-    """Give a new database what is set on the old one itself: a dump does not hold it."""
-    with database.maintenance().connect() as connection:
-        both = {"dbname": database.dbname, "into": fresh}
-        for row in connection.rows(load("database_settings"), both):
-            connection.execute(row["statement"])
 
 
 def _leftovers(connection: Connection, begin: str) -> list[str]:

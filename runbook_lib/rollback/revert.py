@@ -1,14 +1,16 @@
 """Roll back by reverting: take back exactly what a run did, in one transaction, or nothing."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 
 from runbook_lib.config import Policy
 from runbook_lib.errors import GateError, StatementError
+from runbook_lib.evidence.journal import Event, said
+from runbook_lib.evidence.sender import Sender
 from runbook_lib.parser.identifiers import parts, split
-from runbook_lib.parser.statement import Statement
 from runbook_lib.postgres import ledger, snapshot
-from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.connection import Connection, Database, Send
 from runbook_lib.postgres.locks import bound_waits, retrying
 from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.snapshot import Snapshot
@@ -33,7 +35,7 @@ def revert(
     policy: Policy,
     seen: Diagnosis,
     accepted: Mapping[str, int],
-    tell: Callable[[str], object],
+    sender: Sender,
 ) -> tuple[Undo, ...]:
     """Take back what the run did and mark its ledger rows; return what was sent.
 
@@ -46,25 +48,41 @@ def revert(
     if not seen.revertible:
         message = f"No statement takes back what was changed: {', '.join(seen.stuck[:5])}."
         raise GateError(message, remedy="Roll back by restoring.")
-    sent: list[Undo] = []
     with database.connect() as connection:
         bound_waits(connection, policy)
         ledger.take_runner_lock(connection, policy.runner_lock_wait)
-        if policy.concurrent_indexes and not seen.down:
-            refuse_losses(count_data(connection, seen.made, seen.now), accepted)
-            sent += _drop_apart(connection, seen, tell)
-        apart = len(sent)
+        sender.emit(Event("began", sender.step, {"pid": connection.pid}))
+        return _Revert(connection, seen, sender).carry_out(policy, accepted)
+
+
+@dataclass(frozen=True)
+class _Revert:
+    """Revert in one session that holds the runner's lock."""
+
+    connection: Connection
+    seen: Diagnosis
+    sender: Sender
+
+    def carry_out(self, policy: Policy, accepted: Mapping[str, int]) -> tuple[Undo, ...]:
+        apart: tuple[Undo, ...] = ()
+        sent: tuple[Undo, ...] = ()
+        if policy.concurrent_indexes and not self.seen.down:
+            self._refuse_losses(accepted)
+            apart = self._drop_apart()
 
         def act() -> None:
-            del sent[apart:]
-            with connection.transaction():
-                _lock(connection, seen)
-                refuse_losses(count_data(connection, seen.made, seen.now), accepted)
-                ledger.take_back(connection, seen.migrations)
-                sent.extend(_undo_here(connection, seen, tell))
+            nonlocal sent
+            with self.sender.transaction(self.connection):
+                self._lock()
+                self._refuse_losses(accepted)
+                ledger.take_back(self.connection, self.sender.change, self.seen.migrations)
+                sent = self._undo()
 
         def again(attempt: int, pause: float, error: StatementError) -> None:
-            tell(f"try {attempt} met a lock ({error.sqlstate}); pauses {pause:.1f} s")
+            tried = {"attempt": attempt, "pause": pause, "error": str(error)}
+            self.sender.emit(Event("retried", self.sender.step, tried))
+            words = f"try {attempt} met a lock ({error.sqlstate}); pauses {pause:.1f} s"
+            self.sender.emit(said(self.sender.step, words))
 
         try:
             retrying(policy, again)(act)
@@ -75,55 +93,76 @@ def revert(
                     "restoring. Nothing was changed."
                 )
             raise
-    return tuple(sent)
+        return (*apart, *sent)
 
+    def _refuse_losses(self, accepted: Mapping[str, int]) -> None:
+        refuse_losses(count_data(self.connection, self.seen.made, self.seen.now), accepted)
 
-def _undo_here(
-    connection: Connection, seen: Diagnosis, tell: Callable[[str], object]
-) -> tuple[Undo, ...]:
-    """Take everything back inside the transaction that is open; raise unless it led back."""
-    before, marks = seen.before, frozenset(seen.marks)
-    sent: list[Undo] = []
-    if seen.down:
-        begin = snapshot.snapshot_here(connection, settings=True)
-        sent += _send_down(connection, seen.down, tell)
-        # What they take away of anybody's must not be taken for somebody else's doing.
-        marks |= snapshot.touched(begin, snapshot.snapshot_here(connection, settings=True))
-    # All names are written out, also in what the server says; a body may have shorter ones.
-    connection.execute("SET LOCAL search_path = pg_catalog; SET LOCAL check_function_bodies = off")
-    now = snapshot.snapshot_here(connection, settings=True)
-    while moved := inverse.moves(before, now, marks):
-        if set(moved) <= set(sent):
-            break  # it did not help: the comparison below says what differs
-        undo_all(connection, moved, tell)
-        sent += moved
-        now = snapshot.snapshot_here(connection, settings=True)
-    found = inverse.compare(before, now, marks)
-    ways = found.ways_back()
-    undo_all(connection, ways, tell)
-    rebuilt = [item for key in found.enums for item in _rebuild(connection, found, key)]
-    undo_all(connection, rebuilt, tell)
-    after = snapshot.snapshot_here(connection, settings=True)
-    again: tuple[Undo, ...] = ()
-    if found.gone or found.remade or found.enums:
-        # What was created again came with the rights that new objects get.
-        again = inverse.compare(before, after, marks | snapshot.touched(now, after)).ways_back()
-        undo_all(connection, again, tell)
-        after = snapshot.snapshot_here(connection, settings=True)
-    _refuse_differences(before, now, after, marks)
-    return (*sent, *ways, *rebuilt, *again)
+    def _undo_all(self, undone: Sequence[Undo]) -> None:
+        undo_all(self.connection, self.sender.change, undone)
 
+    def _snapshot(self) -> Snapshot:
+        return snapshot.snapshot_here(self.connection, settings=True)
 
-def _send_down(
-    connection: Connection, down: Sequence[Statement], tell: Callable[[str], object]
-) -> Iterator[Undo]:
-    for statement in down:
-        tell(statement.sql)
-        try:
-            connection.execute(statement.sql)
-        except StatementError as error:
-            raise error.at(statement.path, statement.line, statement.sql) from error.__cause__
-        yield Undo(statement.place, statement.sql)
+    def _undo(self) -> tuple[Undo, ...]:
+        """Take everything back inside the transaction that is open; raise unless it led back."""
+        before, marks = self.seen.before, frozenset(self.seen.marks)
+        sent: list[Undo] = []
+        if self.seen.down:
+            begin = self._snapshot()
+            self.sender.send_all(self.connection, self.seen.down)
+            sent += [Undo(item.place, item.sql) for item in self.seen.down]
+            # What they take away of anybody's must not be taken for somebody else's doing.
+            marks |= snapshot.touched(begin, self._snapshot())
+        # All names are written out, also in what the server says; a body may have shorter ones.
+        self.connection.execute(
+            "SET LOCAL search_path = pg_catalog; SET LOCAL check_function_bodies = off"
+        )
+        now = self._snapshot()
+        while moved := inverse.moves(before, now, marks):
+            if set(moved) <= set(sent):
+                break  # it did not help: the comparison below says what differs
+            self._undo_all(moved)
+            sent += moved
+            now = self._snapshot()
+        found = inverse.compare(before, now, marks)
+        ways = found.ways_back()
+        self._undo_all(ways)
+        rebuilt = [item for key in found.enums for item in _rebuild(self.connection, found, key)]
+        self._undo_all(rebuilt)
+        after = self._snapshot()
+        again: tuple[Undo, ...] = ()
+        if found.gone or found.remade or found.enums:
+            # What was created again came with the rights that new objects get.
+            again = inverse.compare(before, after, marks | snapshot.touched(now, after)).ways_back()
+            self._undo_all(again)
+            after = self._snapshot()
+        _refuse_differences(before, now, after, marks)
+        return (*sent, *ways, *rebuilt, *again)
+
+    def _lock(self) -> None:
+        """Let nobody write into what is about to be counted and dropped."""
+        older = {table for table, _ in inverse.columns(self.seen.made, self.seen.now.objects)}
+        if tables := sorted({*inverse.tables(self.seen.made), *older}):
+            sql = f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE"
+            self.sender.change(self.connection, sql)
+
+    def _drop_apart(self) -> tuple[Undo, ...]:
+        """Drop what can be dropped without stopping the writes; a partitioned index cannot."""
+        connection, now = self.connection, self.seen.now
+        bound = connection.value("SHOW lock_timeout")
+        connection.execute("SET lock_timeout = 0")  # it would cancel what waits for a snapshot
+        sent = []
+        for drop in inverse.drops(self.seen.made, now.objects):
+            if drop.apart and f"partitioned table {drop.table}" not in now.objects:
+                try:
+                    self.sender.change(connection, drop.apart)
+                    sent.append(Undo(drop.key, drop.apart))
+                except StatementError as error:
+                    if error.sqlstate not in DEPENDED_ON:  # a partition's goes with its parent's
+                        raise
+        connection.execute(f"SET lock_timeout = '{bound}'")
+        return tuple(sent)
 
 
 def _rebuild(connection: Connection, found: inverse.Changes, key: str) -> Sequence[Undo]:
@@ -151,33 +190,6 @@ def _rebuild(connection: Connection, found: inverse.Changes, key: str) -> Sequen
     return (Undo(key, "; ".join(statements)), *found.again(key))
 
 
-def _lock(connection: Connection, seen: Diagnosis) -> None:
-    """Let nobody write into what is about to be counted and dropped."""
-    older = {table for table, _ in inverse.columns(seen.made, seen.now.objects)}
-    if tables := sorted({*inverse.tables(seen.made), *older}):
-        connection.execute(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
-
-
-def _drop_apart(
-    connection: Connection, seen: Diagnosis, tell: Callable[[str], object]
-) -> list[Undo]:
-    """Drop what can be dropped without stopping the writes; a partitioned index cannot."""
-    bound = connection.value("SHOW lock_timeout")
-    connection.execute("SET lock_timeout = 0")  # it would cancel what only waits for a snapshot
-    sent = []
-    for drop in inverse.drops(seen.made, seen.now.objects):
-        if drop.apart and f"partitioned table {drop.table}" not in seen.now.objects:
-            tell(drop.apart)
-            try:
-                connection.execute(drop.apart)
-                sent.append(Undo(drop.key, drop.apart))
-            except StatementError as error:
-                if error.sqlstate not in DEPENDED_ON:  # a partition's goes with its parent's
-                    raise
-    connection.execute(f"SET lock_timeout = '{bound}'")
-    return sent
-
-
 def _refuse_differences(before: Snapshot, now: Snapshot, after: Snapshot, marks: Set[str]) -> None:
     wanted = inverse.expected(before, now, marks)
     words = [str(item) for item in snapshot.difference(wanted, after)]
@@ -202,19 +214,18 @@ def refuse_losses(data: Mapping[str, int], accepted: Mapping[str, int]) -> None:
         raise GateError(message, remedy=f'Keep it elsewhere, or accept it: accept = "{words}".')
 
 
-def undo_all(connection: Connection, undone: Sequence[Undo], tell: Callable[[str], object]) -> None:
+def undo_all(connection: Connection, send: Send, undone: Sequence[Undo]) -> None:
     """Execute the statements, all at once where none depends on a later one.
 
     Else each alone; one that is not possible yet is tried again after the others.
     """
-    left = [] if not undone or _at_once(connection, undone) else list(undone)
+    left = [] if not undone or _at_once(connection, send, undone) else list(undone)
     while left:
         later: list[tuple[Undo, StatementError]] = []
         for item in left:
             connection.execute(f"SAVEPOINT {_SAVEPOINT}")
             try:
-                connection.execute(item.sql)
-                tell(item.sql)
+                send(connection, item.sql, None)
             except StatementError as error:
                 if error.sqlstate not in _NOT_YET:
                     raise _stays(item, error) from error.__cause__
@@ -232,10 +243,10 @@ def _stays(item: Undo, error: StatementError) -> StatementError:
     return error
 
 
-def _at_once(connection: Connection, undone: Sequence[Undo]) -> bool:
+def _at_once(connection: Connection, send: Send, undone: Sequence[Undo]) -> bool:
     connection.execute(f"SAVEPOINT {_SAVEPOINT}")
     try:
-        connection.execute("; ".join(item.sql for item in undone))
+        send(connection, "; ".join(item.sql for item in undone), None)
     except StatementError as error:
         if error.sqlstate in _LOCKED:
             raise

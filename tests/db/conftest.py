@@ -42,7 +42,7 @@ def applier(target: Database, journal: Journal) -> Applier:
         runner_lock_wait=0.2,
         reconnect_wait=2.0,
     )
-    return Applier(target, policy, journal)
+    return Applier(target, policy, journal.emit)
 
 
 @pytest.fixture(scope="module")

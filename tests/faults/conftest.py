@@ -83,7 +83,7 @@ def shop(own_server: Sandbox, tmp_path: Path) -> Iterator[Shop]:
         connection.execute("INSERT INTO users VALUES (21, 'new')")
     written = state(database)
     migration = migration_of(tmp_path, RELEASE)
-    Applier(database, Policy(), Journal(tmp_path / "journal.jsonl")).migrate(migration)
+    Applier(database, Policy(), Journal(tmp_path / "journal.jsonl").emit).migrate(migration)
     new = state(database)
     with database.connect() as connection:
         marks = touched(before, snapshot.take_snapshot(connection, settings=True))

@@ -91,7 +91,7 @@ def test_a_file_that_was_edited_is_not_continued_half_way(
     half = bench.state()
     was = edit(bench)
     run = opened(bench)
-    applier = Applier(run.database, Policy(runner_lock_wait=15.0), run.journal)
+    applier = Applier(run.database, Policy(runner_lock_wait=15.0), run.journal.emit)
     with pytest.raises(GateError, match="from elsewhere"):
         applier.migrate(run.release.migration(STEP), run.journal.own_rows)
     assert bench.state() == half

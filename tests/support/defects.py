@@ -70,7 +70,7 @@ def prepare(folder: Path, target: Database, connection: Connection, journal: Pat
     first, _, then = (folder / "setup.sql").read_text(encoding="utf-8").partition(_AFTER)
     connection.execute(first)
     if (folder / "applied").is_dir():
-        applier = Applier(target, Policy(), Journal(journal))
+        applier = Applier(target, Policy(), Journal(journal).emit)
         for migration in read_release(folder / "applied").migrations:
             applier.migrate(migration)
     if then:

@@ -7,8 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from runbook_lib.evidence.journal import Journal
-from runbook_lib.parser.statement import Statement
+from runbook_lib.evidence.journal import Event, Journal
 from runbook_lib.postgres.connection import Connection, Database
 
 PATIENCE = 20.0  # seconds until a test gives up
@@ -83,11 +82,11 @@ class Acting(Journal):
         super().__init__(journal.path)
         self._line, self._act, self._done = line, act, False
 
-    def started(self, step: str, statement: Statement) -> None:
-        if statement.line == self._line and not self._done:
+    def emit(self, event: Event) -> None:
+        if event.statement and event.statement.line == self._line and not self._done:
             self._done = True
             self._act()
-        super().started(step, statement)
+        super().emit(event)
 
 
 def events(journal: Journal, name: str) -> list[dict[str, Any]]:

@@ -302,7 +302,7 @@ def test_a_run_that_has_begun_is_not_held_against_it(
 ) -> None:
     made = planned(connection, identified_on(connection), release)
     connection.execute("CREATE TABLE a ()")
-    ledger.record_baseline(connection, release.migrations[0])
+    ledger.record_baseline(connection, Connection.execute, release.migrations[0])
     assert checked(connection, release, made)["schema as planned"].status is Status.PASS
 
 

@@ -59,7 +59,7 @@ def test_what_stands_in_the_way_warns(
 
 
 def test_a_trigger_on_the_ledger_warns(connection: Connection, release: Release) -> None:
-    ledger.create(connection)
+    ledger.create(connection, Connection.execute)
     connection.execute(
         "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
         "CREATE TRIGGER g BEFORE INSERT ON _prisma_migrations FOR EACH ROW EXECUTE FUNCTION f();"

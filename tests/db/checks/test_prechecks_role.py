@@ -52,7 +52,7 @@ def test_a_role_with_just_the_privileges_passes(connection: Connection, tmp_path
 def test_a_ledger_that_may_not_be_read_fails_and_hides_no_other_finding(
     connection: Connection, release: Release
 ) -> None:
-    ledger.create(connection)
+    ledger.create(connection, Connection.execute)
     found = looked_at_as_plain_role(connection, release)
     assert found["may write the ledger"].observed.startswith("no SELECT on the ledger")
     assert found["schema as planned"].status is Status.FAIL

@@ -155,7 +155,7 @@ def test_what_a_release_moves_to_another_schema_is_found_there(
 
 def test_statistics_are_refreshed(connection: Connection, release: Release) -> None:
     connection.execute("INSERT INTO users SELECT n FROM generate_series(1, 7) n")
-    assert verify.analyze(connection, release) == 2
+    assert verify.analyze(connection, release, Connection.execute) == 2
     assert connection.value("SELECT reltuples FROM pg_class WHERE oid = 'users'::regclass") == 7
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.errors import StatementError
-from runbook_lib.evidence.journal import Journal
+from runbook_lib.evidence.journal import Journal, started
 from runbook_lib.evidence.run import Position, read_position
 from runbook_lib.migrate.execute import Applier
 from runbook_lib.parser.statement import Split
@@ -113,8 +113,8 @@ def test_the_line_at_which_a_killed_try_stopped(
 ) -> None:
     migration = migration_of(tmp_path, f"{PLAIN}\n\nSELECT 1")
     other = migration_of(tmp_path / "other", "SELECT 1;\nSELECT 2", "0002_b")
-    journal.started("0002_b", other.statements[1])
-    journal.started("0001_a", migration.statements[2])
+    journal.emit(started("0002_b", other.statements[1]))
+    journal.emit(started("0001_a", migration.statements[2]))
     found = position(connection, migration, journal)
     assert found.line == 5
     assert str(found) == "nothing of 0001_a is in; it was stopped at line 5"
@@ -124,7 +124,9 @@ def test_a_line_is_forgotten_when_a_later_try_ends_elsewhere(
     applier: Applier, connection: Connection, journal: Journal, tmp_path: Path
 ) -> None:
     migration = migration_of(tmp_path, "SELECT 1;\nSELECT nothing;\nSELECT 3")
-    journal.started("0001_a", migration.statements[2])  # a kill, before the release was mended
+    journal.emit(
+        started("0001_a", migration.statements[2])
+    )  # a kill, before the release was mended
     failed(applier, migration)
     assert position(connection, migration, journal).line == 0
 

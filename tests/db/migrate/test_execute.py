@@ -160,7 +160,7 @@ def test_a_failed_row_from_elsewhere_blocks(
     applier: Applier, connection: Connection, tmp_path: Path
 ) -> None:
     migration = migration_of(tmp_path, "CREATE TABLE t ()")
-    ledger.record_started(connection, migration)
+    ledger.record_started(connection, Connection.execute, migration)
     with pytest.raises(GateError, match="migrate resolve --rolled-back 0001_a"):
         applier.migrate(migration)
     assert catalog.relations(connection) == {"public._prisma_migrations"}
@@ -170,7 +170,7 @@ def test_a_failed_row_that_was_resolved_does_not_block(
     applier: Applier, connection: Connection, tmp_path: Path
 ) -> None:
     migration = migration_of(tmp_path, "CREATE TABLE t ()")
-    ledger.record_started(connection, migration)
+    ledger.record_started(connection, Connection.execute, migration)
     connection.execute("UPDATE _prisma_migrations SET rolled_back_at = now()")
     assert applier.migrate(migration) is Outcome.DONE
 

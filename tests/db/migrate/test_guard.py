@@ -44,9 +44,11 @@ def foreign(
         act()
 
     acting = Acting(journal, 2, act_when_seen)
-    guard = Guard(applier.database, applier.policy, acting, Journal(tmp_path / "traffic.jsonl"))
+    guard = Guard(
+        applier.database, applier.policy, acting.emit, Journal(tmp_path / "traffic.jsonl")
+    )
     known.append(guard)
-    guarded = replace(applier, watcher=acting, guard=guard)
+    guarded = replace(applier, emit=acting.emit, guard=guard)
     with guard:
         guarded.migrate(migration_of(tmp_path, sql), split=split)
     return [text for event in events(journal, "foreign") for text in event["objects"]]
@@ -171,7 +173,9 @@ def test_a_change_between_two_files_is_told_with_the_second(
     applier: Applier, connection: Connection, journal: Journal, tmp_path: Path
 ) -> None:
     connection.execute(THERE)
-    guard = Guard(applier.database, applier.policy, journal, Journal(tmp_path / "traffic.jsonl"))
+    guard = Guard(
+        applier.database, applier.policy, journal.emit, Journal(tmp_path / "traffic.jsonl")
+    )
     with guard:
         guarded = replace(applier, guard=guard)
         guarded.migrate(migration_of(tmp_path / "a", FILE, "0001_a"))
@@ -190,7 +194,7 @@ def health(
     target: Database, journal: Journal, latency: Any = lambda: None, **policy: Any
 ) -> HealthGate:
     bounds = Policy(**{"disk_free": 0, **policy})
-    return HealthGate(SideSession(target), bounds, (journal.path.parent,), latency, journal)
+    return HealthGate(SideSession(target), bounds, (journal.path.parent,), latency, journal.emit)
 
 
 def test_a_target_that_is_well_is_not_waited_for(target: Database, journal: Journal) -> None:
@@ -245,7 +249,7 @@ def test_between_two_transactions_of_a_file_the_target_is_asked_and_the_file_goe
     connection.execute(THERE)
     traffic = Journal(tmp_path / "traffic.jsonl")
     unwell = replace(applier.policy, health_wait=0.2, disk_free=0, waiting_sessions=0)
-    guard = Guard(applier.database, unwell, journal, traffic)
+    guard = Guard(applier.database, unwell, journal.emit, traffic)
     migration = migration_of(
         tmp_path, "BEGIN; SELECT pg_sleep(0.7); COMMIT;\nBEGIN; DROP TABLE gone; COMMIT;"
     )
@@ -263,7 +267,7 @@ def test_between_two_transactions_of_a_file_the_target_is_asked_and_the_file_goe
 
     acting = Acting(journal, 1, act)
     with blocked, held, pytest.raises(GateError, match="1 sessions wait for locks"):
-        replace(applier, guard=guard, watcher=acting).migrate(migration)
+        replace(applier, guard=guard, emit=acting.emit).migrate(migration)
     assert connection.value("SELECT to_regclass('gone')") == "gone"
     replace(applier, guard=guard).migrate(migration, journal.own_rows)
     assert connection.value("SELECT to_regclass('gone')") is None

@@ -161,7 +161,7 @@ def test_a_deadlock_is_tried_again(
     with holding(target, "SET LOCAL deadlock_timeout = '1min'; INSERT INTO b VALUES (1)") as other:
         # The runner holds a when this begins, and then waits for b: it is the one to notice.
         crossing = threading.Thread(target=lambda: other.execute("INSERT INTO a VALUES (1)"))
-        watched = replace(patient, watcher=Acting(journal, 2, crossing.start))
+        watched = replace(patient, emit=Acting(journal, 2, crossing.start).emit)
         with beside(lambda: watched.migrate(migration)) as ours:
             until(lambda: events(journal, "retried"))
             crossing.join()
@@ -216,7 +216,7 @@ def test_who_is_waited_for_is_named_while_the_wait_lasts(
 ) -> None:
     connection.execute(TABLES)
     patient = with_policy(applier, lock_timeout=10.0)
-    guard = Guard(target, patient.policy, journal, Journal(tmp_path / "traffic.jsonl"))
+    guard = Guard(target, patient.policy, journal.emit, Journal(tmp_path / "traffic.jsonl"))
     guarded = replace(patient, guard=guard)
     migration = migration_of(tmp_path, "ALTER TABLE a ADD d int")
     with (

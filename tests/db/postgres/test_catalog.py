@@ -181,7 +181,7 @@ def test_the_search_path_of_the_session_does_not_count(schema: Connection) -> No
 
 def test_the_ledger_is_left_out(connection: Connection) -> None:
     before = fingerprint(connection)
-    ledger.create(connection)
+    ledger.create(connection, Connection.execute)
     assert fingerprint(connection) == before
 
 

@@ -37,7 +37,7 @@ def compared(connection: Connection, release: Release) -> dict[str, CheckResult]
 
 
 def test_the_table_is_prismas_column_for_column(connection: Connection) -> None:
-    ledger.create(connection)
+    ledger.create(connection, Connection.execute)
     rows = connection.rows(
         "SELECT attname, format_type(atttypid, atttypmod) AS type, attnotnull,"
         " pg_get_expr(adbin, adrelid) AS value"
@@ -57,7 +57,7 @@ def test_the_table_is_prismas_column_for_column(connection: Connection) -> None:
 
 
 def test_the_id_is_the_primary_key(connection: Connection) -> None:
-    ledger.create(connection)
+    ledger.create(connection, Connection.execute)
     keys = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'p' AND conrelid ="
     assert connection.value(f"{keys} 'public._prisma_migrations'::regclass") == "PRIMARY KEY (id)"
 
@@ -69,7 +69,7 @@ def test_a_database_without_a_ledger_has_no_rows(connection: Connection) -> None
 def test_a_success_is_a_finished_row_of_one_step(
     connection: Connection, migration: Migration
 ) -> None:
-    ledger.record_applied(connection, migration, NOON)
+    ledger.record_applied(connection, Connection.execute, migration, NOON)
     (row,) = ledger.read(connection)
     assert (row.name, row.checksum) == (migration.name, migration.checksum)
     assert (row.started_at, row.applied_steps, row.logs) == (NOON, 1, "")
@@ -80,7 +80,7 @@ def test_a_success_is_a_finished_row_of_one_step(
 def test_a_baseline_is_a_row_as_migrate_resolve_writes_it(
     connection: Connection, migration: Migration
 ) -> None:
-    ledger.record_baseline(connection, migration)
+    ledger.record_baseline(connection, Connection.execute, migration)
     (row,) = ledger.read(connection)
     assert (row.started_at, row.applied_steps) == (row.finished_at, 0)
     assert connection.value("SELECT logs FROM _prisma_migrations") == ""
@@ -89,17 +89,17 @@ def test_a_baseline_is_a_row_as_migrate_resolve_writes_it(
 def test_a_start_is_an_unfinished_row_that_is_finished_later(
     connection: Connection, migration: Migration
 ) -> None:
-    row_id = ledger.record_started(connection, migration)
+    row_id = ledger.record_started(connection, Connection.execute, migration)
     (row,) = ledger.read(connection)
     assert (row.id, row.failed, row.applied_steps) == (row_id, True, 0)
-    ledger.record_progress(connection, row_id, 3, finished=True)
+    ledger.record_progress(connection, Connection.execute, row_id, 3, finished=True)
     (row,) = ledger.read(connection)
     assert (row.finished, row.applied_steps, row.logs) == (True, 3, "")
 
 
 def test_a_failure_keeps_its_words(connection: Connection, migration: Migration) -> None:
-    row_id = ledger.record_started(connection, migration)
-    ledger.record_progress(connection, row_id, 1, logs="no such table")
+    row_id = ledger.record_started(connection, Connection.execute, migration)
+    ledger.record_progress(connection, Connection.execute, row_id, 1, logs="no such table")
     (row,) = ledger.read(connection)
     assert (row.failed, row.applied_steps, row.logs) == (True, 1, "no such table")
 
@@ -107,7 +107,7 @@ def test_a_failure_keeps_its_words(connection: Connection, migration: Migration)
 def test_a_row_that_was_resolved_neither_blocks_nor_counts(
     connection: Connection, migration: Migration
 ) -> None:
-    ledger.record_started(connection, migration)
+    ledger.record_started(connection, Connection.execute, migration)
     connection.execute("UPDATE _prisma_migrations SET rolled_back_at = now()")
     (row,) = ledger.read(connection)
     assert (row.failed, row.finished) == (False, False)
@@ -120,7 +120,7 @@ def test_a_row_that_was_resolved_neither_blocks_nor_counts(
 def test_what_is_pending_and_what_is_applied_is_named(
     connection: Connection, release: Release
 ) -> None:
-    ledger.record_applied(connection, release.migrations[0], NOON)
+    ledger.record_applied(connection, Connection.execute, release.migrations[0], NOON)
     found = compared(connection, release)
     assert found["applied migrations"].observed == "0001_a"
     assert found["pending migrations"].observed == "0002_b"
@@ -152,7 +152,7 @@ def test_a_file_edited_after_it_was_applied_is_found_with_how_it_differs(
     migration = release.migrations[0]
     old = before % migration.path.read_bytes()
     changed = replace(migration, checksum=hashlib.sha256(old).hexdigest())
-    ledger.record_applied(connection, changed, NOON)
+    ledger.record_applied(connection, Connection.execute, changed, NOON)
     prints = {changed.checksum: fingerprint(old.decode("utf-8-sig"))}
     edited = found(connection, release, prints=prints)["edited-after-applied"]
     assert (edited.severity, edited.path) == (severity, migration.statements[0].path)
@@ -163,7 +163,7 @@ def test_without_evidence_an_edited_file_is_held_to_be_another(
     connection: Connection, release: Release
 ) -> None:
     changed = replace(release.migrations[0], checksum="0" * 64)
-    ledger.record_applied(connection, changed, NOON)
+    ledger.record_applied(connection, Connection.execute, changed, NOON)
     edited = found(connection, release)["edited-after-applied"]
     assert edited.blocks
     assert "no evidence" in edited.cause
@@ -171,7 +171,7 @@ def test_without_evidence_an_edited_file_is_held_to_be_another(
 
 def test_a_migration_of_another_release_warns(connection: Connection, release: Release) -> None:
     stranger = replace(release.migrations[0], name="0000_stranger")
-    ledger.record_applied(connection, stranger, NOON)
+    ledger.record_applied(connection, Connection.execute, stranger, NOON)
     unknown = found(connection, release)["applied-unknown"]
     assert unknown.severity is Severity.WARNING
     assert "0000_stranger" in unknown.cause
@@ -180,7 +180,7 @@ def test_a_migration_of_another_release_warns(connection: Connection, release: R
 def test_a_row_that_was_never_finished_blocks_unless_it_is_the_runs_own(
     connection: Connection, release: Release
 ) -> None:
-    own = ledger.record_started(connection, release.migrations[1])
+    own = ledger.record_started(connection, Connection.execute, release.migrations[1])
     assert found(connection, release)["failed-row-blocks"].blocks
     assert found(connection, release, own) == {}
 
@@ -188,7 +188,7 @@ def test_a_row_that_was_never_finished_blocks_unless_it_is_the_runs_own(
 def test_an_older_migration_that_slips_in_is_found(
     connection: Connection, release: Release
 ) -> None:
-    ledger.record_applied(connection, release.migrations[1], NOON)
+    ledger.record_applied(connection, Connection.execute, release.migrations[1], NOON)
     late = found(connection, release)["slips-in"]
     assert "0001_a" in late.cause
 

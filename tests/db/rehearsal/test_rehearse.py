@@ -1,23 +1,26 @@
 """A rehearsal restores, applies, observes and takes back, and leaves the target alone."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from runbook_lib.config import Environment
 from runbook_lib.errors import ToolError
+from runbook_lib.evidence.directory import RunDirectory
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.records import Backup, Outcome
-from runbook_lib.findings import Finding
-from runbook_lib.migrate.execute import Applier
-from runbook_lib.postgres import process, snapshot
+from runbook_lib.evidence.run import Run
+from runbook_lib.postgres import snapshot
+from runbook_lib.postgres.catalog import identify
 from runbook_lib.postgres.connection import Connection, Database
-from runbook_lib.rehearsal.observe import Probe, held_long, holds
-from runbook_lib.rehearsal.rehearse import Recording, Rehearsal, Rehearser
-from runbook_lib.release.model import Migration
+from runbook_lib.rehearsal.observe import held_long, holds
+from runbook_lib.rehearsal.rehearse import Rehearsal, Rehearser
+from runbook_lib.release.model import Migration, Release
+from runbook_lib.release.plan import Order, make_plan
 from tests.support.releases import migration_of
-from tests.support.snapshots import MIGRATION, POLICY, SHOP, back_up, cut, identified, state
+from tests.support.snapshots import MIGRATION, POLICY, SHOP, back_up, cut, state
 
 
 @pytest.fixture
@@ -27,32 +30,42 @@ def backup(target: Database, connection: Connection, tmp_path: Path) -> Backup:
 
 
 class Stage:
-    """Rehearse one migration on the restored backup."""
+    """Rehearse migrations on the restored backup."""
 
-    def __init__(self, target: Database, backup: Backup, journal: Journal) -> None:
-        self.target, self.journal = target, journal
-        self.rehearser = Rehearser(
-            server=target.maintenance(),
-            name=f"rehearsal_{target.dbname}",
-            major=identified(target).major,
-            backup=backup,
-            data="full",
-            roles=[],
-            run=process.run,
+    def __init__(self, target: Database, backup: Backup, journal: Journal, root: Path) -> None:
+        self.target, self.backup, self.journal, self.root = target, backup, journal, root
+
+    def rehearse(
+        self,
+        *migrations: Migration,
+        roles: Sequence[str] = (),
+        data: str = "full",
+        backup: Backup | None = None,
+    ) -> Rehearsal:
+        policy = replace(POLICY, rehearsal_data=data)
+        environment = Environment("test", self.target.dbname, embedded=False, policy=policy)
+        release = Release("test", "Test", self.root, migrations, "")
+        with self.target.connect() as connection:
+            target = identify(connection, environment)
+            found = snapshot.take_snapshot(connection).fingerprint
+        ordered = Order(tuple(item.name for item in migrations), (), {})
+        planned = make_plan(release, target, frozenset(), {}, ordered, found, demo_rows=False)
+        directory = RunDirectory(self.root)
+        run = Run(
+            root=self.root,
+            environment=environment,
+            release=release,
+            database=self.target,
+            target=target,
+            plan=planned,
+            directory=directory,
+            journal=self.journal,
+            phase="rehearsal",
+            given="",
         )
-
-    def rehearse(self, *migrations: Migration, **changed: object) -> Rehearsal:
-        by_name = {item.name: item for item in migrations}
-        probe = Probe()
-
-        def carry_out(copy: Database, step: str, watcher: Recording, go_on: bool) -> None:
-            applier = Applier(copy, POLICY, watcher, probe, go_on=go_on)
-            applier.migrate(by_name[step], lambda: watcher.rows)
-
-        statements = [item for migration in migrations for item in migration.statements]
-        rehearser = replace(self.rehearser, **changed)  # type: ignore[arg-type]
-        watched = self.journal, carry_out, _nothing, _no_revert
-        return rehearser.rehearse(list(by_name), statements, [], *watched)
+        server = self.target.maintenance()
+        made = backup or self.backup
+        return Rehearser(run, made, server, roles, self.journal.emit).rehearse()
 
     def names(self) -> set[str]:
         with self.target.connect() as connection:
@@ -60,19 +73,9 @@ class Stage:
         return {name for name in found if self.target.dbname in name}
 
 
-def _no_revert(copy: Database, before: snapshot.Snapshot) -> str:
-    with copy.connect() as connection:
-        added = snapshot.take_snapshot(connection).objects.keys() - before.objects.keys()
-    return f"{len(added)} objects stay"
-
-
-def _nothing(_: Connection) -> Iterator[Finding]:
-    yield from ()
-
-
 @pytest.fixture
-def stage(target: Database, backup: Backup, journal: Journal) -> Stage:
-    return Stage(target, backup, journal)
+def stage(target: Database, backup: Backup, journal: Journal, tmp_path: Path) -> Stage:
+    return Stage(target, backup, journal, tmp_path)
 
 
 def test_a_plan_that_applies_passes_and_is_taken_back(
@@ -81,7 +84,7 @@ def test_a_plan_that_applies_passes_and_is_taken_back(
     seen = stage.rehearse(migration_of(tmp_path, MIGRATION))
     assert (seen.passed, seen.same_schema, seen.same_rows, seen.same_contents) == (True,) * 4
     assert seen.taken_back
-    assert seen.reverted == "8 objects stay"
+    assert seen.reverted == ""
     assert seen.fingerprint_after != backup.schema_fingerprint
 
 

@@ -7,10 +7,11 @@ import pytest
 
 from runbook_lib.errors import StatementError
 from runbook_lib.evidence.records import Backup
-from runbook_lib.postgres import process, snapshot
+from runbook_lib.postgres import snapshot
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.rollback.carry_forward import Carried, carry, compare
-from runbook_lib.rollback.restore import restore_beside
+from runbook_lib.rollback.restore import Restorer
+from tests.support.senders import unheard
 from tests.support.snapshots import POLICY, back_up, identified
 
 SHOP = """
@@ -59,7 +60,7 @@ def kept(request: pytest.FixtureRequest) -> Iterator[list[str]]:
 
 
 def restored(target: Database, backup: Backup, kept: list[str]) -> str:
-    done = restore_beside(target, identified(target).major, backup, POLICY, process.run)
+    done = Restorer(target, identified(target).major, backup, POLICY, unheard()).beside()
     kept.append(done.kept_as)
     return done.kept_as
 
@@ -85,7 +86,7 @@ def test_missing_rows_are_carried_with_their_values_and_the_sequences_go_on(
     connection.execute(WRITTEN)
     rows = """SELECT id, "full Name", mood, seen, doc::text, twice FROM "Users" WHERE id > 5"""
     wanted = connection.rows(rows), connection.rows("SELECT * FROM lines ORDER BY 1")
-    carry(target, restored(target, backup, kept), backup)
+    carry(target, restored(target, backup, kept), backup, unheard())
     with target.connect() as session:
         assert (session.rows(rows), session.rows("SELECT * FROM lines ORDER BY 1")) == wanted
         assert session.value('SELECT "full Name" FROM "Users" WHERE id = 2') == "u2"
@@ -113,7 +114,7 @@ def test_rows_are_not_carried_past_a_trigger(
     backup = back_up(target, tmp_path / "backups")
     connection.execute("INSERT INTO untouched VALUES (2)")
     name = restored(target, backup, kept)
-    found = {item.table: item for item in carry(target, name, backup)}
+    found = {item.table: item for item in carry(target, name, backup, unheard())}
     assert found["public.untouched"].why == "a trigger of the table would fire"
     with target.connect() as session:
         assert session.value("SELECT count(*) FROM untouched") == 1
@@ -137,7 +138,7 @@ def test_a_row_that_does_not_fit_stops_it_and_nothing_is_carried(
     connection.execute(f"{release}; {WRITTEN}; INSERT INTO orders (user_id) VALUES {written}")
     name = restored(target, backup, kept)
     with pytest.raises(StatementError, match=r"Rows of public\.\w+ cannot be carried"):
-        carry(target, name, backup)
+        carry(target, name, backup, unheard())
     with target.connect() as session:
         assert snapshot.count_rows(session) == dict(backup.rows)
 
@@ -148,7 +149,7 @@ def test_a_column_that_the_release_dropped_gets_its_default(
     connection.execute('ALTER TABLE "Users" DROP seen; DROP TABLE untouched')
     connection.execute("""INSERT INTO "Users" ("full Name") VALUES ('late')""")
     name = restored(target, backup, kept)
-    found = {item.table: item for item in carry(target, name, backup)}
+    found = {item.table: item for item in carry(target, name, backup, unheard())}
     assert found["public.Users"].missing == 1
     assert "dropped the table" in found["public.untouched"].why
     with target.connect() as session:

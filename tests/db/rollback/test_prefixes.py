@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.migrate.execute import Applier
-from runbook_lib.postgres import catalog, ledger, process, snapshot
+from runbook_lib.postgres import catalog, ledger, snapshot
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.snapshot import touched
 from runbook_lib.postgres.targets import build_schema, demo_statements, fill_tables
@@ -15,9 +15,10 @@ from runbook_lib.release import plan
 from runbook_lib.release.model import Release
 from runbook_lib.release.reader import read_release
 from runbook_lib.rollback.diagnosis import diagnose
-from runbook_lib.rollback.restore import losses, restore_beside, restore_in_place
+from runbook_lib.rollback.restore import Restorer, losses
 from runbook_lib.rollback.revert import revert
 from tests.support.projects import REPOSITORY
+from tests.support.senders import unheard
 from tests.support.snapshots import POLICY, back_up, everything, identified
 
 RELEASE = read_release(REPOSITORY / "sql")
@@ -69,7 +70,7 @@ def test_each_prefix_of_the_release_is_taken_back(
     marks = touched(before, snapshot.take_snapshot(connection, settings=True))
     diagnosis = diagnose(connection, before, marks, applied)
     assert (diagnosis.revertible, diagnosis.data) == (True, {})
-    revert(target, POLICY, diagnosis, {}, str)
+    revert(target, POLICY, diagnosis, {}, unheard())
     assert everything(connection) == old
     assert ledger.applied(ledger.read(connection)) == frozenset()
     applier.migrate(RELEASE.migration(names[0]))  # pending again, and nothing is in its way
@@ -93,12 +94,13 @@ def test_each_prefix_of_the_release_is_taken_back_by_restoring(
     backup, major = back_up(target, tmp_path / "backups"), identified(target).major
     for name in names:
         applier.migrate(RELEASE.migration(name))
+    restorer = Restorer(target, major, backup, POLICY, unheard())
     if in_place:
         lost = {item.table: item.now for item in losses(connection, backup)}
-        restore_in_place(target, major, backup, before, lost, POLICY, process.run, str)
+        restorer.in_place(before, lost)
         assert everything(connection) == old
         return
-    done = restore_beside(target, major, backup, POLICY, process.run)
+    done = restorer.beside()
     with target.connect() as restored:
         assert everything(restored) == old
     target.drop(done.kept_as)

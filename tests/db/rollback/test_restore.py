@@ -19,7 +19,8 @@ from runbook_lib.postgres.ledger import take_runner_lock
 from runbook_lib.postgres.process import Completed, Runner
 from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.rollback import restore
-from runbook_lib.rollback.restore import Rollback, restore_beside, restore_in_place
+from runbook_lib.rollback.restore import Restorer, Rollback
+from tests.support.senders import unheard
 from tests.support.snapshots import (
     MIGRATION,
     POLICY,
@@ -62,7 +63,7 @@ def databases(target: Database) -> list[str]:
 
 
 def rolled_back(target: Database, backup: Backup) -> Rollback:
-    return restore_beside(target, identified(target).major, backup, POLICY, process.run)
+    return Restorer(target, identified(target).major, backup, POLICY, unheard()).beside()
 
 
 def test_a_rollback_returns_to_the_schema_and_the_rows_of_the_backup(
@@ -392,7 +393,7 @@ def replaced(
     target: Database, backup: Backup, before: Snapshot, accepted: Mapping[str, int], run: Runner
 ) -> None:
     major = identified(target).major
-    restore_in_place(target, major, backup, before, accepted, POLICY, run, lambda _: None)
+    Restorer(target, major, backup, POLICY, unheard(), run).in_place(before, accepted)
 
 
 LOST = {"public.users": 21, "public.organizations": 1}

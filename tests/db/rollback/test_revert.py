@@ -16,6 +16,7 @@ from runbook_lib.release.reader import read_release
 from runbook_lib.rollback.diagnosis import Diagnosis, diagnose
 from runbook_lib.rollback.revert import revert
 from tests.support.releases import migration_of, release_of, write_release
+from tests.support.senders import telling, unheard
 from tests.support.sessions import holding
 from tests.support.snapshots import everything
 
@@ -105,7 +106,7 @@ def seen(
 
 
 def undo(target: Database, diagnosis: Diagnosis, **accepted: int) -> None:
-    revert(target, POLICY, diagnosis, accepted, lambda _: None)
+    revert(target, POLICY, diagnosis, accepted, unheard())
 
 
 @pytest.fixture
@@ -430,7 +431,7 @@ def test_an_index_on_an_older_table_is_dropped_without_stopping_its_writes(
 ) -> None:
     said: list[str] = []
     diagnosis = made("CREATE INDEX i ON users (name)")
-    revert(target, POLICY, diagnosis, {}, said.append)
+    revert(target, POLICY, diagnosis, {}, telling(said.append))
     assert said[0] == "DROP INDEX CONCURRENTLY IF EXISTS public.i"
 
 
@@ -472,7 +473,7 @@ def test_the_down_file_of_a_release_is_sent_first_and_what_it_leaves_is_taken_ba
     applier.migrate(migration)
     said: list[str] = []
     diagnosis = seen(connection, before, state(connection), (migration,))
-    sent = revert(target, POLICY, diagnosis, {}, said.append)
+    sent = revert(target, POLICY, diagnosis, {}, telling(said.append))
     assert [item.sql for item in sent] == [migration.down[0].sql, "DROP TABLE IF EXISTS public.t"]
     assert everything(connection) == old
 

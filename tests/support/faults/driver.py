@@ -17,11 +17,10 @@ from typing import Any
 
 from runbook_lib.config import Policy
 from runbook_lib.errors import RunbookError
-from runbook_lib.evidence.journal import Journal
-from runbook_lib.evidence.records import StatementRun
+from runbook_lib.evidence.journal import Event, Journal
 from runbook_lib.migrate.execute import Applier
 from runbook_lib.migrate.guard import Guard
-from runbook_lib.parser.statement import Split, Statement
+from runbook_lib.parser.statement import Split
 from runbook_lib.postgres.connection import Database
 from runbook_lib.release.reader import read_release
 
@@ -87,17 +86,8 @@ class FaultyJournal(Journal):
                 raise TimeoutError("The test never let the run go on.")
             time.sleep(0.01)
 
-    def started(self, step: str, statement: Statement) -> None:
-        self._around("started", lambda: super(FaultyJournal, self).started(step, statement))
-
-    def ended(self, run: StatementRun) -> None:
-        self._around("ended", lambda: super(FaultyJournal, self).ended(run))
-
-    def ledger_row(self, step: str, row_id: str) -> None:
-        self._around("ledger row", lambda: super(FaultyJournal, self).ledger_row(step, row_id))
-
-    def event(self, name: str, step: str, **content: object) -> None:
-        self._around(name, lambda: super(FaultyJournal, self).event(name, step, **content))
+    def emit(self, event: Event) -> None:
+        self._around(event.name, lambda: super(FaultyJournal, self).emit(event))
 
 
 def drive(orders: Orders) -> list[str]:
@@ -110,8 +100,8 @@ def drive(orders: Orders) -> list[str]:
     for migration in read_release(Path(orders.release)).migrations:
         chosen = orders.splits.get(migration.name, {})
         split = Split(**{name: tuple(numbers) for name, numbers in chosen.items()})
-        with Guard(database, policy, journal, notes) as guard:
-            applier = Applier(database, policy, journal, guard=guard)
+        with Guard(database, policy, journal.emit, notes) as guard:
+            applier = Applier(database, policy, journal.emit, guard=guard)
             outcome = applier.migrate(migration, journal.own_rows, split)
         outcomes.append(outcome.value)
     return outcomes

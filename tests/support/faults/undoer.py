@@ -18,13 +18,15 @@ from typing import Any, TypeVar
 
 from runbook_lib.config import Policy
 from runbook_lib.errors import RunbookError
+from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.records import Backup
+from runbook_lib.evidence.sender import Sender
 from runbook_lib.postgres import process
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.release.model import Migration
 from runbook_lib.rollback.diagnosis import diagnose
-from runbook_lib.rollback.restore import restore_beside, restore_in_place
+from runbook_lib.rollback.restore import Restorer
 from runbook_lib.rollback.revert import revert
 
 T = TypeVar("T")
@@ -126,16 +128,16 @@ def _runner(undo: Undo) -> Callable[..., Any]:
 def undo_release(undo: Undo) -> list[str]:
     """Go back as the runbook does; return the drops, or the name under which the old is kept."""
     database, policy = Database(undo.database), Policy(**undo.policy)
-    run = _runner(undo)
+    sender = Sender(Journal(undo.directory / "rollback.jsonl").emit, undo.way)
+    restorer = Restorer(database, undo.major, undo.backup, policy, sender, _runner(undo))
     if undo.way == RESTORE:
-        return [restore_beside(database, undo.major, undo.backup, policy, run).kept_as]
+        return [restorer.beside().kept_as]
     if undo.way == IN_PLACE:
-        told = undo.before, undo.accepted, policy, run, str
-        restore_in_place(database, undo.major, undo.backup, *told)
+        restorer.in_place(undo.before, undo.accepted)
         return []
     with database.connect() as connection:
         seen = diagnose(connection, undo.before, undo.marks, undo.applied)
-    return [item.sql for item in revert(database, policy, seen, seen.data, lambda _: None)]
+    return [item.sql for item in revert(database, policy, seen, seen.data, sender)]
 
 
 def main() -> int:

@@ -17,7 +17,7 @@ from runbook_lib import redaction
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.approvals import Approval
 from runbook_lib.evidence.directory import SUMS, RunDirectory
-from runbook_lib.evidence.journal import Journal
+from runbook_lib.evidence.journal import LEDGER_ROW, Event, Journal, ended, started
 from runbook_lib.evidence.records import Outcome, StatementRun
 from runbook_lib.parser.statement import Statement
 from runbook_lib.redaction import keep_secret, redact
@@ -78,7 +78,7 @@ def test_no_file_of_a_run_holds_a_secret(directory: RunDirectory) -> None:
     directory.write("record", {SECRET: [SECRET], "by": Approval("DBA", SECRET, NOON)})
     directory.write_text("report.md", f"`{SECRET}`")
     journal = Journal(directory.path / "journal.jsonl")
-    journal.started(SECRET, STATEMENT)
+    journal.emit(started(SECRET, STATEMENT))
     notebook = directory.path / "10_prechecks.ipynb"
     notebook.write_text(json.dumps({"text": [SECRET, html.escape(SECRET)]}))
     directory.scrub(notebook)
@@ -166,8 +166,8 @@ def test_the_runs_of_another_release_are_not_this_ones(tmp_path: Path) -> None:
 
 def test_a_last_line_that_a_kill_cut_short_is_passed_over(directory: RunDirectory) -> None:
     journal = Journal(directory.path / "journal.jsonl")
-    journal.started("0001_a", STATEMENT)
-    journal.ended(run_of(Outcome.DONE))
+    journal.emit(started("0001_a", STATEMENT))
+    journal.emit(ended(run_of(Outcome.DONE)))
     text = journal.path.read_text(encoding="utf-8")
     journal.path.write_text(text[:-20], encoding="utf-8")
     assert [line["event"] for line in journal.lines()] == ["started"]
@@ -175,16 +175,16 @@ def test_a_last_line_that_a_kill_cut_short_is_passed_over(directory: RunDirector
 
 def test_what_is_written_behind_a_cut_line_is_read(directory: RunDirectory) -> None:
     journal = Journal(directory.path / "journal.jsonl")
-    journal.started("0001_a", STATEMENT)
+    journal.emit(started("0001_a", STATEMENT))
     with journal.path.open("a") as file:
         file.write('{"at": "2026-01-31", "eve')
-    Journal(journal.path).ended(run_of(Outcome.DONE))  # of the next process
+    Journal(journal.path).emit(ended(run_of(Outcome.DONE)))  # of the next process
     assert [line["event"] for line in journal.lines()] == ["started", "ended"]
 
 
 def test_a_journal_cut_inside_a_letter_is_read(directory: RunDirectory) -> None:
     journal = Journal(directory.path / "journal.jsonl")
-    journal.started("0001_a", STATEMENT)
+    journal.emit(started("0001_a", STATEMENT))
     with journal.path.open("ab") as file:
         file.write('{"step": "ü'.encode()[:-1])
     assert [line["event"] for line in journal.lines()] == ["started"]
@@ -196,16 +196,16 @@ def test_a_journal_that_is_not_there_has_no_lines(tmp_path: Path) -> None:
 
 def test_the_last_end_of_a_statement_is_what_counts(directory: RunDirectory) -> None:
     journal = Journal(directory.path / "journal.jsonl")
-    journal.ended(run_of(Outcome.FAILED))
-    journal.ended(run_of(Outcome.DONE, line=9))
-    journal.ended(run_of(Outcome.DONE))
+    journal.emit(ended(run_of(Outcome.FAILED)))
+    journal.emit(ended(run_of(Outcome.DONE, line=9)))
+    journal.emit(ended(run_of(Outcome.DONE)))
     assert [(run["line"], run["outcome"]) for run in journal.runs()] == [(7, "done"), (9, "done")]
 
 
 def test_the_ledger_rows_a_run_began_are_remembered(directory: RunDirectory) -> None:
     journal = Journal(directory.path / "journal.jsonl")
-    journal.ledger_row("0001_a", "id-1")
-    journal.ledger_row("0002_b", "id-2")
+    journal.emit(Event(LEDGER_ROW, "0001_a", {"id": "id-1"}))
+    journal.emit(Event(LEDGER_ROW, "0002_b", {"id": "id-2"}))
     assert journal.own_rows() == {"id-1", "id-2"}
 
 

@@ -140,7 +140,7 @@ def test_a_stop_that_is_interrupted_does_not_count_as_done(
         raise KeyboardInterrupt
 
     def after_the_first(_: object) -> None:
-        monkeypatch.setattr("runbook_lib.postgres.process.run", interrupted)
+        monkeypatch.setattr("runbook_lib.postgres.process._said", interrupted)
 
     monkeypatch.setattr("runbook_lib.notebook.rollback.Progress.advance", after_the_first)
     with pytest.raises(KeyboardInterrupt):

@@ -354,6 +354,7 @@ def test_a_fake_runner_fits_the_protocol() -> None:
         check: bool = True,
         timeout: float | None = None,
         as_account: Account | None = None,
+        cwd: Path | None = None,
         watch: Callable[[], object] | None = None,
     ) -> Completed:
         assert argv == list_argv(BIN / "pg_restore", Path("/x"))

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from runbook_lib.evidence.journal import Journal
+from runbook_lib.postgres import process
 from runbook_lib.rollback.hooks import CommandRun, run_commands
+from tests.support.senders import journalled
 
 
 def python(code: str) -> str:
@@ -16,19 +19,26 @@ def python(code: str) -> str:
 
 
 def ran(directory: Path, *commands: str, limit: float = 30) -> list[CommandRun]:
-    return list(run_commands(commands, limit, directory, lambda _: None))
+    return list(run_commands(commands, limit, directory, process.run))
 
 
 def test_commands_run_in_order_in_the_directory_and_what_they_say_is_kept(tmp_path: Path) -> None:
-    told = list[str]()
+    sender = journalled(tmp_path / "journal.jsonl")
     first = python("import sys; print('out'); print('err', file=sys.stderr); open('mark', 'w')")
     second = "cat mark ./mark"
-    done = list(run_commands((first, second), 30, tmp_path, told.append))
+    done = list(run_commands((first, second), 30, tmp_path, sender.runner(process.run)))
     assert [(each.command, each.exit_code, each.output, each.failure) for each in done] == [
         (first, 0, "out\nerr\n", ""),
         (second, 0, "", ""),
     ]
-    assert told == [first, second]
+    lines = list(Journal(tmp_path / "journal.jsonl").lines())
+    assert [(x["event"], x["argv"], x.get("exit")) for x in lines] == [
+        ("program", shlex.split(first), None),
+        ("exited", shlex.split(first), 0),
+        ("program", shlex.split(second), None),
+        ("exited", shlex.split(second), 0),
+    ]
+    assert all(len(line["digests"]["program"]) == 64 for line in lines[::2])
     assert (tmp_path / "mark").exists()
     assert 0 < done[0].seconds < 30
 

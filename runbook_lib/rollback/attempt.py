@@ -1,0 +1,109 @@
+"""Know each try of a way back: its intent before it, its failure after it, its end after a kill."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from runbook_lib.errors import OutcomeUnknownError, RunbookError
+from runbook_lib.evidence.journal import SENT, Event, Listener, to_all
+from runbook_lib.evidence.run import ROLLBACK, Run
+from runbook_lib.evidence.sender import Sender
+from runbook_lib.postgres import ledger
+from runbook_lib.postgres.connection import Connection
+from runbook_lib.rollback.diagnosis import diagnose_run
+
+REVERT, RESTORE, IN_PLACE, CARRY = "revert", "restore", "in place", "carry forward"
+FAILURE = "90_rollback_failed"
+"""The record of a way back that failed, or that a kill cut off."""
+_STEP = "rollback: "
+_INTENT, _ENDED, _FAILED = "way begun", "way ended", "way failed"
+_EXISTS = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = %(dbname)s)"
+
+
+@contextmanager
+def attempt(run: Run, way: str, follow: Listener, **intent: object) -> Iterator[Sender]:
+    """Hold the block as one try of a way back, and yield what sends its statements.
+
+    ``follow`` is told of each event besides the journal. What is intended is journalled before; a
+    failure is recorded as a failed step is, with the number of statements that were sent. The block
+    records its success itself, as its last act.
+    """
+    emit = to_all(run.journal.emit, follow)
+    sender = Sender(emit, f"{_STEP}{way}")
+    emit(Event(_INTENT, sender.step, {"way": way, **intent}))
+    try:
+        yield sender
+    except OutcomeUnknownError as error:
+        emit(Event("unknown", sender.step, {"error": error.message}))  # the next start asks
+        error.remedy = "Open 90_rollback again: it asks the server how it ended."
+        run.record(False, {"way": way, "error": str(error), "outcome": "unknown"}, FAILURE)
+        raise
+    except RunbookError as error:
+        failed = {"way": way, "error": str(error), "sqlstate": error.sqlstate}
+        emit(Event(_FAILED, sender.step, failed))
+        run.record(False, {**failed, "sent": _sent(run)}, FAILURE)
+        raise
+    emit(Event(_ENDED, sender.step, {"way": way}))
+
+
+def settle(run: Run, connection: Connection) -> None:
+    """Record how a try ended whose process was killed, as the server tells it.
+
+    One that still holds the runner's lock is left alone: its process, or its backend, is at work.
+    """
+    lines = list(_last_try(run))
+    if not lines or ledger.lock_holders(connection):
+        return
+    way, step = lines[0]["way"], lines[0]["step"]
+    done = _done(run, connection, lines)
+    if done is None:
+        error = (
+            f"The {way} was cut off by a kill, and the target is not what it was before the run."
+        )
+        known = {"way": way, "error": error, "sqlstate": None, "sent": _sent(run)}
+        run.record(False, known, FAILURE)
+        run.journal.emit(Event(_FAILED, step, {"way": way, "error": error}))
+        return
+    if way != CARRY and not run.passed("rollback"):
+        found = {"way": way, **done, "settled": "by the next start"}
+        run.record(True, {"rollback": found}, ROLLBACK.notebook)
+    run.journal.emit(Event(_ENDED, step, {"way": way, "settled": "by the next start"}))
+
+
+def _last_try(run: Run) -> Iterator[Mapping[str, Any]]:
+    """Yield the journal's lines of a way back that was begun and has no end; none else."""
+    found: list[Mapping[str, Any]] = []
+    for line in run.journal.lines():
+        if line["event"] == _INTENT:
+            found = [line]
+        elif line["event"] in {_ENDED, _FAILED}:
+            found = []
+        elif found and line.get("step") == found[0]["step"]:
+            found.append(line)
+    yield from found
+
+
+def _done(
+    run: Run, connection: Connection, lines: list[Mapping[str, Any]]
+) -> Mapping[str, Any] | None:
+    """Return what is recorded of a try that the server says was carried out, None for others."""
+    way = lines[0]["way"]
+    if way == RESTORE:
+        began = next((line for line in lines if line["event"] == "began"), None)
+        # The name stands for the old database as soon as the swap is committed.
+        if began and connection.value(_EXISTS, {"dbname": began["kept_as"]}):
+            return {"dbname": run.target.dbname, "kept_as": began["kept_as"]}
+        return None
+    if way == REVERT:
+        seen = diagnose_run(run, connection)
+        return {"migrations": lines[0]["migrations"]} if seen is None or seen.nothing else None
+    # The contents of a database in place, and carried rows, are compared by a further try alone.
+    return {} if way == CARRY and any(x["event"] == "committed" for x in lines) else None
+
+
+def _sent(run: Run) -> int:
+    """Count the statements that the last try sent to their end, as the journal has them."""
+    count = 0
+    for line in run.journal.lines():
+        count = 0 if line["event"] == _INTENT else count + (line["event"] == SENT)
+    return count
