@@ -35,7 +35,7 @@ notebooks: $(READY)
 
 # Against psql and pg_restore, on a server of their own; minutes, and best with nothing beside.
 bench: $(READY)
-	for name in apply lanes write_stall rehearsal backup; do \
+	for name in reading apply lanes write_stall rehearsal backup; do \
 	    echo "--- $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 # Pin what pyproject.toml asks for, for every platform.

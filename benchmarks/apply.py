@@ -16,17 +16,17 @@ from runbook_lib.evidence.journal import Journal
 from runbook_lib.migrate.execute import Applier
 from runbook_lib.migrate.guard import Guard
 from runbook_lib.postgres.connection import CleanSession, Database
-from runbook_lib.postgres.queries import PROJECT
 from runbook_lib.release import plan
 from runbook_lib.release.model import Migration
 from runbook_lib.release.reader import read_release
+from tests.support.projects import REPOSITORY
 
 PAIRS = 11
 
 
 def main() -> None:
     """Print both times of each pair and their ratio."""
-    release = read_release(PROJECT / "sql")
+    release = read_release(REPOSITORY / "sql")
     files = [release.migration(name) for name in plan.order(release).names]
     own, peer = list[float](), list[float]()
     with server() as maintenance:

@@ -1,12 +1,9 @@
 """The hazard rules about what fails, breaks the application, or bites later."""
 
-import postgast
-
 from runbook_lib.findings import Severity
 from runbook_lib.hazards.rules import ALTER, Rules, Said, Subject
-from runbook_lib.parser.objects import Node
+from runbook_lib.parser.tree import Node, kinds, scan, token_name, walk
 
-_K = postgast.pg_query_pb2
 _ERROR, _WARNING = Severity.ERROR, Severity.WARNING
 _LONGEST_NAME = 63  # bytes: NAMEDATALEN - 1
 _BREAKS = "Code that is running and knows the old name fails at once."
@@ -43,7 +40,7 @@ def _json(s: Subject) -> Said:
     "Add the new name beside the old (a view, a second column), deploy, then drop the old.",
 )
 def _rename(s: Subject) -> Said:
-    known = {_K.OBJECT_TABLE, _K.OBJECT_COLUMN, _K.OBJECT_VIEW, _K.OBJECT_TABCONSTRAINT}
+    known = {kinds.OBJECT_TABLE, kinds.OBJECT_COLUMN, kinds.OBJECT_VIEW, kinds.OBJECT_TABCONSTRAINT}
     if s.tag == "rename_stmt" and s.node.rename_type in known and s.there(s.table):
         yield f"{s.node.subname or s.table} of {s.table} is renamed to {s.node.newname}"
 
@@ -57,7 +54,7 @@ def _rename(s: Subject) -> Said:
 )
 def _constraint_dropped(s: Subject) -> Said:
     for cmd in s.commands:
-        if cmd.subtype == _K.AT_DropConstraint and s.there(s.table):
+        if cmd.subtype == kinds.AT_DropConstraint and s.there(s.table):
             yield f"Constraint {cmd.name} of {s.table} is dropped"
 
 
@@ -70,7 +67,7 @@ def _constraint_dropped(s: Subject) -> Said:
 )
 def _not_null_dropped(s: Subject) -> Said:
     for cmd in s.commands:
-        if cmd.subtype == _K.AT_DropNotNull and s.there(s.table):
+        if cmd.subtype == kinds.AT_DropNotNull and s.there(s.table):
             yield f"Column {cmd.name} of {s.table} may be null from now on"
 
 
@@ -85,7 +82,7 @@ def _not_null_dropped(s: Subject) -> Said:
 def _enum_used(s: Subject) -> Said:
     added = s.memory.enum_values
     if added and s.tag not in {"alter_enum_stmt", "comment_stmt"}:
-        for _, item in postgast.walk(s.node):
+        for _, item in walk(s.node):
             if type(item).__name__ == "A_Const" and item.sval.sval in added:
                 yield f"'{item.sval.sval}' was added to {added[item.sval.sval]} just before"
 
@@ -142,8 +139,8 @@ def _too_long(s: Subject) -> Said:
     raw = s.statement.sql.encode()
     if len(raw) <= _LONGEST_NAME:
         return
-    for token in postgast.scan(s.statement.sql).tokens:
-        if token.end - token.start > _LONGEST_NAME and _K.Token.Name(token.token) == "IDENT":
+    for token in scan(s.statement.sql).tokens:
+        if token.end - token.start > _LONGEST_NAME and token_name(token) == "IDENT":
             name = raw[token.start : token.end].strip(b'"')
             if len(name) > _LONGEST_NAME:
                 yield f"{name.decode()} has {len(name)} bytes"
@@ -157,7 +154,7 @@ def _too_long(s: Subject) -> Said:
     "Write SET LOCAL, or RESET it at the end.",
 )
 def _setting(s: Subject) -> Said:
-    sets = s.tag == "variable_set_stmt" and s.node.kind == _K.VAR_SET_VALUE
+    sets = s.tag == "variable_set_stmt" and s.node.kind == kinds.VAR_SET_VALUE
     if sets and not s.node.is_local and not {s.node.name, "*"} & s.memory.reset:
         yield f"{s.node.name} is set for the whole session"
 

@@ -3,27 +3,25 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import postgast
-
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.hazards.rules import Facts
-from runbook_lib.parser.objects import Node, named_relation
+from runbook_lib.parser.objects import named_relation
 from runbook_lib.parser.parse import read_statements
 from runbook_lib.parser.statement import DbObject, Statement
+from runbook_lib.parser.tree import Node, kinds, walk
 from runbook_lib.release.model import Acceptance, Migration
 
-_K = postgast.pg_query_pb2
 _KINDS = {
-    _K.OBJECT_VIEW: "view",
-    _K.OBJECT_MATVIEW: "materialized view",
-    _K.OBJECT_TYPE: "type",
-    _K.OBJECT_DOMAIN: "domain",
-    _K.OBJECT_FUNCTION: "function",
-    _K.OBJECT_PROCEDURE: "procedure",
-    _K.OBJECT_SEQUENCE: "sequence",
-    _K.OBJECT_EXTENSION: "extension",
-    _K.OBJECT_SCHEMA: "schema",
-    _K.OBJECT_TRIGGER: "trigger",
+    kinds.OBJECT_VIEW: "view",
+    kinds.OBJECT_MATVIEW: "materialized view",
+    kinds.OBJECT_TYPE: "type",
+    kinds.OBJECT_DOMAIN: "domain",
+    kinds.OBJECT_FUNCTION: "function",
+    kinds.OBJECT_PROCEDURE: "procedure",
+    kinds.OBJECT_SEQUENCE: "sequence",
+    kinds.OBJECT_EXTENSION: "extension",
+    kinds.OBJECT_SCHEMA: "schema",
+    kinds.OBJECT_TRIGGER: "trigger",
 }
 _EFFECTS = {
     "drops-table": "Its rows are gone, and only the backup has them.",
@@ -147,13 +145,9 @@ def _losses(reader: _Reader, statement: Statement) -> Iterator[_Loss]:
         short = " ".join(statement.sql.split())[:60]
         yield _Loss("dynamic-sql", Severity.INFO, f"EXECUTE {short} cannot be read")
         return
-    tree = postgast.parse(statement.sql)
-    for raw in tree.stmts:
-        tag = raw.stmt.WhichOneof("node")
-        if tag is not None:
-            for loss in _of_node(tag, getattr(raw.stmt, tag)):
-                if loss.table is None or not reader.own(loss.table):
-                    yield loss
+    for loss in _of_node(statement.tag, statement.node):
+        if loss.table is None or not reader.own(loss.table):
+            yield loss
 
 
 def _of_node(tag: str, node: Node) -> Iterator[_Loss]:
@@ -161,7 +155,7 @@ def _of_node(tag: str, node: Node) -> Iterator[_Loss]:
         yield from _drops(node)
     elif tag == "alter_table_stmt":
         for cmd in (item.alter_table_cmd for item in node.cmds):
-            if cmd.subtype == _K.AT_DropColumn:
+            if cmd.subtype == kinds.AT_DropColumn:
                 table = named_relation(node.relation)
                 column = DbObject("column", table.schema, cmd.name, table.name)
                 yield _Loss("drops-column", Severity.ERROR, f"DROP COLUMN {column}", column)
@@ -183,7 +177,7 @@ _WRITERS = {
 
 def _drops(node: Node) -> Iterator[_Loss]:
     for item in node.objects:
-        if node.remove_type in {_K.OBJECT_TABLE, _K.OBJECT_FOREIGN_TABLE}:
+        if node.remove_type in {kinds.OBJECT_TABLE, kinds.OBJECT_FOREIGN_TABLE}:
             names = [part.string.sval for part in item.list.items]
             table = DbObject("table", names[-2] if len(names) > 1 else "public", names[-1])
             yield _Loss("drops-table", Severity.ERROR, f"DROP TABLE {table}", table)
@@ -192,10 +186,10 @@ def _drops(node: Node) -> Iterator[_Loss]:
             names = _names(item)
             schema = names[-2] if len(names) > 1 else "public"
             named = DbObject(kind, "" if kind in {"schema", "extension"} else schema, names[-1])
-            whole = kind in {"schema", "extension"} and node.behavior == _K.DROP_CASCADE
+            whole = kind in {"schema", "extension"} and node.behavior == kinds.DROP_CASCADE
             rule = "drops-table" if whole else "drops-object"
             severity = Severity.ERROR if whole else Severity.WARNING
-            cascade = " CASCADE" if node.behavior == _K.DROP_CASCADE else ""
+            cascade = " CASCADE" if node.behavior == kinds.DROP_CASCADE else ""
             yield _Loss(rule, severity, f"DROP {kind.upper()} {named}{cascade}", named)
 
 
@@ -213,7 +207,7 @@ def _names(item: Node) -> list[str]:
 
 def _writes(tag: str, node: Node) -> Iterator[_Loss]:
     own: Mapping[str, Node] = {}
-    found = [node, *(item for _, item in postgast.walk(node) if item is not node)]
+    found = [node, *(item for _, item in walk(node) if item is not node)]
     own = {item.ctename: item for item in found if type(item).__name__ == "CommonTableExpr"}
     done: set[int] = set()
     for item in found:
@@ -230,7 +224,7 @@ def _writes(tag: str, node: Node) -> Iterator[_Loss]:
             yield _Loss("changes-rows", Severity.WARNING, f"UPDATE {table}", table)
         elif name == "MergeStmt":
             yield from _merged(item, table)
-        elif item.on_conflict_clause.action == _K.ONCONFLICT_UPDATE:
+        elif item.on_conflict_clause.action == kinds.ONCONFLICT_UPDATE:
             what = f"INSERT INTO {table} ... ON CONFLICT DO UPDATE"
             yield _Loss("changes-rows", Severity.WARNING, what, table)
 
@@ -240,7 +234,7 @@ _ROWS = {"DeleteStmt", "UpdateStmt", "MergeStmt", "InsertStmt"}
 
 def _merged(node: Node, table: DbObject) -> Iterator[_Loss]:
     does = {item.merge_when_clause.command_type for item in node.merge_when_clauses}
-    if _K.CMD_DELETE in does:
+    if kinds.CMD_DELETE in does:
         yield _Loss("deletes-rows", Severity.ERROR, f"MERGE INTO {table} ... DELETE", table)
-    elif _K.CMD_UPDATE in does:
+    elif kinds.CMD_UPDATE in does:
         yield _Loss("changes-rows", Severity.WARNING, f"MERGE INTO {table} ... UPDATE", table)

@@ -1,14 +1,12 @@
 """The hazard rules about locks: what stops the traffic on a table of the target."""
 
-import postgast
-
 from runbook_lib.findings import Severity
 from runbook_lib.hazards.rules import Rules, Said, Subject
 from runbook_lib.parser.effects import constraints, is_serial, option, volatile
-from runbook_lib.parser.objects import Node, named_relation
+from runbook_lib.parser.objects import named_relation
 from runbook_lib.parser.statement import LockMode
+from runbook_lib.parser.tree import Node, kinds
 
-_K = postgast.pg_query_pb2
 _ERROR, _WARNING = Severity.ERROR, Severity.WARNING
 _STOPS_ALL = "Every statement on the table waits until it is done."
 _STOPS_WRITES = "INSERT, UPDATE and DELETE on the table wait until the transaction ends."
@@ -46,7 +44,9 @@ def _index(s: Subject) -> Said:
 def _unique(s: Subject) -> Said:
     for cmd in s.commands:
         for item in constraints(_given(cmd)):
-            unique = item.contype in {_K.CONSTR_UNIQUE, _K.CONSTR_PRIMARY} and not item.indexname
+            unique = (
+                item.contype in {kinds.CONSTR_UNIQUE, kinds.CONSTR_PRIMARY} and not item.indexname
+            )
             if unique and s.busy(s.table):
                 yield f"A unique index is built on {s.busy(s.table)} under ACCESS EXCLUSIVE"
 
@@ -60,7 +60,7 @@ def _unique(s: Subject) -> Said:
 )
 def _exclusion(s: Subject) -> Said:
     for cmd in s.commands:
-        if _given(cmd).constraint.contype == _K.CONSTR_EXCLUSION and s.busy(s.table):
+        if _given(cmd).constraint.contype == kinds.CONSTR_EXCLUSION and s.busy(s.table):
             yield f"The constraint's index is built on {s.busy(s.table)}"
 
 
@@ -74,8 +74,8 @@ def _exclusion(s: Subject) -> Said:
 def _check(s: Subject) -> Said:
     for cmd in s.commands:
         item = _given(cmd).constraint
-        checked = item.contype == _K.CONSTR_CHECK and not item.skip_validation
-        if cmd.subtype == _K.AT_AddConstraint and checked and s.busy(s.table):
+        checked = item.contype == kinds.CONSTR_CHECK and not item.skip_validation
+        if cmd.subtype == kinds.AT_AddConstraint and checked and s.busy(s.table):
             yield f"Every row of {s.busy(s.table)} is checked under ACCESS EXCLUSIVE"
 
 
@@ -89,8 +89,8 @@ def _check(s: Subject) -> Said:
 def _foreign_key(s: Subject) -> Said:
     for cmd in s.commands:
         item = _given(cmd).constraint
-        checked = item.contype == _K.CONSTR_FOREIGN and not item.skip_validation
-        if cmd.subtype == _K.AT_AddConstraint and checked and s.busy(s.table):
+        checked = item.contype == kinds.CONSTR_FOREIGN and not item.skip_validation
+        if cmd.subtype == kinds.AT_AddConstraint and checked and s.busy(s.table):
             yield f"Every row of {s.busy(s.table)} is looked up in {named_relation(item.pktable)}"
 
 
@@ -104,7 +104,7 @@ def _foreign_key(s: Subject) -> Said:
 def _not_null(s: Subject) -> Said:
     for cmd in s.commands:
         proven = (str(s.table), cmd.name) in s.memory.not_null_checks
-        if cmd.subtype == _K.AT_SetNotNull and s.busy(s.table) and not proven:
+        if cmd.subtype == kinds.AT_SetNotNull and s.busy(s.table) and not proven:
             yield f"Every row of {s.busy(s.table)} is read to see that {cmd.name} is not null"
 
 
@@ -119,11 +119,11 @@ def _not_null(s: Subject) -> Said:
 def _required(s: Subject) -> Said:
     for cmd in s.commands:
         column = _given(cmd).column_def
-        kinds = {item.constraint.contype for item in column.constraints}
-        has_value = kinds & {_K.CONSTR_DEFAULT, _K.CONSTR_IDENTITY, _K.CONSTR_GENERATED}
-        required = kinds & {_K.CONSTR_NOTNULL, _K.CONSTR_PRIMARY}
+        given = {item.constraint.contype for item in column.constraints}
+        has_value = given & {kinds.CONSTR_DEFAULT, kinds.CONSTR_IDENTITY, kinds.CONSTR_GENERATED}
+        required = given & {kinds.CONSTR_NOTNULL, kinds.CONSTR_PRIMARY}
         wanted = required and not has_value and not is_serial(column)
-        if cmd.subtype == _K.AT_AddColumn and wanted and s.busy(s.table):
+        if cmd.subtype == kinds.AT_AddColumn and wanted and s.busy(s.table):
             yield f"Column {column.colname} of {s.busy(s.table)} may not be null and has no default"
 
 
@@ -136,7 +136,7 @@ def _required(s: Subject) -> Said:
 )
 def _type_change(s: Subject) -> Said:
     for cmd in s.commands:
-        if cmd.subtype != _K.AT_AlterColumnType or not s.busy(s.table):
+        if cmd.subtype != kinds.AT_AlterColumnType or not s.busy(s.table):
             continue
         facts = s.there(s.table)
         old = facts.columns.get(cmd.name, "") if facts else ""
@@ -170,8 +170,8 @@ def _free(old: str, column: Node) -> bool:
 def _volatile(s: Subject) -> Said:
     for cmd in s.commands:
         column = _given(cmd).column_def
-        for item in column.constraints if cmd.subtype == _K.AT_AddColumn else ():
-            found = item.constraint.contype == _K.CONSTR_DEFAULT
+        for item in column.constraints if cmd.subtype == kinds.AT_AddColumn else ():
+            found = item.constraint.contype == kinds.CONSTR_DEFAULT
             if found and volatile(item.constraint.raw_expr) and s.busy(s.table):
                 yield f"{s.busy(s.table)} is written anew to give each row its {column.colname}"
 
@@ -186,8 +186,8 @@ def _volatile(s: Subject) -> Said:
 def _stored(s: Subject) -> Said:
     for cmd in s.commands:
         column = _given(cmd).column_def
-        for item in column.constraints if cmd.subtype == _K.AT_AddColumn else ():
-            stored = item.constraint.contype == _K.CONSTR_GENERATED
+        for item in column.constraints if cmd.subtype == kinds.AT_AddColumn else ():
+            stored = item.constraint.contype == kinds.CONSTR_GENERATED
             if stored and str(item.constraint.generated_kind) != "v" and s.busy(s.table):
                 yield f"{s.busy(s.table)} is written anew to compute {column.colname}"
 
@@ -202,9 +202,9 @@ def _stored(s: Subject) -> Said:
 def _serial(s: Subject) -> Said:
     for cmd in s.commands:
         column = _given(cmd).column_def
-        kinds = {item.constraint.contype for item in column.constraints}
-        numbered = is_serial(column) or _K.CONSTR_IDENTITY in kinds
-        if cmd.subtype == _K.AT_AddColumn and numbered and s.busy(s.table):
+        given = {item.constraint.contype for item in column.constraints}
+        numbered = is_serial(column) or kinds.CONSTR_IDENTITY in given
+        if cmd.subtype == kinds.AT_AddColumn and numbered and s.busy(s.table):
             yield f"{s.busy(s.table)} is written anew to number its rows in {column.colname}"
 
 
@@ -232,7 +232,12 @@ def _in_place(s: Subject) -> Said:
     "Choose a quiet hour, or move the rows to a new table in batches.",
 )
 def _storage(s: Subject) -> Said:
-    anew = {_K.AT_SetLogged, _K.AT_SetUnLogged, _K.AT_SetAccessMethod, _K.AT_SetTableSpace}
+    anew = {
+        kinds.AT_SetLogged,
+        kinds.AT_SetUnLogged,
+        kinds.AT_SetAccessMethod,
+        kinds.AT_SetTableSpace,
+    }
     for cmd in s.commands:
         if cmd.subtype in anew and s.busy(s.table):
             yield f"{s.busy(s.table)} is written anew"
@@ -266,7 +271,7 @@ def _attach(s: Subject) -> Said:
     for cmd in s.commands:
         part = named_relation(_given(cmd).partition_cmd.name)
         proven = str(part) in s.memory.checked
-        if cmd.subtype == _K.AT_AttachPartition and s.busy(part) and not proven:
+        if cmd.subtype == kinds.AT_AttachPartition and s.busy(part) and not proven:
             yield f"Every row of {s.busy(part)} is read to see that it belongs there"
 
 
@@ -305,5 +310,5 @@ def _refresh(s: Subject) -> Said:
 def _validated(s: Subject) -> Said:
     for cmd in s.commands:
         name = f"{s.table}.{cmd.name}"
-        if cmd.subtype == _K.AT_ValidateConstraint and name in s.memory.not_valid:
+        if cmd.subtype == kinds.AT_ValidateConstraint and name in s.memory.not_valid:
             yield f"{cmd.name} was added NOT VALID just before"

@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-import postgast
-
 from runbook_lib.errors import ReleaseError
 from runbook_lib.findings import Finding, Severity
-from runbook_lib.parser.objects import Node, named_relation
+from runbook_lib.parser.objects import named_relation
 from runbook_lib.parser.statement import DbObject, Split, Statement
 from runbook_lib.parser.transactions import as_planned, units
+from runbook_lib.parser.tree import Node, kinds
 from runbook_lib.release.model import Acceptance, Migration
 
 Said = Iterator[str]
@@ -193,12 +192,8 @@ def unused(
 
 
 def _subjects(statement: Statement, memory: Memory, *, in_block: bool) -> Iterator[Subject]:
-    if statement.kind == "dynamic":
-        return
-    for raw in postgast.parse(statement.sql).stmts:
-        tag = raw.stmt.WhichOneof("node")
-        if tag is not None:
-            yield Subject(statement, tag, getattr(raw.stmt, tag), memory, in_block)
+    if statement.kind != "dynamic":
+        yield Subject(statement, statement.tag, statement.node, memory, in_block)
 
 
 def _apply(item: Rule, subject: Subject, outer: Statement, reason: str) -> Iterator[Finding]:
@@ -249,13 +244,11 @@ def _indexed(migrations: Sequence[Migration], facts: Facts) -> Iterator[tuple[st
     for migration in migrations:
         for statement in (part for item in migration.statements for part in (item, *item.inner)):
             if statement.kind in {"index", "create", "alter table"}:
-                for raw in postgast.parse(statement.sql).stmts:
-                    tag = raw.stmt.WhichOneof("node")
-                    yield from _indexes_of(tag, getattr(raw.stmt, tag))
+                yield from _indexes_of(statement.tag, statement.node)
 
 
 def _indexes_of(tag: str, node: Node) -> Iterator[tuple[str, str]]:
-    unique = {postgast.pg_query_pb2.CONSTR_PRIMARY, postgast.pg_query_pb2.CONSTR_UNIQUE}
+    unique = {kinds.CONSTR_PRIMARY, kinds.CONSTR_UNIQUE}
     if tag == "index_stmt" and node.index_params:
         table = named_relation(node.relation)
         yield f"{table.schema}.{table.name}", node.index_params[0].index_elem.name
@@ -282,12 +275,11 @@ def _indexes_of(tag: str, node: Node) -> Iterator[tuple[str, str]]:
 
 def _resets(migration: Migration) -> Iterator[str]:
     """Yield the settings that a file gives back itself; ``*`` for all."""
-    kinds = postgast.pg_query_pb2
     for statement in migration.statements:
         if statement.kind == "discard":
             yield "*"
         elif statement.kind == "variable set":
-            node = postgast.parse(statement.sql).stmts[0].stmt.variable_set_stmt
+            node = statement.node
             if node.kind == kinds.VAR_RESET_ALL:
                 yield "*"
             elif node.kind in {kinds.VAR_RESET, kinds.VAR_SET_DEFAULT}:
@@ -296,7 +288,7 @@ def _resets(migration: Migration) -> Iterator[str]:
 
 def _learn(subject: Subject) -> None:
     """Remember what later statements are judged by."""
-    kinds, memory = postgast.pg_query_pb2, subject.memory
+    memory = subject.memory
     for item in subject.statement.creates:
         if item.kind in {"table", "view", "enum", "type"}:
             memory.new.add((item.schema, item.name))
@@ -324,5 +316,5 @@ def _learn(subject: Subject) -> None:
 def _proves_not_null(expression: Node) -> Iterator[str]:
     if expression.HasField("null_test"):
         test = expression.null_test
-        if test.nulltesttype == postgast.pg_query_pb2.IS_NOT_NULL:
+        if test.nulltesttype == kinds.IS_NOT_NULL:
             yield test.arg.column_ref.fields[-1].string.sval

@@ -4,9 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import postgast
-
-from runbook_lib.parser.objects import Node
+from runbook_lib.parser.tree import (
+    Node,
+    PgQueryError,
+    deparse,
+    kinds,
+    parse,
+    parse_plpgsql,
+    scan,
+    token_name,
+)
 
 _FULL_STATEMENT = 0  # plpgsql's parse modes (RawParseMode): the others are expressions
 _NAMED = "placeholder"  # stands for what only the running block knows
@@ -31,8 +38,8 @@ class Part:
         if not self.known:
             return None
         try:
-            return postgast.parse(self.sql)
-        except postgast.PgQueryError:
+            return parse(self.sql)
+        except PgQueryError:
             return None
 
 
@@ -48,9 +55,9 @@ def body(tag: str, node: Node, source: str) -> Iterator[Part]:
     if tag == "create_function_stmt" and node.HasField("sql_body"):
         lists = (item for item in node.sql_body.list.items if item.HasField("list"))
         for inner in (inner for item in lists for inner in item.list.items):
-            tree = postgast.pg_query_pb2.ParseResult()
+            tree = kinds.ParseResult()
             tree.stmts.add().stmt.CopyFrom(inner)
-            yield Part(postgast.deparse(tree), 1, tree=tree)
+            yield Part(deparse(tree), 1, tree=tree)
     elif "as" in options:
         arg = options["as"].arg
         code = arg.string.sval if arg.HasField("string") else arg.list.items[0].string.sval
@@ -66,9 +73,9 @@ def body(tag: str, node: Node, source: str) -> Iterator[Part]:
 def _line_of_body(source: str) -> int:
     """Return the line, in the statement, where the last string constant starts: its body."""
     at = 0
-    for token in postgast.scan(source).tokens:
+    for token in scan(source).tokens:
         long = token.end - token.start > _SHORT
-        if postgast.pg_query_pb2.Token.Name(token.token) == "SCONST" and (long or not at):
+        if token_name(token) == "SCONST" and (long or not at):
             at = token.start
     return source.encode()[:at].count(b"\n") + 1
 
@@ -78,8 +85,8 @@ _SHORT = len("'plpgsql'")  # the language may be written as a constant too
 
 def _plpgsql(source: str, code: str, first: int) -> Iterator[Part]:
     try:
-        found = postgast.parse_plpgsql(source)
-    except (postgast.PgQueryError, ValueError):
+        found = parse_plpgsql(source)
+    except (PgQueryError, ValueError):
         # libpg_query knows no catalog, so it refuses some bodies that the server takes; of trigger
         # functions it writes JSON that no parser reads.
         yield Part(code, first, known=False)
@@ -122,10 +129,10 @@ def _expression(found: dict[str, Any], line: int) -> Iterator[Part]:
 def _dynamic(expression: str, line: int) -> Part:
     """Return the SQL that EXECUTE runs, as far as it is known: constants, format(), ``||``."""
     try:
-        select = postgast.parse(f"SELECT {expression}").stmts[0].stmt.select_stmt
+        select = parse(f"SELECT {expression}").stmts[0].stmt.select_stmt
         text = _text(select.target_list[0].res_target.val)
-        postgast.parse(text)
-    except (postgast.PgQueryError, LookupError):
+        parse(text)
+    except (PgQueryError, LookupError):
         return Part(expression, line, known=False)
     return Part(text, line, known=bool(text.strip()) and text.strip() != _NAMED)
 

@@ -3,23 +3,21 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import postgast
-
-from runbook_lib.parser.objects import Node, named_relation
+from runbook_lib.parser.objects import named_relation
 from runbook_lib.parser.statement import DbObject, Lock, LockMode
+from runbook_lib.parser.tree import Node, kinds, walk
 
-_K = postgast.pg_query_pb2
 _REWRITES = {
-    _K.AT_AlterColumnType,
-    _K.AT_SetLogged,
-    _K.AT_SetUnLogged,
-    _K.AT_SetAccessMethod,
-    _K.AT_SetTableSpace,
-    _K.AT_SetExpression,
+    kinds.AT_AlterColumnType,
+    kinds.AT_SetLogged,
+    kinds.AT_SetUnLogged,
+    kinds.AT_SetAccessMethod,
+    kinds.AT_SetTableSpace,
+    kinds.AT_SetExpression,
 }
-_SCANS = {_K.AT_SetNotNull, _K.AT_ValidateConstraint}
-_CHECKED = {_K.CONSTR_CHECK, _K.CONSTR_FOREIGN, _K.CONSTR_NOTNULL}
-_INDEXED = {_K.CONSTR_PRIMARY, _K.CONSTR_UNIQUE, _K.CONSTR_EXCLUSION}
+_SCANS = {kinds.AT_SetNotNull, kinds.AT_ValidateConstraint}
+_CHECKED = {kinds.CONSTR_CHECK, kinds.CONSTR_FOREIGN, kinds.CONSTR_NOTNULL}
+_INDEXED = {kinds.CONSTR_PRIMARY, kinds.CONSTR_UNIQUE, kinds.CONSTR_EXCLUSION}
 # Functions of PostgreSQL and its contrib modules that return something else for every row.
 VOLATILE = {
     *("random", "random_normal", "clock_timestamp", "timeofday", "nextval", "gen_random_uuid"),
@@ -31,27 +29,32 @@ SERIALS = {"serial", "serial2", "serial4", "serial8", "bigserial", "smallserial"
 M = LockMode
 # PostgreSQL manual, ALTER TABLE, and 13.3.1: the sub-commands that do with less than the strongest.
 _ALTER = {
-    _K.AT_SetStatistics: M.SHARE_UPDATE_EXCLUSIVE,
-    _K.AT_SetOptions: M.SHARE_UPDATE_EXCLUSIVE,
-    _K.AT_ResetOptions: M.SHARE_UPDATE_EXCLUSIVE,
-    _K.AT_SetRelOptions: M.SHARE_UPDATE_EXCLUSIVE,
-    _K.AT_ResetRelOptions: M.SHARE_UPDATE_EXCLUSIVE,
-    _K.AT_ClusterOn: M.SHARE_UPDATE_EXCLUSIVE,
-    _K.AT_DropCluster: M.SHARE_UPDATE_EXCLUSIVE,
-    _K.AT_ValidateConstraint: M.SHARE_UPDATE_EXCLUSIVE,
-    _K.AT_AttachPartition: M.SHARE_UPDATE_EXCLUSIVE,
-    _K.AT_DetachPartitionFinalize: M.SHARE_UPDATE_EXCLUSIVE,
-    _K.AT_EnableTrig: M.SHARE_ROW_EXCLUSIVE,
-    _K.AT_EnableAlwaysTrig: M.SHARE_ROW_EXCLUSIVE,
-    _K.AT_EnableReplicaTrig: M.SHARE_ROW_EXCLUSIVE,
-    _K.AT_EnableTrigAll: M.SHARE_ROW_EXCLUSIVE,
-    _K.AT_EnableTrigUser: M.SHARE_ROW_EXCLUSIVE,
-    _K.AT_DisableTrig: M.SHARE_ROW_EXCLUSIVE,
-    _K.AT_DisableTrigAll: M.SHARE_ROW_EXCLUSIVE,
-    _K.AT_DisableTrigUser: M.SHARE_ROW_EXCLUSIVE,
+    kinds.AT_SetStatistics: M.SHARE_UPDATE_EXCLUSIVE,
+    kinds.AT_SetOptions: M.SHARE_UPDATE_EXCLUSIVE,
+    kinds.AT_ResetOptions: M.SHARE_UPDATE_EXCLUSIVE,
+    kinds.AT_SetRelOptions: M.SHARE_UPDATE_EXCLUSIVE,
+    kinds.AT_ResetRelOptions: M.SHARE_UPDATE_EXCLUSIVE,
+    kinds.AT_ClusterOn: M.SHARE_UPDATE_EXCLUSIVE,
+    kinds.AT_DropCluster: M.SHARE_UPDATE_EXCLUSIVE,
+    kinds.AT_ValidateConstraint: M.SHARE_UPDATE_EXCLUSIVE,
+    kinds.AT_AttachPartition: M.SHARE_UPDATE_EXCLUSIVE,
+    kinds.AT_DetachPartitionFinalize: M.SHARE_UPDATE_EXCLUSIVE,
+    kinds.AT_EnableTrig: M.SHARE_ROW_EXCLUSIVE,
+    kinds.AT_EnableAlwaysTrig: M.SHARE_ROW_EXCLUSIVE,
+    kinds.AT_EnableReplicaTrig: M.SHARE_ROW_EXCLUSIVE,
+    kinds.AT_EnableTrigAll: M.SHARE_ROW_EXCLUSIVE,
+    kinds.AT_EnableTrigUser: M.SHARE_ROW_EXCLUSIVE,
+    kinds.AT_DisableTrig: M.SHARE_ROW_EXCLUSIVE,
+    kinds.AT_DisableTrigAll: M.SHARE_ROW_EXCLUSIVE,
+    kinds.AT_DisableTrigUser: M.SHARE_ROW_EXCLUSIVE,
 }
-_TABLE_KINDS = {_K.OBJECT_TABLE, _K.OBJECT_VIEW, _K.OBJECT_MATVIEW, _K.OBJECT_FOREIGN_TABLE}
-_ON_TABLE = {_K.OBJECT_TRIGGER, _K.OBJECT_POLICY, _K.OBJECT_RULE}
+_TABLE_KINDS = {
+    kinds.OBJECT_TABLE,
+    kinds.OBJECT_VIEW,
+    kinds.OBJECT_MATVIEW,
+    kinds.OBJECT_FOREIGN_TABLE,
+}
+_ON_TABLE = {kinds.OBJECT_TRIGGER, kinds.OBJECT_POLICY, kinds.OBJECT_RULE}
 
 
 @dataclass(frozen=True)
@@ -96,21 +99,24 @@ def _alter_table(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
     for cmd in (item.alter_table_cmd for item in node.cmds):
         mode = _ALTER.get(cmd.subtype, M.ACCESS_EXCLUSIVE)
         given = getattr(cmd, "def")
-        if cmd.subtype == _K.AT_AddConstraint and given.constraint.contype == _K.CONSTR_FOREIGN:
+        if (
+            cmd.subtype == kinds.AT_AddConstraint
+            and given.constraint.contype == kinds.CONSTR_FOREIGN
+        ):
             mode = M.SHARE_ROW_EXCLUSIVE
-        if cmd.subtype == _K.AT_DetachPartition and given.partition_cmd.concurrent:
+        if cmd.subtype == kinds.AT_DetachPartition and given.partition_cmd.concurrent:
             mode = M.SHARE_UPDATE_EXCLUSIVE
         yield table, mode
         yield from _referenced(cmd)
         if given.HasField("partition_cmd") and given.partition_cmd.name.relname:
             yield named_relation(given.partition_cmd.name), M.ACCESS_EXCLUSIVE
-        if cmd.subtype == _K.AT_AddInherit:
+        if cmd.subtype == kinds.AT_AddInherit:
             yield named_relation(given.range_var), M.SHARE_UPDATE_EXCLUSIVE
 
 
 def _referenced(cmd: Node) -> Iterator[tuple[DbObject, LockMode]]:
     for constraint in constraints(getattr(cmd, "def")):
-        if constraint.contype == _K.CONSTR_FOREIGN:
+        if constraint.contype == kinds.CONSTR_FOREIGN:
             yield named_relation(constraint.pktable), M.SHARE_ROW_EXCLUSIVE
 
 
@@ -119,7 +125,7 @@ def _create_table(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
     for element in node.table_elts:
         for constraint in constraints(element):
             if (
-                constraint.contype == _K.CONSTR_FOREIGN
+                constraint.contype == kinds.CONSTR_FOREIGN
                 and named_relation(constraint.pktable) != own
             ):
                 yield named_relation(constraint.pktable), M.SHARE_ROW_EXCLUSIVE
@@ -156,13 +162,13 @@ def _vacuum(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
 
 
 def _reindex(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
-    if node.kind == _K.REINDEX_OBJECT_TABLE:
+    if node.kind == kinds.REINDEX_OBJECT_TABLE:
         mode = M.SHARE_UPDATE_EXCLUSIVE if option(node.params, "concurrently") else M.SHARE
         yield named_relation(node.relation), mode
 
 
 def _rename(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
-    of_table = {*_TABLE_KINDS, _K.OBJECT_COLUMN, _K.OBJECT_TABCONSTRAINT, *_ON_TABLE}
+    of_table = {*_TABLE_KINDS, kinds.OBJECT_COLUMN, kinds.OBJECT_TABCONSTRAINT, *_ON_TABLE}
     if node.rename_type in of_table and node.relation.relname:
         yield named_relation(node.relation), M.ACCESS_EXCLUSIVE
 
@@ -176,7 +182,7 @@ def _comment(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
     names = [part.string.sval for part in node.object.list.items]
     if node.objtype in _TABLE_KINDS:
         yield _of_names(names), M.SHARE_UPDATE_EXCLUSIVE
-    elif node.objtype == _K.OBJECT_COLUMN and len(names) > 1:
+    elif node.objtype == kinds.OBJECT_COLUMN and len(names) > 1:
         yield _of_names(names[:-1]), M.SHARE_UPDATE_EXCLUSIVE
 
 
@@ -220,7 +226,7 @@ def _read(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
     """Yield what is read, and what a WITH clause writes."""
     own: set[str] = set()
     seen: list[tuple[Node, LockMode]] = []
-    for _, item in postgast.walk(node):
+    for _, item in walk(node):
         name = type(item).__name__
         if name == "CommonTableExpr":
             own.add(item.ctename)
@@ -243,7 +249,7 @@ def _locked_rows(select: Node) -> Iterator[Node]:
         for part in item.locking_clause.locked_rels
     }
     for part in select.from_clause:
-        for _, item in postgast.walk(part):
+        for _, item in walk(part):
             if type(item).__name__ == "RangeVar":
                 name = item.alias.aliasname or item.relname
                 if not wanted or name in wanted:
@@ -317,7 +323,7 @@ def constraints(node: Node) -> Iterator[Node]:
 
 def rewrites(tag: str, node: Node) -> Iterator[DbObject]:
     """Yield the tables that get a new file; a change of type counts, which some do not need."""
-    if tag == "alter_table_stmt" and node.objtype == _K.OBJECT_TABLE:
+    if tag == "alter_table_stmt" and node.objtype == kinds.OBJECT_TABLE:
         commands = [item.alter_table_cmd for item in node.cmds]
         if any(cmd.subtype in _REWRITES or fills_rows(cmd) for cmd in commands):
             yield named_relation(node.relation)
@@ -345,17 +351,17 @@ def _fills_anew(tag: str, node: Node) -> bool:
 
 def fills_rows(cmd: Node) -> bool:
     """Tell whether ADD COLUMN has to write a value of its own into every row."""
-    if cmd.subtype != _K.AT_AddColumn:
+    if cmd.subtype != kinds.AT_AddColumn:
         return False
     column = getattr(cmd, "def").column_def
     if is_serial(column):
         return True
     for item in column.constraints:
-        if item.constraint.contype == _K.CONSTR_IDENTITY:
+        if item.constraint.contype == kinds.CONSTR_IDENTITY:
             return True
-        if item.constraint.contype == _K.CONSTR_GENERATED:
+        if item.constraint.contype == kinds.CONSTR_GENERATED:
             return str(item.constraint.generated_kind) != "v"
-        if item.constraint.contype == _K.CONSTR_DEFAULT and volatile(item.constraint.raw_expr):
+        if item.constraint.contype == kinds.CONSTR_DEFAULT and volatile(item.constraint.raw_expr):
             return True
     return False
 
@@ -370,7 +376,7 @@ def volatile(expression: Node) -> bool:
     """Tell whether an expression calls a function that is known to be volatile."""
     return any(
         type(item).__name__ == "FuncCall" and item.funcname[-1].string.sval in VOLATILE
-        for _, item in postgast.walk(expression)
+        for _, item in walk(expression)
     )
 
 
@@ -378,26 +384,26 @@ def scans(tag: str, node: Node) -> Iterator[DbObject]:
     """Yield the tables whose every row is read."""
     if tag == "index_stmt":
         yield named_relation(node.relation)
-    elif tag == "alter_table_stmt" and node.objtype == _K.OBJECT_TABLE:
+    elif tag == "alter_table_stmt" and node.objtype == kinds.OBJECT_TABLE:
         if any(_reads_all(item.alter_table_cmd) for item in node.cmds):
             yield named_relation(node.relation)
         for item in node.cmds:
             given = getattr(item.alter_table_cmd, "def")
-            if item.alter_table_cmd.subtype == _K.AT_AttachPartition:
+            if item.alter_table_cmd.subtype == kinds.AT_AttachPartition:
                 yield named_relation(given.partition_cmd.name)
 
 
 def _reads_all(cmd: Node) -> bool:
     added: Iterable[Node] = constraints(getattr(cmd, "def"))
-    if cmd.subtype == _K.AT_AddColumn:
+    if cmd.subtype == kinds.AT_AddColumn:
         # Without a value of its own a row needs no look for a foreign key.
-        kinds = {item.contype for item in added}
+        given = {item.contype for item in added}
         looked = {
             *_INDEXED,
-            _K.CONSTR_CHECK,
-            *([_K.CONSTR_FOREIGN] if _K.CONSTR_DEFAULT in kinds else ()),
+            kinds.CONSTR_CHECK,
+            *([kinds.CONSTR_FOREIGN] if kinds.CONSTR_DEFAULT in given else ()),
         }
-        return bool(kinds & looked)
+        return bool(given & looked)
     return cmd.subtype in _SCANS or any(
         (item.contype in _CHECKED and not item.skip_validation)
         or (item.contype in _INDEXED and not item.indexname)

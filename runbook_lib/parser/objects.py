@@ -2,13 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
-
-import postgast
 
 from runbook_lib.parser.statement import DbObject, Reference, Relation, Statement
+from runbook_lib.parser.tree import Node, kinds, walk
 
-Node = Any  # protobuf messages of libpg_query carry no useful static types
 LineOf = Callable[[int], int]  # from a byte offset in the file to its line
 
 _CREATED_KINDS = {
@@ -70,7 +67,7 @@ def creates(tag: str, node: Node) -> Iterator[DbObject]:
     elif tag == "create_foreign_table_stmt":
         yield _relation_object(kind, node.base_stmt.relation)
     elif tag == "create_table_as_stmt":
-        materialized = node.objtype == postgast.pg_query_pb2.OBJECT_MATVIEW
+        materialized = node.objtype == kinds.OBJECT_MATVIEW
         yield _relation_object("view" if materialized else kind, node.into.rel)
     elif tag == "create_seq_stmt":
         yield _relation_object(kind, node.sequence)
@@ -101,14 +98,13 @@ def creates(tag: str, node: Node) -> Iterator[DbObject]:
     elif tag == "alter_table_stmt":
         for cmd in node.cmds:
             column = getattr(cmd.alter_table_cmd, "def").column_def
-            if cmd.alter_table_cmd.subtype == postgast.pg_query_pb2.AT_AddColumn:
+            if cmd.alter_table_cmd.subtype == kinds.AT_AddColumn:
                 table = node.relation
                 yield DbObject("column", _schema(table), column.colname, table.relname)
 
 
 def _renamed(node: Node, name: str) -> DbObject | None:
     """Return the renamed object under one of its two names."""
-    kinds = postgast.pg_query_pb2
     if node.rename_type == kinds.OBJECT_TABLE:
         return DbObject("table", _schema(node.relation), name)
     if node.rename_type == kinds.OBJECT_COLUMN:
@@ -122,7 +118,6 @@ def _renamed(node: Node, name: str) -> DbObject | None:
 
 def _relocated(node: Node, schema: str) -> Iterator[DbObject]:
     """Yield what SET SCHEMA moves, in the new schema, or with none given where it was."""
-    kinds = postgast.pg_query_pb2
     known = {
         kinds.OBJECT_TABLE: "table",
         kinds.OBJECT_VIEW: "view",
@@ -138,7 +133,6 @@ def _relocated(node: Node, schema: str) -> Iterator[DbObject]:
 
 def removes(tag: str, node: Node) -> Iterator[DbObject]:
     """Yield what is not there any more afterwards, under the name it had."""
-    kinds = postgast.pg_query_pb2
     if tag == "rename_stmt":
         old = node.subname or node.relation.relname
         if node.rename_type == kinds.OBJECT_TYPE:
@@ -186,7 +180,7 @@ def _constraints(tag: str, node: Node) -> Iterator[tuple[Node, str]]:
 def relations(tag: str, node: Node, line_of: LineOf, line: int) -> Iterator[Relation]:
     """Yield the foreign keys that the statement declares."""
     for constraint, column in _constraints(tag, node):
-        if constraint.contype == postgast.pg_query_pb2.CONSTR_FOREIGN:
+        if constraint.contype == kinds.CONSTR_FOREIGN:
             yield Relation(
                 table=node.relation.relname,
                 columns=(column,) if column else tuple(_strings(constraint.fk_attrs)),
@@ -198,7 +192,6 @@ def relations(tag: str, node: Node, line_of: LineOf, line: int) -> Iterator[Rela
 
 def _not_needed(tag: str, node: Node) -> Iterator[Node]:
     """Yield the relation that may be missing (IF EXISTS), or is an index, which no table is."""
-    kinds = postgast.pg_query_pb2
     if tag == "reindex_stmt" and node.kind == kinds.REINDEX_OBJECT_INDEX:
         yield node.relation
     elif tag in {"alter_table_stmt", "rename_stmt", "alter_object_schema_stmt"}:
@@ -218,7 +211,7 @@ def references(
     """Yield the relations and the types that must be there before the statement."""
     own = {(item.schema, item.name) for item in made if item.kind in {"table", "view"}}
     own |= {(_schema(relation), relation.relname) for relation in _not_needed(tag, node)}
-    found = [message for _, message in postgast.walk(node)]
+    found = [message for _, message in walk(node)]
     own |= {("public", item.ctename) for item in found if type(item).__name__ == "CommonTableExpr"}
     for item in found:
         at = line_of(item.location) if getattr(item, "location", 0) > 0 else line
@@ -234,7 +227,7 @@ def references(
 def calls(tag: str, node: Node) -> Iterator[str]:
     """Yield the functions that the statement calls while it runs, as ``schema.name``."""
     if tag in _CALLERS:
-        for _, item in postgast.walk(node):
+        for _, item in walk(node):
             if type(item).__name__ == "FuncCall":
                 names = _strings(item.funcname)
                 yield ".".join(names if len(names) > 1 else ["public", *names])
@@ -263,7 +256,7 @@ def moved(statement: Statement, node: Node, schema: str) -> Statement:
         return statement
     written = {
         item.relname
-        for _, item in postgast.walk(node)
+        for _, item in walk(node)
         if type(item).__name__ == "RangeVar" and item.schemaname == "public"
     }
 

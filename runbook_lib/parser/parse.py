@@ -1,20 +1,30 @@
 """Split and classify SQL with PostgreSQL's own parser (libpg_query, through postgast)."""
 
 import hashlib
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import accumulate
 
-import postgast
-
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.parser import objects
 from runbook_lib.parser.bodies import body
 from runbook_lib.parser.effects import effects
-from runbook_lib.parser.objects import Node, moved, search_path
+from runbook_lib.parser.objects import moved, search_path
 from runbook_lib.parser.statement import DbObject, Relation, Statement
+from runbook_lib.parser.tree import (
+    Node,
+    PgQueryError,
+    deparse,
+    kinds,
+    parse,
+    scan,
+    tag_of,
+    token_name,
+)
 
+_WHITE_SPACE = re.compile(rb"\s*")
 _BEGINS = {"CREATE", "ALTER", "DROP", "INSERT", "UPDATE", "DELETE_P", "GRANT", "COMMENT", "DO"}
 _SEMICOLON, _BACKSLASH = "ASCII_59", "ASCII_92"
 
@@ -34,8 +44,8 @@ class Text:
 
     def first_token(self, offset: int) -> int:
         """Return where the text goes on after white space; libpg_query has passed comments."""
-        rest = self.raw[offset:]
-        return offset + len(rest) - len(rest.lstrip())
+        found = _WHITE_SPACE.match(self.raw, offset)
+        return found.end() if found else offset
 
     def line_end(self, offset: int) -> int:
         """Return where the next line begins."""
@@ -72,12 +82,15 @@ def read_statements(sql: str, path: str) -> tuple[tuple[Statement, ...], tuple[F
     text = Text(sql.replace("\0", " "))
     found = [_nul(path, sql)] if "\0" in sql else []
     try:
-        tree = postgast.parse(text.sql)
-    except postgast.PgQueryError:
+        tree = parse(text.sql)
+    except PgQueryError:
         statements, more = recover(text, path, _read_tree)
     else:
         statements, more = _read_tree(tree, text, (0, len(text.raw)), path)
-    numbered = (replace(item, number=place) for place, item in enumerate(statements, start=1))
+    numbered = (
+        replace(item, number=place).with_tree(item.tree)
+        for place, item in enumerate(statements, start=1)
+    )
     return tuple(numbered), (*found, *more)
 
 
@@ -87,8 +100,8 @@ def fingerprint(sql: str) -> str:
     Comments, white space and the case of keywords do not change it.
     """
     try:
-        return hashlib.sha256(postgast.deparse(postgast.parse(sql)).encode()).hexdigest()
-    except postgast.PgQueryError:
+        return hashlib.sha256(deparse(parse(sql)).encode()).hexdigest()
+    except PgQueryError:
         return ""
 
 
@@ -110,21 +123,19 @@ def _read_tree(
         start = text.first_token(base + raw.stmt_location)
         end = base + raw.stmt_location + raw.stmt_len if raw.stmt_len else limit
         line = text.line(start)
-        tag = raw.stmt.WhichOneof("node")
-        node = getattr(raw.stmt, tag)
         if copies_from_stdin(raw.stmt):
             found.append(copy_defect(path, line))
             continue
         source = text.raw[start:end].decode().rstrip()
-        statement = _statement(tag, node, source, path, line, lambda at: text.line(base + at))
-        statements.append(moved(statement, node, schema))
+        statement = _statement(raw.stmt, source, path, line, lambda at: text.line(base + at))
+        tag, node = tag_of(raw.stmt), getattr(raw.stmt, tag_of(raw.stmt))
+        statements.append(moved(statement, node, schema).with_tree(raw.stmt))
         schema = search_path(tag, node, schema)
     return statements, found
 
 
-def _statement(
-    tag: str, node: Node, source: str, path: str, line: int, line_of: objects.LineOf
-) -> Statement:
+def _statement(stmt: Node, source: str, path: str, line: int, line_of: objects.LineOf) -> Statement:
+    tag, node = tag_of(stmt), getattr(stmt, tag_of(stmt))
     created = tuple(objects.creates(tag, node))
     relations = tuple(objects.relations(tag, node, line_of, line))
     kind = tag.removesuffix("_stmt").replace("_", " ")
@@ -149,7 +160,7 @@ def _statement(
         scans=done.scans,
         inner=inner,
         calls=tuple(objects.calls(tag, node)),
-    )
+    ).with_tree(stmt)
 
 
 def _inner(tag: str, node: Node, source: str, path: str, line: int) -> Iterator[Statement]:
@@ -160,27 +171,21 @@ def _inner(tag: str, node: Node, source: str, path: str, line: int) -> Iterator[
         if parsed is None:
             yield Statement(path, at, part.sql, "dynamic", "dynamic SQL", opaque=True)
             continue
+        text = Text(part.sql)
         for raw in parsed.stmts:
-            inner = raw.stmt.WhichOneof("node")
-            if inner is None:
-                continue
-            within = part.sql.encode()[: raw.stmt_location].count(b"\n")
-            start = at + within + _leading_lines(part.sql.encode()[raw.stmt_location :])
-            yield _statement(inner, getattr(raw.stmt, inner), part.sql, path, start, _always(start))
+            if tag_of(raw.stmt):
+                start = at + text.line(text.first_token(raw.stmt_location)) - 1
+                yield _statement(raw.stmt, part.sql, path, start, _always(start))
 
 
 def _always(line: int) -> objects.LineOf:
     return lambda _: line
 
 
-def _leading_lines(text: bytes) -> int:
-    return text[: len(text) - len(text.lstrip())].count(b"\n")
-
-
 def _control(tag: str, node: Node) -> str:
     if tag != "transaction_stmt":
         return ""
-    return _CONTROL.get(postgast.pg_query_pb2.TransactionStmtKind.Name(node.kind), "")
+    return _CONTROL.get(kinds.TransactionStmtKind.Name(node.kind), "")
 
 
 def _transactional(tag: str, node: Node) -> bool:
@@ -193,15 +198,15 @@ def _transactional(tag: str, node: Node) -> bool:
         return bool(node.relation.relname)
     if tag == "reindex_stmt":
         whole = node.kind in (
-            postgast.pg_query_pb2.REINDEX_OBJECT_SCHEMA,
-            postgast.pg_query_pb2.REINDEX_OBJECT_SYSTEM,
-            postgast.pg_query_pb2.REINDEX_OBJECT_DATABASE,
+            kinds.REINDEX_OBJECT_SCHEMA,
+            kinds.REINDEX_OBJECT_SYSTEM,
+            kinds.REINDEX_OBJECT_DATABASE,
         )
         options = {item.def_elem.defname for item in node.params}
         return not whole and "concurrently" not in options
     if tag == "alter_table_stmt":
         return not any(
-            cmd.alter_table_cmd.subtype == postgast.pg_query_pb2.AT_DetachPartition
+            cmd.alter_table_cmd.subtype == kinds.AT_DetachPartition
             and getattr(cmd.alter_table_cmd, "def").partition_cmd.concurrent
             for cmd in node.cmds
         )
@@ -239,7 +244,7 @@ class _Token:
     """Hold one token's name and place in the whole text."""
 
     def __init__(self, token: Node, base: int) -> None:
-        self.name = postgast.pg_query_pb2.Token.Name(token.token)
+        self.name = token_name(token)
         self.start, self.end = base + token.start, base + token.end
 
 
@@ -307,20 +312,20 @@ class _Recovery:
         rest = self.text.raw[base:].decode()
         unterminated = None
         try:
-            found = postgast.scan(rest)
-        except postgast.PgQueryError as error:
+            found = scan(rest)
+        except PgQueryError as error:
             rest, opened = self._before(rest, error)
             line = self.text.line(base + len(rest.encode()))
             what = error.message.split(" at or near", 1)[0]
             cause = f"{what[:1].upper()}{what[1:]}: it is opened in this line and never closed."
             unterminated = defect("unterminated", self.path, line, line, cause, opened, "42601")
-            found = postgast.scan(rest)
+            found = scan(rest)
         comments = {"SQL_COMMENT", "C_COMMENT"}
         tokens = [_Token(token, base) for token in found.tokens]
         return [token for token in tokens if token.name not in comments], unterminated
 
     @staticmethod
-    def _before(rest: str, error: postgast.PgQueryError) -> tuple[str, str]:
+    def _before(rest: str, error: PgQueryError) -> tuple[str, str]:
         """Return the text before what is not closed; cursorpos counts characters from 1."""
         return rest[: max(error.cursorpos - 1, 0)], "Close it."
 
@@ -361,8 +366,8 @@ class _Recovery:
         start = tokens[0].start
         sql = self.text.raw[start:end].decode()
         try:
-            tree = postgast.parse(sql)
-        except postgast.PgQueryError as error:
+            tree = parse(sql)
+        except PgQueryError as error:
             self._error(tokens, end, sql, error)
             return False
         statements, found = self.read_tree(tree, self.text, (start, end), self.path)
@@ -370,9 +375,7 @@ class _Recovery:
         self.found += found
         return any(copies_from_stdin(raw.stmt) for raw in tree.stmts)
 
-    def _error(
-        self, tokens: list[_Token], end: int, sql: str, error: postgast.PgQueryError
-    ) -> None:
+    def _error(self, tokens: list[_Token], end: int, sql: str, error: PgQueryError) -> None:
         start = tokens[0].start
         at = start + len(sql[: max(error.cursorpos - 1, 0)].encode())
         at = min(at, tokens[-1].end - 1)
@@ -393,7 +396,7 @@ class _Recovery:
 
     def _parses(self, start: int, end: int) -> bool:
         try:
-            postgast.parse(self.text.raw[start:end].decode())
-        except postgast.PgQueryError:
+            parse(self.text.raw[start:end].decode())
+        except PgQueryError:
             return False
         return True

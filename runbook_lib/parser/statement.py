@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
+from typing import Any, Self
+
+from runbook_lib.parser import tree
+from runbook_lib.parser.tree import Node
 
 
 @dataclass(frozen=True, order=True)
@@ -112,6 +117,29 @@ class Statement:
     def place(self) -> str:
         """Return ``file:line``."""
         return f"{self.path}:{self.line}"
+
+    @cached_property
+    def tree(self) -> Node:
+        """Return the parse tree, made once; raises PgQueryError for what is ``dynamic``."""
+        return tree.only(self.sql)
+
+    @property
+    def tag(self) -> str:
+        """Return the kind as the tree has it, for example ``create_stmt``."""
+        return tree.tag_of(self.tree)
+
+    @property
+    def node(self) -> Node:
+        """Return the statement's own node of the tree."""
+        return getattr(self.tree, self.tag)
+
+    def with_tree(self, found: Node) -> Self:
+        """Keep the tree that was made where the statement was read; return the statement."""
+        self.__dict__["tree"] = found
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "tree"}
 
 
 @dataclass(frozen=True)

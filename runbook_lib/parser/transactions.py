@@ -4,23 +4,22 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 
-import postgast
-
 from runbook_lib.errors import ReleaseError
-from runbook_lib.parser.objects import Node
+from runbook_lib.parser import tree
+from runbook_lib.parser.identifiers import quote
 from runbook_lib.parser.statement import DbObject, Lock, LockMode, Split, Statement, Unit
+from runbook_lib.parser.tree import kinds, scan, token_name
 
 _LONGEST_NAME = 63  # bytes: NAMEDATALEN - 1
 _DIGEST = 8
 
-_K = postgast.pg_query_pb2
 # What these do ends with the transaction: a file that has one keeps its own.
 _BOUND = {"lock", "constraints set", "declare cursor", "prepare"}
 _BOUND_CALLS = {
     *("set_config", "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared"),
     *("pg_try_advisory_xact_lock", "pg_try_advisory_xact_lock_shared"),
 }
-_DROPPED_AT_COMMIT = {_K.ONCOMMIT_DELETE_ROWS, _K.ONCOMMIT_DROP}
+_DROPPED_AT_COMMIT = {kinds.ONCOMMIT_DELETE_ROWS, kinds.ONCOMMIT_DROP}
 
 
 def units(statements: Sequence[Statement], split: Split | None = None) -> tuple[Unit, ...]:
@@ -211,18 +210,13 @@ def _bound(statement: Statement) -> bool:
     if statement.kind == "do":
         return any(_bound(item) for item in statement.inner if item.kind != "dynamic")
     if statement.kind == "variable set":
-        node = _node(statement)
-        return bool(node.is_local) or node.kind == _K.VAR_SET_MULTI
+        node = statement.node
+        return bool(node.is_local) or node.kind == kinds.VAR_SET_MULTI
     if statement.kind == "create":
-        return _node(statement).oncommit in _DROPPED_AT_COMMIT
+        return statement.node.oncommit in _DROPPED_AT_COMMIT
     if statement.kind == "create table as":
-        return _node(statement).into.on_commit in _DROPPED_AT_COMMIT
+        return statement.node.into.on_commit in _DROPPED_AT_COMMIT
     return False
-
-
-def _node(statement: Statement) -> Node:
-    stmt = postgast.parse(statement.sql).stmts[0].stmt
-    return getattr(stmt, stmt.WhichOneof("node"))
 
 
 def _may_build(statement: Statement, busy: Set[str]) -> bool:
@@ -230,18 +224,18 @@ def _may_build(statement: Statement, busy: Set[str]) -> bool:
         return False
     named = any(item.kind == "index" for item in statement.creates)
     on = {_name(lock.relation) for lock in statement.locks}
-    return named and bool(on & busy) and bool(_node(statement).relation.inh)
+    return named and bool(on & busy) and bool(statement.node.relation.inh)
 
 
 def _one_foreign_key(statement: Statement) -> bool:
     """Tell whether it adds one named foreign key, validated, and nothing else."""
     if statement.kind != "alter table" or len(statement.relations) != 1:
         return False
-    node = _node(statement)
+    node = statement.node
     if (
         node.missing_ok
         or len(node.cmds) != 1
-        or node.cmds[0].alter_table_cmd.subtype != _K.AT_AddConstraint
+        or node.cmds[0].alter_table_cmd.subtype != kinds.AT_AddConstraint
     ):
         return False
     constraint = getattr(node.cmds[0].alter_table_cmd, "def").constraint
@@ -250,18 +244,14 @@ def _one_foreign_key(statement: Statement) -> bool:
 
 def _new_partitioned(statements: Iterable[Statement]) -> Iterator[str]:
     for item in statements:
-        if item.kind == "create" and _node(item).HasField("partspec"):
+        if item.kind == "create" and item.node.HasField("partspec"):
             yield from (_name(made) for made in item.creates if made.kind == "table")
 
 
 def concurrently(statement: Statement) -> Statement:
     """Return the index build with CONCURRENTLY; its lines stay where they are."""
     raw = statement.sql.encode()
-    at = next(
-        token.end
-        for token in postgast.scan(statement.sql).tokens
-        if _K.Token.Name(token.token) == "INDEX"
-    )
+    at = next(token.end for token in scan(statement.sql).tokens if token_name(token) == "INDEX")
     weaker = (Lock(lock.relation, LockMode.SHARE_UPDATE_EXCLUSIVE) for lock in statement.locks)
     return replace(
         statement,
@@ -285,14 +275,14 @@ def _not_valid(statement: Statement) -> Statement:
 
 def _validation(statement: Statement) -> Statement:
     """Return the look at the rows, which stops no writes (PostgreSQL manual, ALTER TABLE)."""
-    node = _node(statement)
+    node = statement.node
     name = getattr(node.cmds[0].alter_table_cmd, "def").constraint.conname
     parts = [part for part in (node.relation.schemaname, node.relation.relname) if part]
-    table = ".".join(_quoted(part) for part in parts)
+    table = ".".join(quote(part) for part in parts)
     own, *others = statement.locks
     return replace(
         statement,
-        sql=f"ALTER TABLE {table} VALIDATE CONSTRAINT {_quoted(name)}",
+        sql=f"ALTER TABLE {table} VALIDATE CONSTRAINT {quote(name)}",
         label=f"alter table {node.relation.relname}: validate {name}",
         creates=(),
         references=(),
@@ -303,10 +293,6 @@ def _validation(statement: Statement) -> Statement:
         ),
         scans=(own.relation,),
     )
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def on_only(statement: Statement, schema: str, table: str, index: str) -> Statement:
@@ -324,8 +310,8 @@ def on_partition(statement: Statement, schema: str, table: str, index: str) -> S
 
 
 def _on(statement: Statement, schema: str, table: str, index: str, *, only: bool) -> Statement:
-    tree = postgast.parse(statement.sql)
-    node = tree.stmts[0].stmt.index_stmt
+    made = tree.of(statement.tree)
+    node = made.stmts[0].stmt.index_stmt
     node.relation.schemaname, node.relation.relname = schema, table
     node.relation.inh, node.concurrent, node.idxname = not only, not only, index
     node.if_not_exists = False
@@ -334,7 +320,7 @@ def _on(statement: Statement, schema: str, table: str, index: str, *, only: bool
     how = "" if only else " concurrently"
     return replace(
         statement,
-        sql=postgast.deparse(tree),
+        sql=tree.deparse(made),
         label=f"create index{how} {index} on {table}",
         creates=(DbObject("index", schema, index, table),),
         locks=(Lock(relation, mode),),
@@ -345,7 +331,7 @@ def _on(statement: Statement, schema: str, table: str, index: str, *, only: bool
 
 def may_exist(statement: Statement) -> bool:
     """Tell whether the build says IF NOT EXISTS."""
-    return bool(postgast.parse(statement.sql).stmts[0].stmt.index_stmt.if_not_exists)
+    return bool(statement.node.if_not_exists)
 
 
 def index_name(partition: str, index: str) -> str:

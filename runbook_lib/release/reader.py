@@ -1,10 +1,13 @@
 """Read a release: a directory of migrations, with or without a manifest."""
 
+import gc
 import hashlib
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,7 @@ _HEADER = ("name", "severity", "expect", "remedy")
 
 MANIFEST, DOWN = "release.toml", "down.sql"
 _ALONE = "cannot be in the one transaction that takes a release back"
+_KEPT = 2048  # files whose statements are kept: a history of 800 with its down files
 _DECLARED = ("tables", "enums", "indexes", "relations")
 _MIGRATION_KEYS = {
     *("number", "name", "purpose", "risk", "estimate", "estimate_minutes", "requires"),
@@ -51,9 +55,21 @@ def read_release(directory: Path) -> Release:
         raise ReleaseError(message, remedy="Give -p release a directory of SQL migrations.")
     directory = directory.resolve()
     manifest = directory / MANIFEST
-    return (
-        _with_manifest(directory, manifest) if manifest.is_file() else _plain(directory, manifest)
-    )
+    read = _with_manifest if manifest.is_file() else _plain
+    with _uncollected():
+        return read(directory, manifest)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector away: what is read stays, and it would walk it ever again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _plain(directory: Path, manifest: Path, accepts: tuple[Acceptance, ...] = ()) -> Release:
@@ -131,9 +147,15 @@ def _read_file(
         line = data.count(b"\n", 0, error.start) + 1
         cause = "The file is not UTF-8."
         defects.append(_defect("not-utf-8", shown, line, cause, "Save it as UTF-8."))
-    statements, found = read_statements(text, shown)
+    statements, found = _statements(text, shown)
     defects += found
     return data, statements
+
+
+@lru_cache(maxsize=_KEPT)
+def _statements(text: str, path: str) -> tuple[tuple[Statement, ...], tuple[Finding, ...]]:
+    """Read a file's text once in this process, and in those that are forked from it."""
+    return read_statements(text, path)
 
 
 def _shown(path: Path, directory: Path) -> str:
