@@ -57,9 +57,7 @@ def settle(run: Run, connection: Connection) -> None:
     way, step = lines[0]["way"], lines[0]["step"]
     done = _done(run, connection, lines)
     if done is None:
-        error = (
-            f"The {way} was cut off by a kill, and the target is not what it was before the run."
-        )
+        error = f"The {way} was cut off, and the target is not what it was before the run."
         known = {"way": way, "error": error, "sqlstate": None, "sent": _sent(run)}
         run.record(False, known, FAILURE)
         run.journal.emit(Event(_FAILED, step, {"way": way, "error": error}))
