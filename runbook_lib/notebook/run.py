@@ -7,10 +7,8 @@ from pathlib import Path
 from runbook_lib.errors import ConfigError, GateError
 from runbook_lib.evidence.run import PHASES, Phase, Run
 from runbook_lib.formatting import duration
-from runbook_lib.notebook.kernels import manager_options, prepare
+from runbook_lib.notebook.kernels import manager_options
 from runbook_lib.notebook.show import Progress, Table
-
-prepare()  # only the notebook that runs all phases imports this module
 
 _ONLY_WITH_STEPS = {"backup", "rehearsal", "migrate", "index_timing"}
 _ONCE = {"brief", "backup", "rehearsal"}

@@ -49,9 +49,12 @@ def open_run(env: str, release: str = "", phase: str = "run") -> Run:
     the same release is continued; a finished one is followed by a new one, where the phase is the
     first. Raises a RunbookError that says what is wrong before anything is touched.
     """
-    check_parameters(executed_cells())
+    cells = executed_cells()
+    check_parameters(cells)
     root = find_root()
     environment = read_environment(root, env)
+    if cells and phase == "run":
+        _prepare_kernels()
     found = read_release(_release_directory(root, release))
     database = reach(environment, root, found)
     with database.connect() as connection:
@@ -60,6 +63,13 @@ def open_run(env: str, release: str = "", phase: str = "run") -> Run:
         run = _continued(opening, connection) or _started(opening, connection)
     check_gate(run)
     return run
+
+
+def _prepare_kernels() -> None:
+    """Start what run_phases forks its kernels from: it imports while the plan is made."""
+    from runbook_lib.notebook.kernels import prepare  # noqa: PLC0415  the other phases need none
+
+    prepare()
 
 
 def _splits(
