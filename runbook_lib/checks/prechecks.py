@@ -1,6 +1,6 @@
 """Look at the target before anything changes: read only, all findings at once.
 
-Most are queries, ``sql/checks/pre/*.sql``; a release brings more of its own in ``checks/pre``.
+Most are queries, ``queries/*.sql``; a release brings more of its own in ``checks/pre``.
 """
 
 import os

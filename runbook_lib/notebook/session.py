@@ -30,6 +30,7 @@ from runbook_lib.release.plan import Moved, Plan, Step, StepKind, Target
 from runbook_lib.release.reader import read_release
 from runbook_lib.rollback.attempt import settle
 
+SHIPPED = "sql"  # the release beside environments.toml, run where none is named
 _BY_NAME = {phase.name: phase for phase in PHASES}
 _AFTER = {"index_timing", "verify", "monitor", "signoff"}
 
@@ -99,14 +100,15 @@ def _splits(
 
 
 def _release_directory(root: Path, release: str) -> Path:
-    path = Path(release or "sql").expanduser()
+    path = Path(release or SHIPPED).expanduser()
     for candidate in (Path.cwd() / path, root / path) if release else (root / path,):
         if candidate.is_dir():
             return candidate.resolve()
-    raise ConfigError(
-        f"There is no release directory '{path}'.",
-        remedy=f"Give -p release a directory of SQL migrations, absolute or below {root.name}/.",
-    )
+    message = f"There is no release directory '{path}'."
+    if not release:
+        message = f"No release was given, and none lies in {SHIPPED}/."
+    remedy = f"Give -p release a directory of SQL migrations, absolute or below {root.name}/."
+    raise ConfigError(message, remedy=remedy)
 
 
 class OpenedRun(Run):

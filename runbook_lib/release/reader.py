@@ -46,9 +46,10 @@ def read_release(directory: Path) -> Release:
 
     With ``release.toml`` the migrations are those it lists, under ``migrations/``. Without one, or
     where it lists none, they are ``<name>/migration.sql`` in the order of their names, as Prisma
-    applies them, or else plain ``*.sql`` files with numbers in names compared as numbers. What is
-    wrong with the files is in the release's ``defects``, all at once; raises ReleaseError with file
-    and line where the manifest itself cannot be read.
+    applies them, or else plain ``*.sql`` files with numbers in names compared as numbers, all under
+    ``migrations/`` or, without such a directory, in the release's own. What is wrong with the files
+    is in the release's ``defects``, all at once; raises ReleaseError with file and line where the
+    manifest itself cannot be read.
     """
     if not directory.is_dir():
         message = f"There is no release directory {directory}."
@@ -73,13 +74,16 @@ def _uncollected() -> Iterator[None]:
 
 
 def _plain(directory: Path, manifest: Path, accepts: tuple[Acceptance, ...] = ()) -> Release:
-    listed = sorted(path.parent.name for path in directory.glob("*/migration.sql"))
-    paths = [directory / name / "migration.sql" for name in listed]
+    files = directory / "migrations"
+    if not files.is_dir():
+        files = directory
+    listed = sorted(path.parent.name for path in files.glob("*/migration.sql"))
+    paths = [files / name / "migration.sql" for name in listed]
     if not paths:
-        paths = sorted(directory.glob("*.sql"), key=lambda path: natural(path.name))
+        paths = sorted(files.glob("*.sql"), key=lambda path: natural(path.name))
         listed = [path.stem for path in paths]
     if not paths:
-        message = f"{directory} holds neither NAME/migration.sql nor *.sql files."
+        message = f"{files} holds neither NAME/migration.sql nor *.sql files."
         raise ReleaseError(message, remedy="Give -p release a directory of SQL migrations.")
     defects: list[Finding] = []
     migrations = tuple(

@@ -250,6 +250,19 @@ def test_a_directory_called_migrations_is_named_by_its_parent(tmp_path: Path) ->
     assert read_release(directory).name == "web-shop"
 
 
+@pytest.mark.parametrize("manifest", ["", 'title = "Ours"'], ids=["none", "that lists nothing"])
+def test_migrations_may_lie_below_as_where_a_manifest_lists_them(
+    manifest: str, tmp_path: Path
+) -> None:
+    write_release(tmp_path / "shop" / "migrations", {"1_a": "SELECT 1"})
+    if manifest:
+        (tmp_path / "shop" / "release.toml").write_text(manifest)
+    release = read_release(tmp_path / "shop")
+    assert [item.name for item in release.migrations] == ["1_a"]
+    assert release.migrations[0].statements[0].path == "shop/migrations/1_a/migration.sql"
+    assert release.name == "shop"
+
+
 def test_a_directory_name_with_spaces_is_read(tmp_path: Path) -> None:
     directory = write_release(tmp_path / "my release (new)", {"1 first": "SELECT 1"})
     release = read_release(directory)
