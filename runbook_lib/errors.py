@@ -11,9 +11,47 @@
     ├── StatementError           the server refused a statement, with SQLSTATE, file and line
     ├── ToolError                a program (pg_dump, pg_ctl, a hook, ...) failed
     └── EvidenceError            a record cannot be written or read, or was edited
+
+What the server refused is told apart by SqlState, never by a code spelt out.
 """
 
+from enum import StrEnum, unique
 from pathlib import Path
+
+
+@unique
+class SqlState(StrEnum):
+    """Name the conditions of the server that the runbook tells apart (manual, appendix A).
+
+    An error's ``sqlstate`` is compared with them: ``error.sqlstate == SqlState.DUPLICATE_TABLE``.
+    """
+
+    NOT_NULL_VIOLATION = "23502"
+    FOREIGN_KEY_VIOLATION = "23503"
+    UNIQUE_VIOLATION = "23505"
+    ACTIVE_SQL_TRANSACTION = "25001"
+    DEPENDENT_OBJECTS_STILL_EXIST = "2BP01"
+    INVALID_SCHEMA_NAME = "3F000"
+    DEADLOCK_DETECTED = "40P01"
+    INSUFFICIENT_PRIVILEGE = "42501"
+    SYNTAX_ERROR = "42601"
+    DUPLICATE_COLUMN = "42701"
+    UNDEFINED_COLUMN = "42703"
+    UNDEFINED_OBJECT = "42704"
+    DUPLICATE_OBJECT = "42710"
+    DUPLICATE_FUNCTION = "42723"
+    INVALID_FOREIGN_KEY = "42830"
+    UNDEFINED_FUNCTION = "42883"
+    UNDEFINED_TABLE = "42P01"
+    DUPLICATE_SCHEMA = "42P06"
+    DUPLICATE_TABLE = "42P07"
+    INVALID_COLUMN_REFERENCE = "42P10"
+    INVALID_TABLE_DEFINITION = "42P16"
+    INVALID_OBJECT_DEFINITION = "42P17"
+    OUT_OF_MEMORY = "53200"
+    OBJECT_IN_USE = "55006"
+    LOCK_NOT_AVAILABLE = "55P03"
+    UNSAFE_NEW_ENUM_VALUE_USAGE = "55P04"
 
 
 class RunbookError(Exception):

@@ -13,7 +13,7 @@ from typing import Any
 
 from runbook_lib.checks import query_checks
 from runbook_lib.config import Policy
-from runbook_lib.errors import RunbookError, StatementError
+from runbook_lib.errors import RunbookError, SqlState, StatementError
 from runbook_lib.evidence.records import CheckResult, Status
 from runbook_lib.parser.statement import LockMode, Statement
 from runbook_lib.postgres import catalog, ledger, snapshot, tools
@@ -32,9 +32,10 @@ _STATISTICS_AGE = 7 * 86400.0  # seconds
 _TRANSACTION_IDS = 1_000_000_000  # of the 2 billion after which the server refuses writes
 _REPLICATION_LAG = 64 * _MEGABYTE
 _POOL_ROUNDS = 3
-_UNREADABLE = {  # by SQLSTATE
-    "42501": "GRANT SELECT on the ledger, and USAGE on the schemas, to the role that migrates.",
-    "55P03": "Let the session that holds the lock end; then run again.",
+_MAY_NOT_READ = "GRANT SELECT on the ledger, and USAGE on the schemas, to the role that migrates."
+_UNREADABLE: dict[str | None, str] = {
+    SqlState.INSUFFICIENT_PRIVILEGE: _MAY_NOT_READ,
+    SqlState.LOCK_NOT_AVAILABLE: "Let the session that holds the lock end; then run again.",
 }
 _NOT_THE_OWNERS_ALONE = {"truncate", "lock", "create trig"}  # each has a privilege of its own
 _OF_A_TABLE = {"column", "trigger"}  # these need no CREATE on the schema

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from runbook_lib.errors import StatementError
+from runbook_lib.errors import SqlState, StatementError
 from runbook_lib.evidence.records import CheckResult, Status
 from runbook_lib.findings import Severity
 from runbook_lib.postgres.connection import Connection
@@ -12,7 +12,6 @@ from runbook_lib.release.model import Check
 
 _SHOWN_OFFENDERS = 5
 _REASON = "not_measured"
-_MAY_NOT = "42501"
 _MAY_LOOK = "GRANT pg_monitor, or what is named, to the role that migrates; then run again."
 
 
@@ -40,7 +39,7 @@ def _run_check(
             connection.execute("SET TRANSACTION READ ONLY")
             rows = connection.rows(check.sql, parameters if "%(" in check.sql else None)
     except StatementError as error:
-        if error.sqlstate == _MAY_NOT:
+        if error.sqlstate == SqlState.INSUFFICIENT_PRIVILEGE:
             return _unseen(check, str(error), _MAY_LOOK)
         if status is Status.PASS:
             return _unseen(check, str(error), check.remedy)

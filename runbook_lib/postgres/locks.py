@@ -6,14 +6,13 @@ from collections.abc import Callable
 import tenacity
 
 from runbook_lib.config import Policy
-from runbook_lib.errors import StatementError
+from runbook_lib.errors import SqlState, StatementError
 from runbook_lib.parser.statement import Lock, Statement
 from runbook_lib.parser.transactions import sets_something
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.postgres.queries import load
 
-# lock_not_available and deadlock_detected (PostgreSQL manual, appendix A); nothing else is retried.
-_LOCK_TROUBLE = {"55P03", "40P01"}
+_LOCK_TROUBLE = {SqlState.LOCK_NOT_AVAILABLE, SqlState.DEADLOCK_DETECTED}  # nothing else is retried
 _FIRST_PAUSE = 0.2  # seconds at most; doubled with each try
 
 _SLACK = 0.05  # of lock_timeout: the bound is set anew when so much more is used up

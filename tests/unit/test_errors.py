@@ -4,10 +4,11 @@ import inspect
 import re
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from runbook_lib import errors
-from runbook_lib.errors import ReleaseError, RunbookError, StatementError
+from runbook_lib.errors import ReleaseError, RunbookError, SqlState, StatementError
 
 
 def test_an_error_says_where_what_and_what_to_do() -> None:
@@ -57,3 +58,8 @@ def test_every_branch_hangs_where_it_is_drawn() -> None:
         assert getattr(errors, name).__bases__ == (above[depth],), name
         above[depth + 1] = getattr(errors, name)
     assert set(above) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("state", SqlState)
+def test_a_condition_has_the_name_that_psycopg_gives_it(state: SqlState) -> None:
+    assert psycopg.errors.lookup(state).__name__ == state.name.title().replace("_", "")
