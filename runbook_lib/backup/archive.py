@@ -8,15 +8,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
-from runbook_lib.errors import StatementError
-from runbook_lib.parser.identifiers import quote
+from runbook_lib.errors import SqlState, StatementError
 from runbook_lib.postgres import tools
-from runbook_lib.postgres.connection import REPLACER, Connection, Database, Send
+from runbook_lib.postgres.connection import (
+    REPLACER,
+    SQL,
+    Connection,
+    Database,
+    Identifier,
+    Send,
+)
 from runbook_lib.postgres.process import Runner
 from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.tools import replace_argv, restore_argv
 
-_IN_USE = "55006"
 _OID = "SELECT oid FROM pg_database WHERE datname = %(dbname)s"
 _TO_FINISH = 2.0  # seconds for transactions at work, of the 5 that a rename waits
 _LOOK = 0.02  # seconds between two looks at who is connected
@@ -79,7 +84,7 @@ def swap(database: Database, fresh: str, kept: str, send: Send = Connection.exec
     session ends those that are there. The server lets go of the lock however this ends, so that
     even a kill leaves no database closed. Raises StatementError where sessions cannot be ended.
     """
-    old, new = quote(database.dbname), quote(fresh)
+    old, rename = Identifier(database.dbname), SQL("ALTER DATABASE {} RENAME TO {}")
     over = Event()
     with database.maintenance().connect() as connection, ThreadPoolExecutor(1) as pool:
         # By its oid: its name is the new one's as soon as this is done.
@@ -87,11 +92,11 @@ def swap(database: Database, fresh: str, kept: str, send: Send = Connection.exec
         ending = pool.submit(_end_sessions, database.maintenance(), oid, over)
         try:
             with connection.transaction():
-                send(connection, f"ALTER DATABASE {old} RENAME TO {quote(kept)}", None)
-                send(connection, f"ALTER DATABASE {new} RENAME TO {old}", None)
+                send(connection, rename.format(old, Identifier(kept)), None)
+                send(connection, rename.format(Identifier(fresh), old), None)
         except StatementError as error:
             over.set()
-            if error.sqlstate == _IN_USE:
+            if error.sqlstate == SqlState.OBJECT_IN_USE:
                 cause = ending.exception()
                 error.message += f" They could not be ended: {cause}" if cause else ""
                 error.remedy = "The database is as it was; end what uses it, and run again."

@@ -5,10 +5,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from runbook_lib.evidence.records import Status
-from runbook_lib.parser.identifiers import quote
 from runbook_lib.parser.statement import DbObject, Relation
 from runbook_lib.postgres import catalog
-from runbook_lib.postgres.connection import Connection, Database, Send, names
+from runbook_lib.postgres.connection import (
+    SQL,
+    Connection,
+    Database,
+    Identifier,
+    Send,
+    names,
+)
 from runbook_lib.postgres.queries import load
 from runbook_lib.release.model import Release
 from runbook_lib.release.plan import standing
@@ -120,5 +126,5 @@ def analyze(connection: Connection, release: Release, send: Send) -> int:
     }
     tables = [pair for pair in sorted(touched) if ".".join(pair) in there]
     for schema, table in tables:
-        send(connection, f"ANALYZE {quote(schema)}.{quote(table)}", None)
+        send(connection, SQL("ANALYZE {}").format(Identifier(schema, table)), None)
     return len(tables)

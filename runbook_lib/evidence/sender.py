@@ -27,7 +27,7 @@ from runbook_lib.evidence.journal import (
 )
 from runbook_lib.evidence.records import Observation, Outcome, StatementRun
 from runbook_lib.parser.statement import Statement
-from runbook_lib.postgres.connection import Connection
+from runbook_lib.postgres.connection import Connection, Query, text_of
 from runbook_lib.postgres.locks import LockBudget
 from runbook_lib.postgres.process import Completed, Runner
 
@@ -142,14 +142,14 @@ class Sender:
             self.emit(ended(run))
 
     def change(
-        self, connection: Connection, sql: str, parameters: Mapping[str, Any] | None = None
+        self, connection: Connection, sql: Query, parameters: Mapping[str, Any] | None = None
     ) -> int:
         """Send a statement of the runbook's own; return the rows it touched, -1 if not known.
 
         What the parameters hold is not journalled.
         """
         durable = not connection.in_transaction()
-        known = {"pid": connection.pid, "sql": sql}
+        known = {"pid": connection.pid, "sql": text_of(sql)}
         self.emit(Event(SENDING, self.step, known, durable))
         begin, rows = time.perf_counter(), -1
         outcome: dict[str, object] = {"outcome": Outcome.UNKNOWN}

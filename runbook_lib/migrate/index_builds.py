@@ -11,16 +11,15 @@ from dataclasses import dataclass, field
 from typing import TypeGuard
 
 from runbook_lib.config import Policy
-from runbook_lib.errors import StatementError
+from runbook_lib.errors import SqlState, StatementError
 from runbook_lib.evidence.journal import Event, Listener, said
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.formatting import duration
 from runbook_lib.migrate.guard import describe_blockers
-from runbook_lib.parser.identifiers import quote
 from runbook_lib.parser.statement import DbObject, Statement
 from runbook_lib.parser.transactions import index_name, may_exist, on_only, on_partition
 from runbook_lib.postgres import catalog
-from runbook_lib.postgres.connection import Connection, Database, Row
+from runbook_lib.postgres.connection import SQL, Connection, Database, Identifier, Literal, Row
 from runbook_lib.postgres.locks import retrying
 from runbook_lib.postgres.queries import load
 
@@ -31,10 +30,14 @@ _LOCAL = {"", "localhost", "127.0.0.1", "::1"}
 _WORTH_TELLING = 1.0  # seconds; builds wait for each other a moment
 
 _SHOWN = 5
+_DUPLICATES = SQL(
+    "SELECT concat_ws(', ', {shown}) AS key, count(*) AS rows, count(*) OVER () AS keys"
+    " FROM {table} WHERE {wanted} GROUP BY {keys} HAVING count(*) > 1"
+    " ORDER BY count(*) DESC, 1 LIMIT {most}"
+)
 
 _LOOK = 0.5  # seconds between two looks
 _LONGEST_REST = 60.0  # seconds
-_EXISTS, _DUPLICATES, _LOCKED = "42P07", "23505", "55P03"
 
 
 @dataclass
@@ -126,7 +129,8 @@ class Work:
                 self.sender.send(connection, statement, self.unit)
             except StatementError as error:
                 # The session of an earlier try may have been quicker.
-                if error.sqlstate == _EXISTS and self._settled(connection, statement):
+                there = error.sqlstate == SqlState.DUPLICATE_TABLE
+                if there and self._settled(connection, statement):
                     return
                 raise
         except StatementError as error:
@@ -175,12 +179,12 @@ class Work:
     def _free(self, connection: Connection, statement: Statement) -> bool:
         """Tell whether nobody builds on the table, seen in the statistics or not."""
         table = statement.locks[0].relation
-        name = f"{quote(table.schema)}.{quote(table.name)}"
+        lock = SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE NOWAIT")
         try:
             with connection.transaction():
-                connection.execute(f"LOCK TABLE {name} IN SHARE UPDATE EXCLUSIVE MODE NOWAIT")
+                connection.execute(lock.format(Identifier(table.schema, table.name)))
         except StatementError as error:
-            if error.sqlstate != _LOCKED or self._stops():
+            if error.sqlstate != SqlState.LOCK_NOT_AVAILABLE or self._stops():
                 raise
             return False
         return True
@@ -193,7 +197,7 @@ class Work:
         state = _state(connection, statement)
         if not _of_table(state, statement) or state["valid"]:
             return
-        if error.sqlstate == _DUPLICATES:
+        if error.sqlstate == SqlState.UNIQUE_VIOLATION:
             error.message += f" {describe_duplicates(connection, state['oid'])}"
         try:
             _set(connection, "lock_timeout", f"{round(self.policy.lock_timeout * 1000)}")
@@ -206,8 +210,8 @@ class Work:
     def _drop(self, connection: Connection, statement: Statement) -> None:
         item = next(item for item in statement.creates if item.kind == "index")
         self._note("leftover", statement)
-        sql = f"DROP INDEX CONCURRENTLY {quote(item.schema)}.{quote(item.name)}"
-        self.sender.change(connection, sql)
+        drop = SQL("DROP INDEX CONCURRENTLY {}")
+        self.sender.change(connection, drop.format(Identifier(item.schema, item.name)))
 
     def _note(self, event: str, statement: Statement, **content: object) -> None:
         name = next(str(item) for item in statement.creates if item.kind == "index")
@@ -246,10 +250,10 @@ class Work:
 
     def _attach(self, connection: Connection, parent: Statement, child: Statement) -> None:
         above, below = (
-            f"{quote(item.schema)}.{quote(item.name)}" for item in (*parent.creates, *child.creates)
+            Identifier(item.schema, item.name) for item in (*parent.creates, *child.creates)
         )
-        sql = f"ALTER INDEX {above} ATTACH PARTITION {below}"
-        self._briefly(connection, lambda: self.sender.change(connection, sql))
+        attach = SQL("ALTER INDEX {} ATTACH PARTITION {}").format(above, below)
+        self._briefly(connection, lambda: self.sender.change(connection, attach))
 
     def _send(self, connection: Connection, statement: Statement) -> None:
         self.sender.begin(connection)
@@ -439,18 +443,21 @@ def describe_duplicates(connection: Connection, index_oid: int) -> str:
     from the catalog.
     """
     (row,) = connection.rows(load("index_keys"), {"oid": index_oid})
-    keys = ", ".join(row["keys"])
-    wanted = [f"({row['condition']})"]
+    keys = [SQL(key) for key in row["keys"]]  # and the condition: as the server wrote them
+    wanted = [SQL("({})").format(SQL(row["condition"]))]
     if not row["nulls_equal"]:
-        wanted += [f"({key}) IS NOT NULL" for key in row["keys"]]
-    shown_keys = ", ".join(f"coalesce(({key})::text, 'NULL')" for key in row["keys"])
-    found = connection.rows(
-        f"SELECT concat_ws(', ', {shown_keys}) AS key, count(*) AS rows, count(*) OVER () AS keys"  # noqa: S608
-        f" FROM {row['table']} WHERE {' AND '.join(wanted)} GROUP BY {keys} HAVING count(*) > 1"
-        f" ORDER BY count(*) DESC, 1 LIMIT {_SHOWN}"
+        wanted += [SQL("({}) IS NOT NULL").format(key) for key in keys]
+    query = _DUPLICATES.format(
+        shown=SQL(", ").join(SQL("coalesce(({})::text, 'NULL')").format(key) for key in keys),
+        table=Identifier(row["schema"], row["table"]),
+        wanted=SQL(" AND ").join(wanted),
+        keys=SQL(", ").join(keys),
+        most=Literal(_SHOWN),
     )
+    found = connection.rows(query)
     if not found:
         return "No duplicate is there any more."
     shown = "; ".join(f"({item['key']}) in {item['rows']} rows" for item in found)
     more = f"; and {found[0]['keys'] - len(found)} more keys" if len(found) == _SHOWN else ""
-    return f"Duplicates of ({keys}): {shown}{more if found[0]['keys'] > len(found) else ''}."
+    compared = ", ".join(row["keys"])
+    return f"Duplicates of ({compared}): {shown}{more if found[0]['keys'] > len(found) else ''}."

@@ -14,12 +14,14 @@ from typing import Protocol, Self
 
 from runbook_lib.config import Policy
 from runbook_lib.errors import RunbookError, StatementError
-from runbook_lib.parser.identifiers import quote
-from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.connection import SQL, Connection, Database, Identifier, Query
+from runbook_lib.postgres.queries import load
 
 _PAUSE = 0.25  # seconds between two measurements
 _PATIENCE = 2.0  # seconds beyond lock_timeout: longer than any writer may wait
 _WRITE = "SELECT pg_logical_emit_message(true, 'runbook', '')"
+# ONLY: a lock on a partitioned table would take all of its partitions' too.
+_TOUCH = SQL("LOCK TABLE ONLY {table} IN ROW EXCLUSIVE MODE; SELECT FROM {table} LIMIT 1")
 
 
 class Notes(Protocol):
@@ -37,7 +39,7 @@ class WriteProbe:
     ) -> None:
         self._database = database
         self._bound = policy.lock_timeout + _PATIENCE
-        self._tables = [f"{quote(schema)}.{quote(name)}" for schema, name in tables]
+        self._tables = [Identifier(*table) for table in tables]
         self._notes = notes
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="write probe")
@@ -60,10 +62,9 @@ class WriteProbe:
         while not self._ended.is_set():
             try:
                 with self._database.connect() as connection:
-                    bound = {"bound": str(round(self._bound * 1000))}
-                    for name in ("lock_timeout", "statement_timeout"):
-                        sql = f"SELECT set_config('{name}', %(bound)s, false)"
-                        connection.rows(sql, bound)
+                    bound = str(round(self._bound * 1000))
+                    limits = {"lock_timeout": bound, "statement_timeout": bound}
+                    connection.rows(load("session_settings"), limits)
                     while not self._ended.is_set():
                         self._measure(connection)
                         self._ended.wait(_PAUSE)
@@ -77,17 +78,15 @@ class WriteProbe:
         write, _ = _timed(connection, _WRITE)
         slowest, table, outcome = 0.0, "", "done"
         for name in self._tables:
-            # ONLY: a lock on a partitioned table would take all of its partitions' too.
-            sql = f"LOCK TABLE ONLY {name} IN ROW EXCLUSIVE MODE; SELECT FROM {name} LIMIT 1"
-            seconds, failed = _timed(connection, sql)
+            seconds, failed = _timed(connection, _TOUCH.format(table=name))
             outcome = failed or outcome
             if seconds > slowest:
-                slowest, table = seconds, name
+                slowest, table = seconds, name.as_string()
         self.latest = max(write, slowest)
         self._notes.sample(seconds=self.latest, write=write, table=table, outcome=outcome)
 
 
-def _timed(connection: Connection, sql: str) -> tuple[float, str]:
+def _timed(connection: Connection, sql: Query) -> tuple[float, str]:
     """Return the seconds it took, and the server's words where it did not come to an end."""
     begin = time.perf_counter()
     failed = ""

@@ -1,4 +1,9 @@
-"""Connect to PostgreSQL: the only module that imports psycopg and makes SQLAlchemy engines."""
+"""Connect to PostgreSQL: the only module that imports psycopg and makes SQLAlchemy engines.
+
+A statement that is not a constant is composed: ``SQL("DROP INDEX {}").format(Identifier(schema,
+name))``. psycopg quotes what is put in; `parser.identifiers.quote` is for texts made without a
+server.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -7,16 +12,20 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
+import psycopg.sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
 from runbook_lib.errors import ConfigError, StatementError, TargetError
-from runbook_lib.parser.identifiers import quote
 from runbook_lib.postgres.queries import load
 
 if TYPE_CHECKING:
     import sqlalchemy
 
+SQL = psycopg.sql.SQL
+Identifier = psycopg.sql.Identifier
+Literal = psycopg.sql.Literal
+Query = str | psycopg.sql.SQL | psycopg.sql.Composed
 Row = dict[str, Any]
 RUNNER_LOCK = 72707369  # the session advisory lock that Prisma's engine takes
 _APPLICATION = "migration runbook"
@@ -76,19 +85,19 @@ class Connection:
         """Return the password this session was opened with, wherever libpq found it."""
         return self._raw.info.password or ""
 
-    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
+    def rows(self, sql: Query, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """Return all rows of a query, each a dict by column name."""
         with _translated(self._raw):
             cursor = self._raw.execute(sql, parameters)
             return cursor.fetchall()
 
-    def value(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Any:
+    def value(self, sql: Query, parameters: Mapping[str, Any] | None = None) -> Any:
         """Return the one value of a query's only row."""
         (row,) = self.rows(sql, parameters)
         (value,) = row.values()
         return value
 
-    def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> int:
+    def execute(self, sql: Query, parameters: Mapping[str, Any] | None = None) -> int:
         """Execute a statement and return the rows it touched, -1 where that is not known.
 
         Without parameters nothing is interpolated: a ``%`` in a migration stays what it is.
@@ -96,7 +105,7 @@ class Connection:
         with _translated(self._raw):
             return self._raw.execute(sql, parameters).rowcount
 
-    def copy(self, read: str, into: "Connection", write: str) -> None:
+    def copy(self, read: Query, into: "Connection", write: Query) -> None:
         """Stream the rows of one session's COPY TO STDOUT into another's COPY FROM STDIN."""
         with (
             _translated(self._raw),
@@ -143,7 +152,7 @@ def _translated(raw: "psycopg.Connection[Row]") -> Iterator[None]:
         ) from error
 
 
-Send = Callable[[Connection, str, Mapping[str, Any] | None], int]
+Send = Callable[[Connection, Query, Mapping[str, Any] | None], int]
 """How a statement is sent: plainly, or on a target as ``evidence.sender`` journals it."""
 
 
@@ -237,13 +246,14 @@ class Database:
             options = ""
             if like:
                 options = connection.value(load("database_options"), {"dbname": like})
-            sql = f"CREATE DATABASE {quote(dbname)} TEMPLATE template0 {options}"
-            send(connection, sql, None)
+            create = SQL("CREATE DATABASE {} TEMPLATE template0 {}")
+            send(connection, create.format(Identifier(dbname), SQL(options)), None)
 
     def drop(self, dbname: str, send: Send = Connection.execute) -> None:
         """Drop a database of this server, ending its sessions, if it is there."""
         with self.maintenance().connect() as connection:
-            send(connection, f"DROP DATABASE IF EXISTS {quote(dbname)} WITH (FORCE)", None)
+            drop = SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+            send(connection, drop.format(Identifier(dbname)), None)
 
 
 class CleanSession:
@@ -285,7 +295,7 @@ class SideSession:
             self._connection = self._database.connect()
         return self._connection
 
-    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
+    def rows(self, sql: Query, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """Return the rows of a query, asked once more where the session was lost meanwhile."""
         try:
             return self.connection().rows(sql, parameters)
@@ -298,6 +308,11 @@ class SideSession:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def text_of(sql: Query) -> str:
+    """Return a statement as it is sent, what was put in quoted."""
+    return sql if isinstance(sql, str) else sql.as_string()
 
 
 def names(rows: Sequence[Row], column: str) -> frozenset[str]:

@@ -14,7 +14,7 @@ from runbook_lib.release.model import Migration
 _EXISTS = "SELECT to_regclass('public._prisma_migrations') IS NOT NULL"
 _REPLACES = """SELECT EXISTS (SELECT FROM pg_stat_activity
 WHERE datname = current_database() AND application_name = %(replacer)s)"""
-_TRY = f"SELECT pg_try_advisory_lock({RUNNER_LOCK})"
+_TRY = "SELECT pg_try_advisory_lock(%(key)s)"
 _NOW = "SELECT clock_timestamp()"
 
 
@@ -187,8 +187,8 @@ def take_runner_lock(connection: Connection, wait: float) -> None:
     lock, is waited for likewise. Raises GateError that names who is at work.
     """
     until, taken = time.monotonic() + wait, False
-    wanted = {"key": RUNNER_LOCK, "replacer": REPLACER}
-    while not (taken := taken or connection.value(_TRY)) or connection.value(_REPLACES, wanted):
+    lock = {"key": RUNNER_LOCK, "replacer": REPLACER}
+    while not (taken := taken or connection.value(_TRY, lock)) or connection.value(_REPLACES, lock):
         if time.monotonic() >= until:
             holders = lock_holders(connection)
             who = "; ".join(

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from runbook_lib.parser.identifiers import quote
-from runbook_lib.postgres.connection import Connection
+from runbook_lib.postgres.connection import SQL, Connection, Identifier, Literal
 from runbook_lib.postgres.queries import load
 
 _PARTS = ("tables", "columns", "constraints", "indexes", "types", "routines", "others")
@@ -107,14 +106,12 @@ def difference(expected: Snapshot, found: Snapshot) -> tuple[Difference, ...]:
 def with_rows(connection: Connection, tables: Iterable[tuple[str, str]]) -> frozenset[str]:
     """Return those of the tables that hold any row, as ``schema.name``."""
     kept = list(tables)
-    tests = [
-        f"(SELECT '{index}' WHERE EXISTS (SELECT FROM {quote(schema)}.{quote(name)}))"  # noqa: S608
-        for index, (schema, name) in enumerate(kept)
-    ]
-    if not tests:
+    if not kept:
         return frozenset()
-    found = connection.value(f"SELECT ARRAY[{', '.join(tests)}]")
-    return frozenset(".".join(kept[int(index)]) for index in found if index is not None)
+    test = SQL("(SELECT {} WHERE EXISTS (SELECT FROM {}))")
+    tests = [test.format(Literal(at), Identifier(*table)) for at, table in enumerate(kept)]
+    found = connection.value(SQL("SELECT ARRAY[{}]").format(SQL(", ").join(tests)))
+    return frozenset(".".join(kept[at]) for at in found if at is not None)
 
 
 def count_rows(connection: Connection) -> dict[str, int]:
@@ -176,8 +173,8 @@ def checksum_by(connection: Connection, table: tuple[str, str], columns: str | N
 def _contents(connection: Connection, table: tuple[str, str], columns: str | None) -> Contents:
     # A table without any column has rows, too.
     hashed = f"sum(hash_record_extended(ROW({columns}), 0))" if columns else "0"
-    name = f"{quote(table[0])}.{quote(table[1])}"
-    (row,) = connection.rows(f"SELECT count(*) AS rows, {hashed} AS total FROM {name}")  # noqa: S608
+    sums = SQL("SELECT count(*) AS rows, {} AS total FROM {}")
+    (row,) = connection.rows(sums.format(SQL(hashed), Identifier(*table)))
     return Contents(row["rows"], str(row["total"] or 0))
 
 
@@ -185,11 +182,9 @@ def count_tables(connection: Connection, tables: Sequence[tuple[str, str]]) -> d
     """Count the rows of these tables in one statement, so at one moment."""
     if not tables:
         return {}
-    counts = ", ".join(
-        f"(SELECT count(*) FROM {quote(schema)}.{quote(name)})"  # noqa: S608
-        for schema, name in tables
-    )
-    numbers = connection.value(f"SELECT ARRAY[{counts}]")
+    count = SQL("(SELECT count(*) FROM {})")
+    counts = SQL(", ").join(count.format(Identifier(*table)) for table in tables)
+    numbers = connection.value(SQL("SELECT ARRAY[{}]").format(counts))
     names_of = (f"{schema}.{name}" for schema, name in tables)
     return dict(zip(names_of, numbers, strict=True))
 

@@ -6,11 +6,10 @@ from pathlib import Path
 
 from runbook_lib.config import Environment, coordinates
 from runbook_lib.errors import ConfigError, ReleaseError, StatementError
-from runbook_lib.parser.identifiers import quote
 from runbook_lib.parser.parse import read_statements
 from runbook_lib.parser.statement import Statement
 from runbook_lib.postgres.catalog import relations
-from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.connection import SQL, Connection, Database, Identifier
 from runbook_lib.postgres.embedded import Sandbox
 from runbook_lib.redaction import keep_secret
 from runbook_lib.release.model import Migration, Release
@@ -62,7 +61,7 @@ def rehearsal_server(environment: Environment, root: Path, major: int) -> Databa
         own = int(connection.value("SHOW server_version_num")) // 10000
         # What is on it is thrown away: nothing has to survive a power cut.
         for setting in ("fsync", "autovacuum"):
-            connection.execute(f"ALTER SYSTEM SET {setting} = off")
+            connection.execute(SQL("ALTER SYSTEM SET {} = off").format(Identifier(setting)))
         connection.rows("SELECT pg_reload_conf()")
     if own < major:
         message = f"The embedded PostgreSQL {own} cannot rehearse for a PostgreSQL {major}."
@@ -139,8 +138,8 @@ def has_rows(connection: Connection, files: Sequence[Path]) -> bool:
     table = first.references[0].object
     if f"{table.schema}.{table.name}" not in relations(connection):
         return False
-    qualified = f"{quote(table.schema)}.{quote(table.name)}"
-    return bool(connection.value(f"SELECT EXISTS (SELECT FROM {qualified})"))  # noqa: S608
+    any_row = SQL("SELECT EXISTS (SELECT FROM {})").format(Identifier(table.schema, table.name))
+    return bool(connection.value(any_row))
 
 
 def fill_tables(connection: Connection, statements: Iterable[Statement], scale: float) -> None:

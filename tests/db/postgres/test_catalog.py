@@ -207,9 +207,15 @@ def test_a_difference_names_what_is_missing_other_and_besides(connection: Connec
 
 def test_rows_are_counted_exactly_whatever_the_tables_are_called(connection: Connection) -> None:
     assert snapshot.count_rows(connection) == {}
-    connection.execute('CREATE SCHEMA "s.1"; CREATE TABLE "s.1"."Ta""b%s" (); CREATE TABLE t ()')
+    connection.execute('CREATE SCHEMA "s.1"; CREATE TABLE "s.1"."Ta""b%s{0}" (); CREATE TABLE t ()')
     connection.execute("INSERT INTO t SELECT FROM generate_series(1, 3)")
-    assert snapshot.count_rows(connection) == {'s.1.Ta"b%s': 0, "public.t": 3}
+    odd, plain = ("s.1", 'Ta"b%s{0}'), ("public", "t")
+    assert snapshot.count_rows(connection) == {".".join(odd): 0, ".".join(plain): 3}
+    assert snapshot.with_rows(connection, [odd, plain]) == {".".join(plain)}
+    connection.execute('INSERT INTO "s.1"."Ta""b%s{0}" DEFAULT VALUES')
+    assert snapshot.with_rows(connection, [odd, plain]) == {".".join(odd), ".".join(plain)}
+    contents = snapshot.read_contents(connection, [odd, plain])
+    assert [item.rows for item in contents.values()] == [1, 3]
 
 
 # --- who answers --------------------------------------------------------------------------------

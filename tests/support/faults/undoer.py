@@ -22,7 +22,7 @@ from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.records import Backup
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.postgres import process
-from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.connection import Connection, Database, Query, text_of
 from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.release.model import Migration
 from runbook_lib.rollback.diagnosis import diagnose
@@ -88,10 +88,10 @@ def _listen(undo: Undo) -> None:
     """Make the connections of this process strike."""
     execute, transaction = Connection.execute, Connection.transaction
 
-    def faulty_execute(self: Connection, sql: str, parameters: Any = None) -> int:
-        undo.meet(sql, False, self.pid)
+    def faulty_execute(self: Connection, sql: Query, parameters: Any = None) -> int:
+        undo.meet(text_of(sql), False, self.pid)
         done = execute(self, sql, parameters)
-        undo.meet(sql, True, self.pid)
+        undo.meet(text_of(sql), True, self.pid)
         return done
 
     @contextmanager
