@@ -1,7 +1,7 @@
 """Give fault tests a bench: a database with rows, a release, and what it must come to."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,16 +13,13 @@ from runbook_lib.postgres import snapshot
 from runbook_lib.postgres.connection import Database
 from runbook_lib.postgres.embedded import Sandbox
 from runbook_lib.postgres.snapshot import touched
-from tests.support.faults.bench import POLICY, Bench, State
+from tests.support.faults.bench import POLICY, Bench, MakeBench, State, Undisturbed
 from tests.support.faults.driver import drive
 from tests.support.faults.scenarios import Scenario
 from tests.support.faults.shop import RELEASE, Shop, state
 from tests.support.faults.undoer import Undo
 from tests.support.releases import migration_of
 from tests.support.snapshots import SHOP, back_up, identified
-
-MakeBench = Callable[[Scenario], Bench]
-Undisturbed = Callable[[Scenario], State]
 
 
 @pytest.fixture

@@ -5,8 +5,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from tests.faults.conftest import MakeBench, Undisturbed
-from tests.support.faults.bench import Bench, Runner
+from tests.support.faults.bench import Bench, MakeBench, Runner, Undisturbed
 from tests.support.faults.scenarios import GATED, STEP, some
 
 # In this order a build goes through them (PostgreSQL manual, 27.4.4).

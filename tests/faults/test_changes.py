@@ -12,8 +12,7 @@ from runbook_lib.migrate.execute import Applier
 from runbook_lib.notebook.session import open_run
 from runbook_lib.postgres.connection import Database
 from runbook_lib.postgres.embedded import Sandbox
-from tests.faults.conftest import MakeBench, Undisturbed
-from tests.support.faults.bench import Bench
+from tests.support.faults.bench import Bench, MakeBench, Undisturbed
 from tests.support.faults.driver import Fault
 from tests.support.faults.scenarios import (
     APPLIED,

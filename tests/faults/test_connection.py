@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import MakeBench, Undisturbed
-from tests.support.faults.bench import Bench
+from tests.support.faults.bench import Bench, MakeBench, Undisturbed
 from tests.support.faults.driver import Fault
 from tests.support.faults.proxy import Proxy
 from tests.support.faults.scenarios import (

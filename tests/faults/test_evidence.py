@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import MakeBench, Undisturbed
+from tests.support.faults.bench import MakeBench, Undisturbed
 from tests.support.faults.scenarios import (
     APPLIED,
     BUILD,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.faults.conftest import MakeBench, Undisturbed
+from tests.support.faults.bench import MakeBench, Undisturbed
 from tests.support.faults.driver import Fault
 from tests.support.faults.scenarios import (
     APPLIED,

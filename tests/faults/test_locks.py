@@ -8,8 +8,7 @@ import pytest
 
 from runbook_lib.errors import RunbookError
 from runbook_lib.postgres.connection import Connection
-from tests.faults.conftest import MakeBench, Undisturbed
-from tests.support.faults.bench import Bench, wait_for
+from tests.support.faults.bench import Bench, MakeBench, Undisturbed, wait_for
 from tests.support.faults.driver import Fault
 from tests.support.faults.scenarios import (
     APPLIED,

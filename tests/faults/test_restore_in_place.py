@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.postgres.embedded import Sandbox
-from tests.faults.test_server import stop
 from tests.support.faults.bench import wait_for
 from tests.support.faults.shop import OLD, WRITTEN, Shop, stands
 from tests.support.faults.undoer import IN_PLACE
+from tests.support.servers import stop
 
 
 @dataclass

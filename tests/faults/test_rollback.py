@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from runbook_lib.postgres.embedded import Sandbox
-from tests.faults.test_server import stop
 from tests.support.faults.shop import NEW, NO_INDEX, OLD, WRITTEN, Shop, stands
 from tests.support.faults.undoer import COMMIT, HALF, IN_PLACE, PG_RESTORE, RESTORE, REVERT, Strike
+from tests.support.servers import stop
 
 CASES = {
     REVERT: {

@@ -1,17 +1,14 @@
 """A server that dies in the middle, and comes back: nothing is lost, nothing is done twice."""
 
-import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from runbook_lib.postgres import accounts, process, tools
 from runbook_lib.postgres.connection import Database
 from runbook_lib.postgres.embedded import Sandbox
-from tests.faults.conftest import MakeBench, Undisturbed
-from tests.support.faults.bench import Bench
+from tests.support.faults.bench import Bench, MakeBench, Undisturbed
 from tests.support.faults.driver import Fault
 from tests.support.faults.scenarios import (
     APPLIED,
@@ -24,6 +21,7 @@ from tests.support.faults.scenarios import (
     Scenario,
     some,
 )
+from tests.support.servers import stop
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +47,6 @@ def bench_of(own_server: Sandbox, tmp_path: Path) -> Iterator[MakeBench]:
     for bench in made:
         bench.close()
         bench.database.drop(bench.database.dbname)
-
-
-def stop(sandbox: Sandbox) -> None:
-    """Stop the server as a power cut would."""
-    info = sandbox.data.stat()
-    root = os.geteuid() == 0
-    account = accounts.account_of(info.st_uid, info.st_gid) if root else accounts.unprivileged()
-    argv = tools.stop_argv(tools.server_installation().bindir, sandbox.data, "immediate")
-    process.run(argv, as_account=account, timeout=60)
 
 
 STOPPED = {

@@ -4,6 +4,9 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+from runbook_lib.postgres import process, tools
+from runbook_lib.postgres.connection import Database
+
 FILES, STATEMENTS = 500, 10  # of each file, about
 
 
@@ -18,6 +21,14 @@ def write_history(directory: Path) -> dict[Path, bool]:
         path.write_bytes(text)
         written[path] = single
     return written
+
+
+def run_files(target: Database, files: dict[Path, bool]) -> None:
+    """Run each file in a session of its own, as a person does with psql."""
+    psql = tools.find_program("psql")
+    for path, single in files.items():
+        argv = [str(psql), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", target.conninfo()]
+        process.run([*argv, *(["-1"] if single else []), "-f", str(path)], timeout=60)
 
 
 def _files() -> Iterator[tuple[bytes, bool]]:

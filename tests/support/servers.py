@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.postgres import process, tools
+from runbook_lib.postgres import accounts, process, tools
 from runbook_lib.postgres.connection import Database
 from runbook_lib.postgres.embedded import Sandbox
 
@@ -26,6 +26,15 @@ def psql(conninfo: dict[str, str], sql: str) -> str:
     argv = [str(tools.find_program("psql")), "-XtAqw", "-v", "ON_ERROR_STOP=1"]
     argv += ["-d", conninfo["dbname"], "-c", sql]
     return process.run(argv, env=env, timeout=60).stdout.strip()
+
+
+def stop(sandbox: Sandbox) -> None:
+    """Stop the server as a power cut would."""
+    info = sandbox.data.stat()
+    root = os.geteuid() == 0
+    account = accounts.account_of(info.st_uid, info.st_gid) if root else accounts.unprivileged()
+    argv = tools.stop_argv(tools.server_installation().bindir, sandbox.data, "immediate")
+    process.run(argv, as_account=account, timeout=60)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from runbook_lib.evidence.records import Status
 from runbook_lib.postgres import ledger
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.release.model import Release
-from tests.db.checks.test_prechecks import checked, identified_on, of_users, planned
+from tests.support.prechecks import checked, identified_on, of_users, planned
 from tests.support.releases import release_of
 
 

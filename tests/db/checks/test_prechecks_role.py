@@ -8,7 +8,7 @@ from runbook_lib.evidence.records import Status
 from runbook_lib.postgres import ledger
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.release.model import Release
-from tests.db.checks.test_prechecks import checked, looked_at_as_plain_role, of_users
+from tests.support.prechecks import checked, looked_at_as_plain_role, of_users
 from tests.support.releases import release_of
 
 

@@ -18,7 +18,7 @@ from runbook_lib.postgres import embedded
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.embedded import Sandbox
 from runbook_lib.release.model import Release
-from tests.db.checks.test_prechecks import checked, looked_at_as_plain_role, of_users
+from tests.support.prechecks import checked, looked_at_as_plain_role, of_users
 
 pytestmark = pytest.mark.xdist_group("prechecks_server")
 

@@ -12,7 +12,7 @@ import pytest
 from runbook_lib.evidence.records import Status
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.release.model import Release
-from tests.db.checks.test_prechecks import (
+from tests.support.prechecks import (
     POLICY,
     checked,
     identified_on,

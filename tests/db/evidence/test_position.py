@@ -12,7 +12,7 @@ from runbook_lib.parser.statement import Split
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.release.model import Migration
 from runbook_lib.release.plan import Step, StepKind
-from tests.db.migrate.test_execute import CONCURRENT, failed, valid
+from tests.support.applying import CONCURRENT, failed, valid
 from tests.support.releases import migration_of
 from tests.support.sessions import PATIENCE, beside, holding, until
 

@@ -13,35 +13,13 @@ from runbook_lib.postgres import catalog, ledger, snapshot
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.ledger import LedgerRow
 from runbook_lib.release.model import Migration
+from tests.support.applying import CONCURRENT, failed, valid, values
 from tests.support.releases import migration_of
-
-CONCURRENT = """CREATE TABLE t (c int);
-INSERT INTO t VALUES (1), (1);
-CREATE UNIQUE INDEX CONCURRENTLY i ON t (c);
-INSERT INTO t VALUES (2);
-"""
 
 
 def row_of(connection: Connection) -> LedgerRow:
     (row,) = ledger.read(connection)
     return row
-
-
-def failed(applier: Applier, migration: Migration) -> StatementError:
-    with pytest.raises(StatementError) as caught:
-        applier.migrate(migration)
-    return caught.value
-
-
-def valid(connection: Connection, name: str = "i") -> bool | None:
-    states = connection.rows(
-        "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%(name)s)", {"name": name}
-    )
-    return bool(states[0]["indisvalid"]) if states else None
-
-
-def values(connection: Connection, sql: str = "SELECT c FROM t ORDER BY c") -> list[object]:
-    return [value for row in connection.rows(sql) for value in row.values()]
 
 
 # --- one file, one transaction ------------------------------------------------------------------

@@ -16,7 +16,7 @@ from runbook_lib.migrate.execute import Applier
 from runbook_lib.parser.statement import Split
 from runbook_lib.postgres import snapshot
 from runbook_lib.postgres.connection import Connection, Database
-from tests.db.migrate.test_execute import failed, valid
+from tests.support.applying import failed, valid
 from tests.support.releases import migration_of
 from tests.support.sessions import PATIENCE, beside, events, holding, until, waiting
 

@@ -17,7 +17,7 @@ from runbook_lib.evidence.records import Outcome
 from runbook_lib.migrate.execute import Applier
 from runbook_lib.migrate.guard import Guard
 from runbook_lib.postgres.connection import Connection, Database
-from tests.db.migrate.test_execute import failed, values
+from tests.support.applying import failed, values
 from tests.support.releases import migration_of
 from tests.support.sessions import PATIENCE, Acting, Writer, beside, events, holding, until
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.postgres import catalog, process, snapshot, tools
+from runbook_lib.postgres import catalog, snapshot
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.release.reader import read_release
 from tests.support.defects import project
-from tests.support.history import FILES, STATEMENTS, write_history
+from tests.support.history import FILES, STATEMENTS, run_files, write_history
 
 
 def test_a_history_rehearses_to_the_schema_that_psql_gives(
@@ -27,14 +27,6 @@ def test_a_history_rehearses_to_the_schema_that_psql_gives(
     assert catalog.relations(connection) == frozenset()
     run_files(target, files)
     assert verdict["fingerprint_after"] == snapshot.take_snapshot(connection).fingerprint
-
-
-def run_files(target: Database, files: dict[Path, bool]) -> None:
-    """Run each file in a session of its own, as a person does with psql."""
-    psql = tools.find_program("psql")
-    for path, single in files.items():
-        argv = [str(psql), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", target.conninfo()]
-        process.run([*argv, *(["-1"] if single else []), "-f", str(path)], timeout=60)
 
 
 @pytest.mark.parametrize("missing", ["table", "column"])

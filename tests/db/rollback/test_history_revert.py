@@ -12,9 +12,8 @@ from runbook_lib.postgres import snapshot
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.embedded import Sandbox
 from runbook_lib.postgres.snapshot import Snapshot
-from tests.db.rehearsal.test_history import run_files
-from tests.db.rollback.test_revert import seen, state, undo
-from tests.support.history import FILES, write_history
+from tests.support.history import FILES, run_files, write_history
+from tests.support.reverts import seen, state, undo
 from tests.support.snapshots import RIGHTS
 
 # One worker: the history is applied once.

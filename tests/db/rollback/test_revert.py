@@ -1,11 +1,10 @@
 """A revert drops what a run made and nothing else, or changes nothing at all."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from runbook_lib.config import Policy
 from runbook_lib.errors import GateError, StatementError
 from runbook_lib.migrate.execute import Applier
 from runbook_lib.postgres import ledger, snapshot
@@ -16,11 +15,11 @@ from runbook_lib.release.reader import read_release
 from runbook_lib.rollback.diagnosis import Diagnosis, diagnose
 from runbook_lib.rollback.revert import revert
 from tests.support.releases import migration_of, release_of, write_release
-from tests.support.senders import telling, unheard
+from tests.support.reverts import POLICY, seen, state, undo
+from tests.support.senders import telling
 from tests.support.sessions import holding
 from tests.support.snapshots import everything
 
-POLICY = Policy(lock_timeout=0.5, lock_tries=2, lock_pause=0.1, runner_lock_wait=0.5)
 OLD = """
 CREATE TABLE users (id serial PRIMARY KEY, name text);
 INSERT INTO users (name) SELECT 'u' || n FROM generate_series(1, 20) n;
@@ -91,22 +90,6 @@ ORDER BY 1, 2, 3
 
 def settings(connection: Connection) -> list[Row]:
     return connection.rows(SETTINGS)
-
-
-def state(connection: Connection) -> Snapshot:
-    """Read what a way back needs."""
-    return snapshot.take_snapshot(connection, settings=True)
-
-
-def seen(
-    connection: Connection, before: Snapshot, after: Snapshot, applied: Sequence[Migration] = ()
-) -> Diagnosis:
-    """Diagnose a run that made what stands in ``after`` and not in ``before``."""
-    return diagnose(connection, before, snapshot.touched(before, after), applied)
-
-
-def undo(target: Database, diagnosis: Diagnosis, **accepted: int) -> None:
-    revert(target, POLICY, diagnosis, accepted, unheard())
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from hypothesis.configuration import set_hypothesis_home_dir
 
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.embedded import Sandbox
-from tests.db.rollback.test_revert import seen, state, undo
 from tests.support.additive import OLDER, releases
+from tests.support.reverts import seen, state, undo
 from tests.support.snapshots import everything
 
 # What it notes of the sources is not the project's.

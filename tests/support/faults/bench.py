@@ -278,3 +278,7 @@ class Bench:
     def close(self) -> None:
         for runner in self.runners:
             runner.kill()
+
+
+MakeBench = Callable[[Scenario], Bench]
+Undisturbed = Callable[[Scenario], State]

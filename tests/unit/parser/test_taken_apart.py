@@ -8,8 +8,8 @@ import pytest
 from runbook_lib.parser import transactions
 from runbook_lib.parser.statement import LockMode, Split, Statement
 from tests.support.releases import migration_of
-from tests.unit.parser.test_transactions import KEY
 
+KEY = "ALTER TABLE t ADD CONSTRAINT k FOREIGN KEY (c) REFERENCES r (id)"
 ODD_KEY = KEY.replace("TABLE t", 'TABLE "Odd ""table"').replace(" k ", ' "K é" ')
 
 

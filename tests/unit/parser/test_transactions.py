@@ -12,8 +12,8 @@ from runbook_lib.parser.statement import Split
 from runbook_lib.release import plan
 from runbook_lib.release.model import Migration
 from runbook_lib.release.plan import Plan
+from tests.support.plans import PLAN
 from tests.support.releases import migration_of
-from tests.unit.release.test_plan import PLAN
 
 BUSY = frozenset({"public.t"})
 INDEX = "CREATE INDEX i ON t (c)"

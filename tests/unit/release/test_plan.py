@@ -8,37 +8,14 @@ import pytest
 
 from runbook_lib.errors import ReleaseError
 from runbook_lib.evidence.directory import RunDirectory
-from runbook_lib.findings import Finding, Severity
+from runbook_lib.findings import Finding
 from runbook_lib.notebook.session import _read_plan
 from runbook_lib.parser import transactions
 from runbook_lib.release import plan
 from runbook_lib.release.model import Declaration, Release
 from runbook_lib.release.plan import Moved, Plan, Step, StepKind, Target
+from tests.support.plans import DEFECT, PLAN, TARGET
 from tests.support.releases import migration_of, release_of
-
-TARGET = Target(
-    environment="dev",
-    host="local socket",
-    port=5432,
-    dbname="shop",
-    user="dba",
-    server_version=170010,
-    system_identifier="7300000000000000001",
-    in_recovery=False,
-    embedded=True,
-)
-DEFECT = Finding("reading", "rule", Severity.ERROR, "a.sql", 1, "cause", "effect", "remedy")
-PLAN = Plan(
-    release="shop",
-    release_digest="d1",
-    target=TARGET,
-    order=("a", "b"),
-    moved=(Moved("b", "a", "because"),),
-    applied=("a",),
-    steps=(Step("b", StepKind.APPLY, "c1", "pending"),),
-    schema_fingerprint="f1",
-    defects=(DEFECT,),
-)
 
 
 def require(release: Release, name: str, *others: str) -> Release:
