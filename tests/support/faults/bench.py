@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,12 +19,13 @@ from runbook_lib.postgres.ledger import read
 from runbook_lib.release.model import Migration
 from runbook_lib.release.plan import Step, StepKind
 from runbook_lib.release.reader import read_release
+from tests.support.faults import driver
 from tests.support.faults.driver import GO, HELD, Fault, Orders, drive
+from tests.support.faults.forked import Forked
 from tests.support.faults.scenarios import STEP, TODAY, Scenario
 from tests.support.releases import write_release
 
 T = TypeVar("T")
-REPOSITORY = Path(__file__).resolve().parents[3]
 PATIENCE = 30.0  # seconds before a condition that is waited for counts as never met
 POLICY: Mapping[str, Any] = {
     "lock_timeout": 5.0,
@@ -95,13 +94,7 @@ class Runner:
         self._directory = Path(orders.journal).parent
         for name in (HELD, GO):
             (self._directory / name).unlink(missing_ok=True)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.faults.driver", json.dumps(asdict(orders))],
-            cwd=REPOSITORY,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        self._process = Forked(driver.main, json.dumps(asdict(orders)))
 
     def held(self) -> None:
         """Return when the run waits at its fault."""
@@ -121,6 +114,7 @@ class Runner:
         """Wait for its end and return what it said."""
         out, err = self._process.communicate(timeout=2 * PATIENCE)
         code = self._process.returncode
+        assert code is not None
         if not out:
             assert code == -signal.SIGKILL, err
             return Ended(code)

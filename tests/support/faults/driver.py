@@ -8,7 +8,6 @@ import json
 import os
 import resource
 import signal
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -107,9 +106,9 @@ def drive(orders: Orders) -> list[str]:
     return outcomes
 
 
-def main() -> int:
-    """Run as ``python -m``, with orders in JSON; the last line of the output is JSON, too."""
-    orders = Orders(**json.loads(sys.argv[1]))
+def main(told: str) -> int:
+    """Carry out orders in JSON; the last line of the output is JSON, too."""
+    orders = Orders(**json.loads(told))
     if orders.file_limit:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writes then fail as on a full disk
         resource.setrlimit(resource.RLIMIT_FSIZE, (orders.file_limit, resource.RLIM_INFINITY))
@@ -121,7 +120,3 @@ def main() -> int:
         return 1
     print(json.dumps({"error": "", "said": "", "sqlstate": None, "outcomes": outcomes}))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

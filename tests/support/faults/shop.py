@@ -2,13 +2,13 @@
 
 import json
 import pickle
-import subprocess
-import sys
 from dataclasses import dataclass, replace
 
 from runbook_lib.postgres import ledger, snapshot
 from runbook_lib.postgres.connection import Database
-from tests.support.faults.bench import REPOSITORY, wait_for
+from tests.support.faults import undoer
+from tests.support.faults.bench import wait_for
+from tests.support.faults.forked import Forked
 from tests.support.faults.undoer import GO, HELD, REVERT, Strike, Undo
 
 RELEASE = """
@@ -47,35 +47,27 @@ class Shop:
     written: State
     new: State
 
-    def start(
-        self, way: str, strike: Strike | None = None, **policy: float
-    ) -> "subprocess.Popen[str]":
+    def start(self, way: str, strike: Strike | None = None, **policy: float) -> Forked:
         """Start a rollback in a process of its own."""
         file, policy = self.undo.directory / "undo.pickle", {**self.undo.policy, **policy}
         file.write_bytes(pickle.dumps(replace(self.undo, way=way, strike=strike, policy=policy)))
-        return subprocess.Popen(
-            [sys.executable, "-m", "tests.support.faults.undoer", str(file)],
-            cwd=REPOSITORY,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return Forked(undoer.main, str(file))
 
-    def held(self, process: "subprocess.Popen[str]") -> int:
+    def held(self, process: Forked) -> int:
         """Return the pid of the session that stands at the strike, 0 for none."""
         held = self.undo.directory / HELD
         wait_for(lambda: held.exists() or process.poll() is not None, "the rollback waits")
         assert process.poll() is None, process.communicate()
         return int(held.read_text())
 
-    def end(self, process: "subprocess.Popen[str]") -> tuple[str, str]:
+    def end(self, process: Forked) -> tuple[str, str]:
         """Return the kind of the error that it ends with, empty for none, and what that says."""
         out, err = process.communicate(timeout=60)
         assert not err, err
         said = json.loads(out.splitlines()[-1])
         return said["error"], said["said"]
 
-    def go(self, process: "subprocess.Popen[str]") -> str:
+    def go(self, process: Forked) -> str:
         """Let it go on to its end; return the kind of its error, empty for none."""
         (self.undo.directory / GO).touch()
         return self.end(process)[0]

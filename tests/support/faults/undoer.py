@@ -8,7 +8,6 @@ import json
 import os
 import pickle
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -140,9 +139,9 @@ def undo_release(undo: Undo) -> list[str]:
     return [item.sql for item in revert(database, policy, seen, seen.data, sender)]
 
 
-def main() -> int:
-    """Run ``python -m tests.support.faults.undoer FILE``; the last line of its output is JSON."""
-    undo: Undo = pickle.loads(Path(sys.argv[1]).read_bytes())
+def main(told: str) -> int:
+    """Carry out what a file says; the last line of the output is JSON."""
+    undo: Undo = pickle.loads(Path(told).read_bytes())
     _listen(undo)
     try:
         done = undo_release(undo)
@@ -151,7 +150,3 @@ def main() -> int:
         return 1
     print(json.dumps({"error": "", "said": "", "done": done}))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
