@@ -18,7 +18,9 @@ from tests.support.faults.driver import drive
 from tests.support.faults.scenarios import Scenario
 from tests.support.faults.shop import RELEASE, Shop, state
 from tests.support.faults.undoer import Undo
+from tests.support.memory import MakeDirectory
 from tests.support.releases import migration_of
+from tests.support.servers import hurry
 from tests.support.snapshots import SHOP, back_up, identified
 
 
@@ -57,12 +59,10 @@ def undisturbed(server: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Un
 
 
 @pytest.fixture(scope="module")
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """Run a server that these tests alone use, and may stop."""
-    with Sandbox(tmp_path_factory.mktemp("own")) as sandbox:
-        with Database(sandbox.conninfo()).connect() as connection:
-            connection.execute("ALTER SYSTEM SET fsync = off")  # the system's cache outlives it
-            connection.rows("SELECT pg_reload_conf()")
+def own_server(in_memory: MakeDirectory) -> Iterator[Sandbox]:
+    """Run a server that these tests alone use, and may stop; the system's cache outlives it."""
+    with Sandbox(in_memory("own")) as sandbox:
+        hurry(sandbox)
         yield sandbox
         sandbox.stop()
 

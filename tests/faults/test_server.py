@@ -21,13 +21,14 @@ from tests.support.faults.scenarios import (
     Scenario,
     some,
 )
+from tests.support.memory import MakeDirectory
 from tests.support.servers import stop
 
 
 @pytest.fixture(scope="module")
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+def own_server(in_memory: MakeDirectory) -> Iterator[Sandbox]:
     """Run a server that these tests alone use, and may stop."""
-    with Sandbox(tmp_path_factory.mktemp("own")) as sandbox:
+    with Sandbox(in_memory("own")) as sandbox:
         yield sandbox
         sandbox.stop()
 

@@ -10,6 +10,7 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.postgres import accounts, process, tools
 from runbook_lib.postgres.connection import Database
 from runbook_lib.postgres.embedded import Sandbox
+from tests.support.memory import shared_directory
 
 
 def pytest_report_header() -> str:
@@ -37,16 +38,19 @@ def stop(sandbox: Sandbox) -> None:
     process.run(argv, as_account=account, timeout=60)
 
 
+def hurry(sandbox: Sandbox) -> None:
+    """Spare a server what only a power cut would ask for: no test pulls the plug of the machine."""
+    with Database(sandbox.conninfo()).connect() as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("ALTER SYSTEM SET full_page_writes = off")
+        connection.rows("SELECT pg_reload_conf()")
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """Run one server for the session; the workers of pytest-xdist share it."""
-    root = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        root = root.parent  # the controller's own directory
-    with Sandbox(root) as sandbox:
-        with Database(sandbox.conninfo()).connect() as connection:
-            connection.execute("ALTER SYSTEM SET fsync = off")  # no test pulls the plug
-            connection.rows("SELECT pg_reload_conf()")
+    with Sandbox(shared_directory(tmp_path_factory)) as sandbox:
+        hurry(sandbox)
         yield sandbox
 
 

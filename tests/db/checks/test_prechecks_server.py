@@ -18,6 +18,7 @@ from runbook_lib.postgres import embedded
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.embedded import Sandbox
 from runbook_lib.release.model import Release
+from tests.support.memory import MakeDirectory
 from tests.support.prechecks import checked, looked_at_as_plain_role, of_users
 
 pytestmark = pytest.mark.xdist_group("prechecks_server")
@@ -42,9 +43,9 @@ def configure(server: Sandbox, settings: dict[str, str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+def own(in_memory: MakeDirectory) -> Iterator[Sandbox]:
     """Run a server of this module's own."""
-    with Sandbox(tmp_path_factory.mktemp("own")) as server:
+    with Sandbox(in_memory("own")) as server:
         configure(server, SETTINGS)
         yield server
         server.stop()

@@ -12,12 +12,15 @@ import sys
 from collections.abc import Callable
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection as Pipe
+from multiprocessing.context import ForkServerContext, SpawnContext
 from typing import cast
 
 from tests.support.projects import REPOSITORY
 
 _FORKS = "forkserver" in multiprocessing.get_all_start_methods()
-_CONTEXT = multiprocessing.get_context("forkserver" if _FORKS else "spawn")
+_CONTEXT: ForkServerContext | SpawnContext = (
+    multiprocessing.get_context("forkserver") if _FORKS else multiprocessing.get_context("spawn")
+)
 _MAINS = ["tests.support.faults.driver", "tests.support.faults.undoer"]
 _OUTPUT = 1 << 20  # bytes, more than any of them says
 
@@ -47,7 +50,7 @@ class Forked:
 
     def __init__(self, main: Main, told: str) -> None:
         _serve()
-        ends = [_CONTEXT.Pipe(duplex=False) for _ in range(2)]
+        ends: list[tuple[Pipe, Pipe]] = [_CONTEXT.Pipe(duplex=False) for _ in range(2)]
         self._pipes = [reader for reader, _ in ends]
         out, err = (writer for _, writer in ends)
         self._process = _CONTEXT.Process(target=_become, args=(main, told, out, err), daemon=True)
