@@ -6,18 +6,23 @@ talks to it over a socket pair, and ends with it, its kernels too, however it en
 Linux, where the libraries survive it; elsewhere papermill starts its kernels as it always does.
 """
 
+import gc
 import json
 import os
 import signal
 import socket
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 
+from runbook_lib.errors import RunbookError
 from runbook_lib.postgres import process
+from runbook_lib.release.reader import read_release
 
 _MESSAGE_BYTES = 1 << 20
 
@@ -32,6 +37,10 @@ class _ForkServer:
         process.spawn(argv, pass_fds=(descriptor,))
         theirs.close()
         self._socket = ours
+
+    def read(self, release: Path) -> None:
+        """Let the server read a release, which its kernels then need not."""
+        self._socket.sendall(json.dumps({"release": str(release)}).encode() + b"\n")
 
     def fork(self, connection_file: str, env: dict[str, str], cwd: str) -> int:
         """Return the process id of a new kernel."""
@@ -109,10 +118,14 @@ class ForkKernelManager(AsyncKernelManager):
     pre_start_kernel = _async_pre_start_kernel
 
 
-def prepare() -> None:
-    """Start the fork server, where forking works, so that it imports while this process plans."""
+def prepare(release: Path) -> None:
+    """Start the fork server, where forking works: it imports and reads while this process plans.
+
+    The kernels that are forked from it know the release's files as they are now; one that was
+    edited since is read anew.
+    """
     if sys.platform == "linux":
-        _fork_server()
+        _fork_server().read(release)
 
 
 def manager_options() -> dict[str, str]:
@@ -134,6 +147,9 @@ def _serve(descriptor: int) -> None:
     with requests, requests.makefile() as lines:
         for line in lines:
             request = json.loads(line)
+            if "release" in request:
+                _read(Path(request["release"]))
+                continue
             pid = os.fork()
             if pid == 0:
                 requests.close()
@@ -147,6 +163,13 @@ def _preload() -> None:
     import matplotlib_inline.backend_inline  # noqa: F401, PLC0415
 
     from runbook_lib.notebook import migrate, prechecks, signoff  # noqa: F401, PLC0415
+
+
+def _read(release: Path) -> None:
+    # What is wrong with it each kernel finds by itself, and says.
+    with suppress(RunbookError):
+        read_release(release)
+    gc.freeze()  # a collection in a kernel would copy every page it looks at
 
 
 def _become_kernel(request: dict[str, Any], parent: str) -> None:

@@ -54,9 +54,10 @@ def open_run(env: str, release: str = "", phase: str = "run") -> Run:
     check_parameters(cells)
     root = find_root()
     environment = read_environment(root, env)
+    directory = _release_directory(root, release)
     if cells and phase == "run":
-        _prepare_kernels()
-    found = read_release(_release_directory(root, release))
+        _prepare_kernels(directory)
+    found = read_release(directory)
     database = reach(environment, root, found)
     with database.connect() as connection:
         target = catalog.identify(connection, environment)
@@ -66,11 +67,11 @@ def open_run(env: str, release: str = "", phase: str = "run") -> Run:
     return run
 
 
-def _prepare_kernels() -> None:
-    """Start what run_phases forks its kernels from: it imports while the plan is made."""
+def _prepare_kernels(release: Path) -> None:
+    """Start what run_phases forks its kernels from: it imports and reads meanwhile."""
     from runbook_lib.notebook.kernels import prepare  # noqa: PLC0415  the other phases need none
 
-    prepare()
+    prepare(release)
 
 
 def _splits(

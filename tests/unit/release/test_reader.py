@@ -1,5 +1,6 @@
 """A release is read whole or refused with file and line; its manifest says what its SQL does."""
 
+import os
 import re
 import shutil
 from collections import Counter
@@ -9,8 +10,9 @@ import pytest
 
 from runbook_lib.errors import ReleaseError
 from runbook_lib.findings import Finding
-from runbook_lib.parser import transactions
-from runbook_lib.release import plan
+from runbook_lib.parser import parse, transactions
+from runbook_lib.parser.statement import Statement
+from runbook_lib.release import plan, reader
 from runbook_lib.release.model import Release
 from runbook_lib.release.reader import read_release
 from tests.support.projects import REPOSITORY
@@ -346,3 +348,30 @@ def test_a_manifest_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     directory = write(tmp_path)
     (directory / "release.toml").write_bytes('title = "ü"'.encode("latin-1"))
     assert "not TOML" in refused(directory).message
+
+
+# --- read once --------------------------------------------------------------------------------
+
+
+def test_the_same_text_is_parsed_once_and_an_edited_one_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = write_release(tmp_path, {"0001_a": "SELECT 11;", "0002_b": "SELECT 22;"})
+    parsed = list[str]()
+
+    def counted(sql: str, path: str) -> tuple[tuple[Statement, ...], tuple[Finding, ...]]:
+        parsed.append(sql)
+        return parse.read_statements(sql, path)
+
+    monkeypatch.setattr(reader, "read_statements", counted)
+    first = read_release(directory)
+    assert parsed == ["SELECT 11;", "SELECT 22;"]
+    assert read_release(directory).migrations == first.migrations
+    assert len(parsed) == 2
+    edited = directory / "0001_a" / "migration.sql"
+    was = edited.stat()
+    edited.write_text("SELECT 33;")
+    os.utime(edited, ns=(was.st_atime_ns, was.st_mtime_ns))  # neither time nor size tells it
+    again = read_release(directory)
+    assert parsed[2:] == ["SELECT 33;"]
+    assert again.digest != first.digest
