@@ -225,11 +225,11 @@ def test_a_program_that_is_not_there_is_named() -> None:
 
 
 def test_env_is_merged_over_the_callers_and_none_removes(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("RUNBOOK_A", "RUNBOOK_B", "RUNBOOK_C"):
+    for name in ("CALLER_A", "CALLER_B", "CALLER_C"):
         monkeypatch.setenv(name, "caller")
-    code = "import os; print({k: v for k, v in sorted(os.environ.items()) if 'RUNBOOK_' in k})"
-    done = run(python(code), env={"RUNBOOK_B": "given", "RUNBOOK_C": None})
-    assert done.stdout.strip() == "{'RUNBOOK_A': 'caller', 'RUNBOOK_B': 'given'}"
+    code = "import os; print({k: v for k, v in sorted(os.environ.items()) if 'CALLER_' in k})"
+    done = run(python(code), env={"CALLER_B": "given", "CALLER_C": None})
+    assert done.stdout.strip() == "{'CALLER_A': 'caller', 'CALLER_B': 'given'}"
 
 
 def test_a_password_that_the_program_repeats_is_masked() -> None:
