@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.servers import psql, ratios, server, shown, timed
 from runbook_lib.backup.archive import scratch_database
-from runbook_lib.config import Policy
+from runbook_lib.config.policies import Policy
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.migrate.execute import Applier
 from runbook_lib.migrate.guard import Guard

@@ -14,7 +14,8 @@ from time import perf_counter
 from benchmarks.servers import psql, ratios, server, shown, timed
 from runbook_lib.backup.archive import restore, scratch_database
 from runbook_lib.backup.dump import take_backup
-from runbook_lib.config import Environment, Policy
+from runbook_lib.config.environments import Environment
+from runbook_lib.config.policies import Policy
 from runbook_lib.evidence.records import Backup
 from runbook_lib.postgres import catalog, process, tools
 from runbook_lib.postgres.connection import Database

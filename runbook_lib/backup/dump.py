@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.backup import files
-from runbook_lib.config import Policy
+from runbook_lib.config.policies import Policy
 from runbook_lib.errors import GateError, RunbookError, ToolError
 from runbook_lib.evidence.records import ARCHIVES, Backup
 from runbook_lib.formatting import duration, size
@@ -57,18 +57,18 @@ def take_backup(
         known["taken_at"] = place.taken_at
         known["without_globals"] = _dump_globals(database, target, place.partial, run)
         known["restore_point"] = ""
-        if policy.restore_point:
+        if policy.backup.restore_point:
             mark = {"name": place.path.name}
             known["restore_point"] = connection.value(load("restore_point"), mark)
         server = files.server_identity(target)
         sha256 = files.seal(place.partial, {"server": server, **known})
     copied_to = ""
-    if policy.backup_copy:
+    if policy.backup.copy:
         say("copying to another place and reading back")
         # The manifest, which makes the copy a backup, is last.
         sent = {**files.digests(place.path), files.MANIFEST: sha256}
-        copied_to = files.copy(place.path, sent, policy.backup_copy)
-    removed = files.remove_older(place.path, policy.backups_kept) if policy.backups_kept else []
+        copied_to = files.copy(place.path, sent, policy.backup.copy)
+    removed = files.remove_older(place.path, policy.backup.kept) if policy.backup.kept else []
     return Backup(
         path=place.path,
         sha256=sha256,
@@ -166,14 +166,14 @@ def choose_form(connection: Connection, pg_dump: Path, policy: Policy) -> Form:
     wants a compression that is not supported.
     """
     (room,) = connection.rows(load("backup_room"))
-    if policy.restore_point and not room["may_mark"]:
+    if policy.backup.restore_point and not room["may_mark"]:
         message = "The policy wants a restore point, and this role cannot make one here."
         remedy = "It needs EXECUTE on pg_create_restore_point, a primary and wal_level = replica."
         raise GateError(message, remedy=remedy)
-    compression = _compression(pg_dump, policy.backup_compression)
-    several = policy.backup_format == "directory"
-    wanted = (policy.backup_jobs or os.cpu_count() or 1) if several else 1
-    return Form(policy.backup_format, compression, max(1, min(wanted, room["sessions"] - _OTHERS)))
+    compression = _compression(pg_dump, policy.backup.compression)
+    several = policy.backup.format == "directory"
+    wanted = (policy.backup.jobs or os.cpu_count() or 1) if several else 1
+    return Form(policy.backup.format, compression, max(1, min(wanted, room["sessions"] - _OTHERS)))
 
 
 def _compression(pg_dump: Path, wanted: str) -> str:
@@ -181,17 +181,17 @@ def _compression(pg_dump: Path, wanted: str) -> str:
         if tools.compression_word(pg_dump, word):
             return word
     message = f"pg_dump {tools.version(pg_dump)} does not support {wanted or 'compression'}."
-    raise ToolError(message, remedy="Leave backup_compression empty: the best there is, is taken.")
+    raise ToolError(message, remedy="Leave backup.compression empty: the best there is, is taken.")
 
 
 def check_disk(directory: Path, tables: list[Row], policy: Policy) -> None:
     """Refuse a dump that the disk is not likely to hold; raises GateError."""
     free = shutil.disk_usage(directory).free
-    needed = policy.disk_free * _MEGABYTE + sum(row["size"] for row in tables) // 2
+    needed = policy.health.disk_free * _MEGABYTE + sum(row["size"] for row in tables) // 2
     if free < needed:
         message = (
             f"{size(free)} are free under {directory}; a backup needs {size(needed)}: half of the "
-            f"tables' bytes, and the {policy.disk_free:,} MB that the policy keeps free."
+            f"tables' bytes, and the {policy.health.disk_free:,} MB that the policy keeps free."
         )
         raise GateError(message, remedy="Make room, or mount another disk there.")
 
@@ -220,7 +220,7 @@ def dump(
     )
     with closing(SideSession(database)) as session:
         rows = {row["relid"]: row["rows"] for row in tables}
-        watch = Watch(path, session, rows, policy.disk_free, say)
+        watch = Watch(path, session, rows, policy.health.disk_free, say)
         run(argv, env=database.tool_environment(), watch=watch.look)
 
 

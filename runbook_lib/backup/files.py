@@ -178,7 +178,7 @@ def copy(path: Path, files: Mapping[str, str], url: str) -> str:
     ToolError where a file cannot be copied or comes back different; the backup here stays.
     """
     place = f"{_public(url)}/{path.name}"
-    remedy = f"The backup {path.name} is whole here; copy it by hand, or correct backup_copy."
+    remedy = f"The backup {path.name} is whole here; copy it by hand, or correct backup.copy."
     try:
         storage, root = fsspec.url_to_fs(url)
         differing = [name for name, sha in files.items() if _sent(storage, path, root, name) != sha]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.checks import query_checks
-from runbook_lib.config import Policy
+from runbook_lib.config.policies import Policy
 from runbook_lib.errors import RunbookError, SqlState, StatementError
 from runbook_lib.evidence.records import CheckResult, Status
 from runbook_lib.parser.statement import LockMode, Statement
@@ -48,7 +48,7 @@ def run_prechecks(
     parameters = _parameters(connection, release, plan, policy)
     queries = [*read_checks(QUERIES), *read_checks(release.root / "checks" / "pre")]
     # To look must not hang behind a table that somebody holds locked.
-    wait = {"wait": str(max(int(policy.lock_timeout * 1000), 1))}
+    wait = {"wait": str(max(int(policy.locks.timeout * 1000), 1))}
     connection.rows("SELECT set_config('lock_timeout', %(wait)s, false)", wait)
     try:
         return (
@@ -93,8 +93,8 @@ def _parameters(
             if item.kind not in _OF_A_TABLE:
                 kinds.get(item.kind, schemas).add(item.schema or item.name)
     return {
-        "long_transaction": policy.long_transaction,
-        "lock_timeout": policy.lock_timeout,
+        "long_transaction": policy.locks.long_transaction,
+        "lock_timeout": policy.locks.timeout,
         "statistics_age": _STATISTICS_AGE,
         "transaction_ids": _TRANSACTION_IDS,
         "replication_lag": _REPLICATION_LAG,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from runbook_lib.config import Policy
+from runbook_lib.config.policies import Policy
 from runbook_lib.errors import ConfigError, GateError
 
 FILE = "approvals.toml"
@@ -59,12 +59,14 @@ def check_approvals(directory: Path, policy: Policy, plan_digest: str, dbname: s
     They are bound to the plan's digest: one changed byte voids them. Raises GateError that names
     everything that is missing.
     """
-    if not policy.approvals and not policy.confirm:
+    if not policy.approvals.roles and not policy.approvals.confirm:
         return
     approvals = read_approvals(directory)
     present = {item.role for item in approvals.given if item.name.strip()}
-    missing = [f"the approval of the {role}" for role in policy.approvals if role not in present]
-    if policy.confirm and approvals.confirm != dbname:
+    missing = [
+        f"the approval of the {role}" for role in policy.approvals.roles if role not in present
+    ]
+    if policy.approvals.confirm and approvals.confirm != dbname:
         missing.append("the typed confirmation of the database's name")
     if approvals.plan != plan_digest:
         missing.append("the digest of this plan")

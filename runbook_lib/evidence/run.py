@@ -6,7 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.config import Environment, Policy
+from runbook_lib.config.environments import Environment
+from runbook_lib.config.policies import Policy
 from runbook_lib.errors import GateError
 from runbook_lib.evidence.directory import RunDirectory, file_name
 from runbook_lib.evidence.journal import Journal

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from runbook_lib.config import Policy
+from runbook_lib.config.policies import Policy
 from runbook_lib.errors import GateError, OutcomeUnknownError, StatementError, TargetError
 from runbook_lib.evidence.journal import LEDGER_ROW, Event, Listener, said
 from runbook_lib.evidence.records import Outcome
@@ -117,7 +117,7 @@ class Applier:
         opened = self.sessions.session() if self.sessions else self.database.connect()
         with opened as connection:
             bound_waits(connection, self.policy)
-            ledger.take_runner_lock(connection, self.policy.runner_lock_wait)
+            ledger.take_runner_lock(connection, self.policy.locks.runner_wait)
             yield connection
 
     def _read_back(self, migration: Migration, lost: OutcomeUnknownError) -> bool:
@@ -126,7 +126,7 @@ class Applier:
         The runner's lock is free when the session that was lost is gone, and then its transaction
         is decided.
         """
-        until = time.monotonic() + self.policy.reconnect_wait
+        until = time.monotonic() + self.policy.statements.reconnect_wait
         while True:
             try:
                 with self._session() as connection:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from runbook_lib.config import Policy
+from runbook_lib.config.policies import Policy
 from runbook_lib.errors import GateError, RunbookError
 from runbook_lib.evidence.journal import Event, Listener, said
 from runbook_lib.formatting import duration
@@ -140,7 +140,7 @@ class HealthGate:
     _looked: float = float("-inf")
 
     def check(self, step: str) -> None:
-        """Return when the target is well; raises GateError with why after ``health_wait``.
+        """Return when the target is well; raises GateError with why after ``health.wait``.
 
         A look counts for half a second.
         """
@@ -154,7 +154,7 @@ class HealthGate:
         self.emit(Event("paused", step, {"reasons": reasons}))
         while reasons:
             waited = time.monotonic() - begin
-            if waited >= self.policy.health_wait:
+            if waited >= self.policy.health.wait:
                 message = f"The target is not well for {duration(waited)}: {'; '.join(reasons)}."
                 remedy = "Clear that up, or change the policy; run again, and it goes on from here."
                 raise GateError(message, remedy=remedy)
@@ -166,18 +166,19 @@ class HealthGate:
     def _reasons(self) -> Iterator[str]:
         (row,) = self.session.rows(load("health"))
         lag, waiting = row["replica_lag"], row["waiting_sessions"]
-        if lag is not None and lag > self.policy.replica_lag:
-            yield f"a replica lags {duration(lag)} (policy: {duration(self.policy.replica_lag)})"
-        if waiting > self.policy.waiting_sessions:
-            yield f"{waiting} sessions wait for locks (policy: {self.policy.waiting_sessions})"
+        bounds = self.policy.health
+        if lag is not None and lag > bounds.replica_lag:
+            yield f"a replica lags {duration(lag)} (policy: {duration(bounds.replica_lag)})"
+        if waiting > bounds.waiting_sessions:
+            yield f"{waiting} sessions wait for locks (policy: {bounds.waiting_sessions})"
         took = self.latency()
-        if took is not None and took > self.policy.write_latency:
-            bound = duration(self.policy.write_latency)
+        if took is not None and took > bounds.write_latency:
+            bound = duration(bounds.write_latency)
             yield f"a tiny write took {duration(took)} (policy: {bound})"
         for directory in self.disks:
             free = shutil.disk_usage(directory).free // _MEGABYTE
-            if free < self.policy.disk_free:
-                yield f"{free:,} MB are free under {directory} (policy: {self.policy.disk_free:,})"
+            if free < bounds.disk_free:
+                yield f"{free:,} MB are free under {directory} (policy: {bounds.disk_free:,})"
 
 
 def describe_blockers(blockers: Sequence[Row]) -> str:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
-from runbook_lib.config import Policy
+from runbook_lib.config.policies import Policy
 from runbook_lib.errors import SqlState, StatementError
 from runbook_lib.evidence.journal import Event, Listener, said
 from runbook_lib.evidence.sender import Sender
@@ -88,7 +88,7 @@ class Work:
     def _rest(self, built: float) -> None:
         """Leave the server to the application and the replicas; nobody else is in a rehearsal."""
         if self.sender.probe is None:
-            self.stopped.wait(min(built * self.policy.build_rest, _LONGEST_REST))
+            self.stopped.wait(min(built * self.policy.indexes.rest, _LONGEST_REST))
 
     @contextmanager
     def _session(self) -> Iterator[Connection]:
@@ -97,10 +97,10 @@ class Work:
             for setting in self.settings:
                 connection.execute(setting)
             wanted = {"lock_timeout": "0", "statement_timeout": "0"}
-            if policy.index_memory:
-                wanted["maintenance_work_mem"] = policy.index_memory
-            if policy.index_workers >= 0:
-                wanted["max_parallel_maintenance_workers"] = str(policy.index_workers)
+            if policy.indexes.memory:
+                wanted["maintenance_work_mem"] = policy.indexes.memory
+            if policy.indexes.workers >= 0:
+                wanted["max_parallel_maintenance_workers"] = str(policy.indexes.workers)
             for name, value in wanted.items():
                 _set(connection, name, value)
             self.connections[connection.pid] = connection
@@ -200,7 +200,7 @@ class Work:
         if error.sqlstate == SqlState.UNIQUE_VIOLATION:
             error.message += f" {describe_duplicates(connection, state['oid'])}"
         try:
-            _set(connection, "lock_timeout", f"{round(self.policy.lock_timeout * 1000)}")
+            _set(connection, "lock_timeout", f"{round(self.policy.locks.timeout * 1000)}")
             self._drop(connection, statement)
         except StatementError as stayed:  # whoever kept the build waiting keeps this waiting too
             error.message += f" Its invalid index stays, and the next run drops it: {stayed}"
@@ -267,7 +267,7 @@ class Work:
             tried = {"attempt": attempt, "pause": pause, "error": str(error)}
             sender.emit(Event("retried", sender.step, tried))
 
-        _set(connection, "lock_timeout", f"{round(policy.lock_timeout * 1000)}")
+        _set(connection, "lock_timeout", f"{round(policy.locks.timeout * 1000)}")
         retrying(policy, tell)(act)
         _set(connection, "lock_timeout", "0")
 
@@ -350,7 +350,7 @@ class Builder:
             return 1
         host = self.database.parameters.get("host", "")
         cores = os.cpu_count() or 1 if host in _LOCAL or host.startswith("/") else _UNSEEN_CORES
-        return self.policy.index_lanes or cores
+        return self.policy.indexes.lanes or cores
 
     def _watch(self, work: Work, lanes: Sequence["Future[None]"]) -> None:
         """Look at the builds until all have ended; after the first error none begins."""
@@ -426,7 +426,7 @@ class BuildWatch:
             self._note("waiting", statement=name, blockers=blockers)
             told = pids
         self._waits[pid] = told, since
-        if waited > self.policy.build_wait:
+        if waited > self.policy.indexes.wait:
             self._note("given up", index=name, waited=waited, blockers=blockers)
             self.connection.rows("SELECT pg_cancel_backend(%(pid)s)", {"pid": pid})
             self._waits.pop(pid)

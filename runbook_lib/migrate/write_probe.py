@@ -12,7 +12,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Protocol, Self
 
-from runbook_lib.config import Policy
+from runbook_lib.config.policies import Policy
 from runbook_lib.errors import RunbookError, StatementError
 from runbook_lib.postgres.connection import SQL, Connection, Database, Identifier, Query
 from runbook_lib.postgres.queries import load
@@ -38,7 +38,7 @@ class WriteProbe:
         self, database: Database, policy: Policy, tables: Sequence[tuple[str, str]], notes: Notes
     ) -> None:
         self._database = database
-        self._bound = policy.lock_timeout + _PATIENCE
+        self._bound = policy.locks.timeout + _PATIENCE
         self._tables = [Identifier(*table) for table in tables]
         self._notes = notes
         self._ended = threading.Event()

@@ -143,7 +143,7 @@ def approve(run: Run) -> Table:
     Headless, they are read from ``approvals.toml`` in the run directory.
     """
     policy, dbname = run.policy, run.target.dbname
-    if not policy.approvals and not policy.confirm:
+    if not policy.approvals.roles and not policy.approvals.confirm:
         return Table(f"No approval is asked for on {run.environment.name}", [])
     before = _valid_approvals(run)
 
@@ -162,7 +162,7 @@ def approve(run: Run) -> Table:
         return _approvals(run)
 
     given = {item.role: item.name for item in before.given}
-    names = {role: given.get(role, "") for role in policy.approvals}
+    names = {role: given.get(role, "") for role in policy.approvals.roles}
     approval_form(names, dbname, before.confirm, save)
     return _approvals(run)
 
@@ -176,8 +176,8 @@ def _valid_approvals(run: Run) -> Approvals:
 def _approvals(run: Run) -> Table:
     found = _valid_approvals(run)
     given = {item.role: f"{item.name}, {item.at:%Y-%m-%d %H:%M %Z}" for item in found.given}
-    wanted = {role: given.get(role, "") for role in run.policy.approvals}
-    if run.policy.confirm:
+    wanted = {role: given.get(role, "") for role in run.policy.approvals.roles}
+    if run.policy.approvals.confirm:
         typed = found.confirm if found.confirm == run.target.dbname else ""
         wanted["typed confirmation"] = typed
     missing = sum(not value for value in wanted.values())

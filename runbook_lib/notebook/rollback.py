@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
-from runbook_lib.config import FILE
+from runbook_lib.config.environments import FILE
 from runbook_lib.errors import GateError, ToolError
 from runbook_lib.evidence.journal import to_all
 from runbook_lib.evidence.records import Backup, Status

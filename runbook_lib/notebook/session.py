@@ -10,7 +10,8 @@ from typing import Any
 from runbook_lib.backup.archive import scratch_database
 from runbook_lib.backup.dump import still_whole
 from runbook_lib.checks.baseline import find_candidates, prove_equal
-from runbook_lib.config import Environment, Policy, find_root, read_environment
+from runbook_lib.config.environments import Environment, find_root, read_environment
+from runbook_lib.config.policies import Policy
 from runbook_lib.errors import ConfigError, GateError
 from runbook_lib.evidence.approvals import check_approvals
 from runbook_lib.evidence.directory import RunDirectory
@@ -92,8 +93,8 @@ def _splits(
             item.statements,
             busy,
             parted,
-            concurrent=policy.concurrent_indexes,
-            apart=policy.foreign_keys_apart,
+            concurrent=policy.indexes.concurrent,
+            apart=policy.statements.foreign_keys_apart,
         )
         for item in pending
     }
@@ -305,7 +306,7 @@ def _may_migrate(run: Run) -> None:
         if not run.passed(name):
             raise _waits(run, name)
     verdict = run.verdict()
-    if verdict is None and run.policy.rehearsal_required:
+    if verdict is None and run.policy.rehearsal.required:
         raise _waits(run, "rehearsal")
     if verdict is not None and verdict["verdict"] != "passed":
         raise GateError("The rehearsal failed.", remedy="Mend what 30_rehearsal.ipynb lists.")

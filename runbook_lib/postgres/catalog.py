@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from runbook_lib.config import Environment
+from runbook_lib.config.environments import Environment
 from runbook_lib.errors import TargetError
 from runbook_lib.hazards.rules import Facts, TableFacts
 from runbook_lib.postgres.connection import Connection, names

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import tenacity
 
-from runbook_lib.config import Policy
+from runbook_lib.config.policies import Policy
 from runbook_lib.errors import SqlState, StatementError
 from runbook_lib.parser.statement import Lock, Statement
 from runbook_lib.parser.transactions import sets_something
@@ -22,8 +22,8 @@ _LEAST = 0.05  # seconds that a statement may wait for a lock in any case
 def bound_waits(connection: Connection, policy: Policy) -> None:
     """Bound what a session waits for, and how long its statements run, as the policy says."""
     milliseconds = {
-        "lock_timeout": str(round(policy.lock_timeout * 1000)),
-        "statement_timeout": str(round(policy.statement_timeout * 1000)),
+        "lock_timeout": str(round(policy.locks.timeout * 1000)),
+        "statement_timeout": str(round(policy.statements.timeout * 1000)),
     }
     connection.rows(load("session_settings"), milliseconds)
 
@@ -37,7 +37,7 @@ class LockBudget:
 
     def __init__(self, connection: Connection, policy: Policy) -> None:
         self._connection = connection
-        self._bound = self._left = policy.lock_timeout
+        self._bound = self._left = policy.locks.timeout
         self._since: float | None = None
         self._asked = 0.0
         self._new: set[tuple[str, str]] = set()
@@ -89,8 +89,8 @@ def retrying(
 
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(_by_a_lock),
-        stop=tenacity.stop_after_attempt(max(policy.lock_tries, 1)),
-        wait=tenacity.wait_random_exponential(multiplier=_FIRST_PAUSE, max=policy.lock_pause),
+        stop=tenacity.stop_after_attempt(max(policy.locks.tries, 1)),
+        wait=tenacity.wait_random_exponential(multiplier=_FIRST_PAUSE, max=policy.locks.pause),
         before_sleep=before_sleep,
         reraise=True,
     )

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from runbook_lib.config import Environment, coordinates
+from runbook_lib.config.environments import Environment, coordinates
 from runbook_lib.errors import ConfigError, ReleaseError, StatementError
 from runbook_lib.parser.parse import read_statements
 from runbook_lib.parser.statement import Statement
@@ -82,9 +82,6 @@ def _sandbox(root: Path) -> Sandbox:
 
 def _embedded(environment: Environment, root: Path, release: Release) -> Database:
     server = embedded_server(root)
-    if environment.starts_as not in {"", TODAY}:
-        message = f"[{environment.name}] starts_as = '{environment.starts_as}' is unknown."
-        raise ConfigError(message, path="environments.toml", remedy=f"Write '{TODAY}' or nothing.")
     with server.connect() as connection:
         exists = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = %(name)s)"
         there = connection.value(exists, {"name": environment.dbname})

@@ -173,7 +173,7 @@ class Rehearser:
             same_rows, same_contents = rows == self.backup.rows, checksums == self.backup.checksums
         runs = tuple(self.recording.runs.values())
         return Rehearsal(
-            data=self.run.policy.rehearsal_data,
+            data=self.run.policy.rehearsal.data,
             restore_seconds=restore_seconds,
             apply_seconds=sum(took.values()),
             rollback_seconds=rollback_seconds,
@@ -191,7 +191,7 @@ class Rehearser:
 
     @property
     def _with_rows(self) -> bool:
-        return self.run.policy.rehearsal_data == FULL
+        return self.run.policy.rehearsal.data == FULL
 
     @property
     def _whole(self) -> bool:
@@ -276,7 +276,8 @@ class Rehearser:
             seen = diagnose(connection, before, None, applied)
         if not seen.revertible:
             return f"no statement takes back what it changes: {', '.join(seen.stuck[:3])}"
-        alone = replace(self.run.policy, concurrent_indexes=False)  # nobody else is there
+        indexes = replace(self.run.policy.indexes, concurrent=False)  # nobody else is there
+        alone = replace(self.run.policy, indexes=indexes)
         try:
             revert(copy, alone, seen, seen.data, Sender(self.emit, "rehearsal: revert"))
         except RunbookError as error:

@@ -33,7 +33,7 @@ def all_findings(run: Run, seen: Rehearsal, backup: Backup) -> tuple[Finding, ..
             continue
         confirmed = ran is not None and item.sqlstate and ran.sqlstate == item.sqlstate
         read.append(replace(item, severity=Severity.ERROR) if confirmed else item)
-    long = held_long(seen.runs, backup.rows, run.policy.writes_wait)
+    long = held_long(seen.runs, backup.rows, run.policy.rehearsal.writes_wait)
     return worst_first((*read, *seen.findings, *long))
 
 

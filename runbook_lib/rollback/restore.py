@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from runbook_lib.backup.archive import replace, restore, swap
-from runbook_lib.config import Policy
+from runbook_lib.config.policies import Policy
 from runbook_lib.errors import GateError
 from runbook_lib.evidence.journal import Event, said
 from runbook_lib.evidence.records import Backup
@@ -78,7 +78,7 @@ class Restorer:
         fresh = _short(f"{database.dbname}{_RESTORED}{stamp}")
         kept = _short(f"{database.dbname}_before_rollback_{stamp}")
         with database.connect() as holder:  # until the swap ends this session with all others
-            ledger.take_runner_lock(holder, self.policy.runner_lock_wait)
+            ledger.take_runner_lock(holder, self.policy.locks.runner_wait)
             names = {"pid": holder.pid, "fresh": fresh, "kept_as": kept}
             self.sender.emit(Event("began", self.sender.step, names))
             for leftover in _leftovers(holder, fresh.removesuffix(stamp)):
@@ -124,7 +124,7 @@ class Restorer:
         """
         database, backup, sender = self.database, self.backup, self.sender
         with database.connect() as connection:
-            ledger.take_runner_lock(connection, self.policy.runner_lock_wait)
+            ledger.take_runner_lock(connection, self.policy.locks.runner_wait)
             sender.emit(Event("began", sender.step, {"pid": connection.pid}))
             refuse_losses({x.table: x.now for x in losses(connection, backup)}, accepted)
             self._drop_added(connection, before)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from runbook_lib.config import Policy
+from runbook_lib.config.policies import Policy
 from runbook_lib.errors import GateError, StatementError
 from runbook_lib.evidence.journal import Event, said
 from runbook_lib.evidence.sender import Sender
@@ -50,7 +50,7 @@ def revert(
         raise GateError(message, remedy="Roll back by restoring.")
     with database.connect() as connection:
         bound_waits(connection, policy)
-        ledger.take_runner_lock(connection, policy.runner_lock_wait)
+        ledger.take_runner_lock(connection, policy.locks.runner_wait)
         sender.emit(Event("began", sender.step, {"pid": connection.pid}))
         return _Revert(connection, seen, sender).carry_out(policy, accepted)
 
@@ -66,7 +66,7 @@ class _Revert:
     def carry_out(self, policy: Policy, accepted: Mapping[str, int]) -> tuple[Undo, ...]:
         apart: tuple[Undo, ...] = ()
         sent: tuple[Undo, ...] = ()
-        if policy.concurrent_indexes and not self.seen.down:
+        if policy.indexes.concurrent and not self.seen.down:
             self._refuse_losses(accepted)
             apart = self._drop_apart()
 

@@ -37,7 +37,7 @@ _CHROMIUM = (
     "no Chromium: install it (apt-get install chromium; macOS: brew install --cask chromium; "
     "anywhere: python -m playwright install chromium) or set RUNBOOK_CHROMIUM to its path"
 )
-_POLICY = 'confirm = true\napprovals = ["Database Administrator"]\n'
+_POLICY = '[dev.policy.approvals]\nconfirm = true\nroles = ["Database Administrator"]\n'
 _PREPARE = """
 from runbook_lib import check_target, open_run, review_release, show_plan, take_backup
 show_plan(open_run("dev", "", "brief"))

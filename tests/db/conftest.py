@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.config import Policy
+from runbook_lib.config.policies import Locks, Policy, Statements
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.migrate.execute import Applier
 from runbook_lib.postgres.connection import Connection, Database
@@ -35,12 +35,8 @@ def journal(tmp_path: Path) -> Journal:
 def applier(target: Database, journal: Journal) -> Applier:
     """Return an applier that waits for nothing long."""
     policy = Policy(
-        lock_timeout=0.2,
-        lock_tries=2,
-        lock_pause=0.1,
-        statement_timeout=20.0,
-        runner_lock_wait=0.2,
-        reconnect_wait=2.0,
+        locks=Locks(timeout=0.2, tries=2, pause=0.1, runner_wait=0.2),
+        statements=Statements(timeout=20.0, reconnect_wait=2.0),
     )
     return Applier(target, policy, journal.emit)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.config import Policy
+from runbook_lib.config.policies import Policy
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.migrate.execute import Applier
 from runbook_lib.postgres import snapshot
@@ -86,7 +86,7 @@ def shop(own_server: Sandbox, tmp_path: Path) -> Iterator[Shop]:
         marks = touched(before, snapshot.take_snapshot(connection, settings=True))
     parameters, major = dict(database.parameters), identified(database).major
     lost = {"public.users": 21, "public.organizations": 1}
-    told = parameters, dict(POLICY), before, marks, (migration,), lost, backup, major
+    told = parameters, POLICY, before, marks, (migration,), lost, backup, major
     made = Shop(database, Undo(tmp_path, *told), old, written, new)
     yield made
     for name in [database.dbname, *made.beside()]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from runbook_lib.config import Policy
+from runbook_lib.config.policies import Locks, Policy
 from runbook_lib.errors import GateError
 from runbook_lib.evidence.run import Run
 from runbook_lib.migrate.execute import Applier
@@ -90,7 +90,7 @@ def test_a_file_that_was_edited_is_not_continued_half_way(
     half = bench.state()
     was = edit(bench)
     run = opened(bench)
-    applier = Applier(run.database, Policy(runner_lock_wait=15.0), run.journal.emit)
+    applier = Applier(run.database, Policy(locks=Locks(runner_wait=15.0)), run.journal.emit)
     with pytest.raises(GateError, match="from elsewhere"):
         applier.migrate(run.release.migration(STEP), run.journal.own_rows)
     assert bench.state() == half

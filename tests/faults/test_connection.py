@@ -164,7 +164,7 @@ def test_a_commit_that_nobody_can_ask_about_is_called_unknown(
     undisturbed: Undisturbed,
 ) -> None:
     bench = bench_of(scenario)
-    fault, soon = Fault("committing", nth, hold=True), {"reconnect_wait": 0.5}
+    fault, soon = Fault("committing", nth, hold=True), {"statements": {"reconnect_wait": 0.5}}
     runner = bench.start(fault, database=through(proxy, bench), policy=soon)
     runner.held()
     proxy.arm(forward=forward, dies=True)

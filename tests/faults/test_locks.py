@@ -36,7 +36,7 @@ def test_a_lock_that_is_let_go_in_time_is_waited_for(
 ) -> None:
     bench = bench_of(scenario)
     with bench.open_transaction(lock) as other:
-        runner = bench.start(policy={"lock_timeout": 1.0, "lock_tries": 20})
+        runner = bench.start(policy={"locks": {"timeout": 1.0, "tries": 20}})
         bench.wait_event("retried")
         waiting = bench.wait_event("waiting")
         assert [row["pid"] for row in waiting["blockers"]] == [other.pid]
@@ -68,7 +68,7 @@ def test_a_lock_that_is_never_let_go_stops_the_run(
     bench = bench_of(scenario)
     before = bench.state()
     with bench.open_transaction(lock):
-        ended = bench.run(policy={"lock_timeout": 0.2, "lock_tries": 2})
+        ended = bench.run(policy={"locks": {"timeout": 0.2, "tries": 2}})
         assert (ended.code, ended.error, ended.sqlstate) == (1, "StatementError", "55P03")
         assert f"migration.sql:{line}: " in ended.said
     assert str(bench.position()) == says
@@ -114,7 +114,7 @@ def test_a_second_runner_is_refused_and_told_who_works(
     bench = bench_of(scenario)
     first = bench.start(Fault("started", 2, hold=True))
     first.held()
-    second = bench.run(policy={"runner_lock_wait": 0.2})
+    second = bench.run(policy={"locks": {"runner_wait": 0.2}})
     assert (second.code, second.error) == (1, "GateError")
     assert f"pid {bench.holder()}, " in second.said
     first.go()

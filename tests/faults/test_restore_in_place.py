@@ -74,7 +74,7 @@ def test_a_pg_restore_that_outlived_its_runner_is_waited_for(shop: Shop, gate: G
     process.kill()
     process.communicate()
     (orphan,) = sessions(shop, RESTORES)
-    error, said = shop.end(shop.start(IN_PLACE, runner_lock_wait=0.3))
+    error, said = shop.end(shop.start(IN_PLACE, locks={"runner_wait": 0.3}))
     assert error == "GateError"
     assert f"pid {orphan}, postgres, migration runbook, pg_restore" in said
     second = shop.start(IN_PLACE)

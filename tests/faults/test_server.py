@@ -118,7 +118,9 @@ def test_a_server_that_stays_away_leaves_the_commit_unknown(
     own_server: Sandbox, bench_of: MakeBench, undisturbed: Undisturbed
 ) -> None:
     bench = bench_of(PARTS)
-    runner = bench.start(Fault("committing", 2, hold=True), policy={"reconnect_wait": 0.5})
+    runner = bench.start(
+        Fault("committing", 2, hold=True), policy={"statements": {"reconnect_wait": 0.5}}
+    )
     runner.held()
     stop(own_server)
     runner.go()

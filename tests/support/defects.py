@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib import check_target, open_run, rehearse, review_release, take_backup
-from runbook_lib.config import Policy
+from runbook_lib.config.policies import Policy
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.run import Run
 from runbook_lib.migrate.execute import Applier

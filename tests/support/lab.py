@@ -51,13 +51,11 @@ def find_chromium(playwright: Playwright) -> str | None:
 def make_project(root: Path, policy: str = "") -> Path:
     """Copy what the runbook needs into ``root``, notebooks without outputs; return ``root``.
 
-    ``policy`` is added to the policy of dev.
+    ``policy`` are tables that are added to the policy of dev.
     """
     root.mkdir()
     text = (REPOSITORY / "environments.toml").read_text(encoding="utf-8")
-    head, mark, tail = text.partition("[dev.policy]\n")
-    assert mark, "environments.toml has no policy of dev"
-    (root / "environments.toml").write_text(f"{head}{mark}{policy}{tail}", encoding="utf-8")
+    (root / "environments.toml").write_text(f"{text}\n{policy}", encoding="utf-8")
     shutil.copytree(REPOSITORY / "sql", root / "sql")
     (root / "notebooks").mkdir()
     for path in sorted((REPOSITORY / "notebooks").glob("*.ipynb")):

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from runbook_lib.checks.prechecks import run_prechecks
-from runbook_lib.config import Environment, Policy
+from runbook_lib.config.environments import Environment
+from runbook_lib.config.policies import Locks, Policy
 from runbook_lib.evidence.records import CheckResult, Status
 from runbook_lib.postgres import catalog, ledger, snapshot
 from runbook_lib.postgres.connection import Connection
@@ -16,7 +17,7 @@ from runbook_lib.release.plan import Plan, Target
 from tests.support.projects import REPOSITORY
 from tests.support.releases import release_of
 
-POLICY = Policy(long_transaction=0.05, lock_timeout=0.05)
+POLICY = Policy(locks=Locks(long_transaction=0.05, timeout=0.05))
 
 
 def of_users(tmp_path: Path, sql: str = "ALTER TABLE users ADD name text") -> Release:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from runbook_lib.config import Policy
+from runbook_lib.config.policies import Locks, Policy
 from runbook_lib.postgres import snapshot
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.snapshot import Snapshot
@@ -11,7 +11,7 @@ from runbook_lib.rollback.diagnosis import Diagnosis, diagnose
 from runbook_lib.rollback.revert import revert
 from tests.support.senders import unheard
 
-POLICY = Policy(lock_timeout=0.5, lock_tries=2, lock_pause=0.1, runner_lock_wait=0.5)
+POLICY = Policy(locks=Locks(timeout=0.5, tries=2, pause=0.1, runner_wait=0.5))
 
 
 def state(connection: Connection) -> Snapshot:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from runbook_lib.backup.dump import take_backup
-from runbook_lib.config import Environment, Policy
+from runbook_lib.config.environments import Environment
+from runbook_lib.config.policies import Locks, Policy
 from runbook_lib.evidence.records import Backup
 from runbook_lib.postgres import catalog, process, snapshot
 from runbook_lib.postgres.connection import Connection, Database
@@ -23,7 +24,7 @@ CREATE TABLE organizations (id int PRIMARY KEY, owner_id int REFERENCES users);
 INSERT INTO organizations VALUES (1, 1);
 CREATE INDEX orders_user ON orders (user_id);
 """
-POLICY = Policy(lock_timeout=0.5, runner_lock_wait=0.5)
+POLICY = Policy(locks=Locks(timeout=0.5, runner_wait=0.5))
 _RELKIND = """CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char\""""
 _ACL = "array(SELECT a::text FROM unnest(coalesce({acl}, acldefault({of}, {owner}))) a ORDER BY 1)"
 # No entry at all stands for the default; after a GRANT and a REVOKE there are entries.

@@ -4,7 +4,6 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from shutil import disk_usage
 from types import SimpleNamespace
@@ -17,17 +16,18 @@ from psycopg.conninfo import make_conninfo
 from runbook_lib.backup import files
 from runbook_lib.backup.archive import restore, scratch_database
 from runbook_lib.backup.dump import Watch, still_whole
-from runbook_lib.config import Policy
+from runbook_lib.config.policies import Policy
 from runbook_lib.errors import GateError, ToolError
 from runbook_lib.parser.identifiers import quote
 from runbook_lib.postgres import process, snapshot, tools
 from runbook_lib.postgres.connection import Connection, Database, SideSession
 from runbook_lib.postgres.process import Completed, Runner, StrPath
 from runbook_lib.postgres.queries import load
+from tests.support.policies import changed
 from tests.support.snapshots import POLICY, SHOP, back_up, identified, state
 
-BRIEF = replace(POLICY, backup_format="custom", backup_compression="gzip:9")
-PARALLEL = replace(POLICY, backup_jobs=3)
+BRIEF = changed(POLICY, backup={"format": "custom", "compression": "gzip:9"})
+PARALLEL = changed(POLICY, backup={"jobs": 3})
 
 
 class Interrupted(BaseException):
@@ -241,7 +241,7 @@ def test_a_disk_that_is_too_small_is_refused_before_the_dump(
 ) -> None:
     heard = list[list[str]]()
     with pytest.raises(GateError, match=r"are free under .*; a backup needs .* half of"):
-        back_up(target, tmp_path, replace(POLICY, disk_free=10**9), listening(heard))
+        back_up(target, tmp_path, changed(POLICY, health={"disk_free": 10**9}), listening(heard))
     assert not any("--file" in word for argv in heard for word in argv)
     assert list(tmp_path.iterdir()) == []
 
@@ -252,7 +252,7 @@ def test_half_of_the_tables_bytes_must_be_free_besides(
     connection.execute(
         "INSERT INTO users SELECT n, repeat('x', 900) FROM generate_series(21, 999) n"
     )
-    free = POLICY.disk_free * 1024**2 + 450_000  # of the users' million bytes
+    free = POLICY.health.disk_free * 1024**2 + 450_000  # of the users' million bytes
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=free))
     with pytest.raises(GateError, match="half of the tables' bytes"):
         back_up(target, tmp_path)

@@ -4,7 +4,6 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,17 @@ import pytest
 
 from runbook_lib.backup import dump, files
 from runbook_lib.backup.dump import still_whole
-from runbook_lib.config import Policy
+from runbook_lib.config.policies import Policy
 from runbook_lib.errors import GateError, ToolError
 from runbook_lib.evidence.records import Backup
 from runbook_lib.parser.identifiers import quote
 from runbook_lib.postgres import tools
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.redaction import redact
+from tests.support.policies import changed
 from tests.support.snapshots import POLICY, SHOP, back_up, identified
 
-BRIEF = replace(POLICY, backup_format="custom", backup_compression="gzip:9")
+BRIEF = changed(POLICY, backup={"format": "custom", "compression": "gzip:9"})
 
 
 @pytest.fixture(autouse=True)
@@ -180,7 +180,7 @@ def test_connection_limits_lower_the_jobs(
 ) -> None:
     name = reader.parameters["user"] if what == "ROLE" else reader.dbname
     connection.execute(f"ALTER {what} {quote(name)} CONNECTION LIMIT {limit}")
-    made = back_up(reader, tmp_path, replace(POLICY, backup_jobs=4))
+    made = back_up(reader, tmp_path, changed(POLICY, backup={"jobs": 4}))
     assert made.jobs == jobs
 
 
@@ -216,7 +216,7 @@ def test_the_best_compression_is_what_the_program_supports(
 def test_a_compression_that_the_program_does_not_support_is_refused(
     connection: Connection, tmp_path: Path
 ) -> None:
-    policy = replace(POLICY, backup_compression="zstd:3")
+    policy = changed(POLICY, backup={"compression": "zstd:3"})
     for place, (version, refuses) in enumerate([("17.2", "zstd"), ("15.8", "none")]):
         directory = tmp_path / str(place)
         directory.mkdir()
@@ -235,18 +235,18 @@ def test_older_backups_of_the_same_database_go(
     content["server"]["dbname"] = "another"
     (foreign.path / "manifest.json").write_text(json.dumps(content))
     (incomplete.path / "schema.json").unlink()
-    newest = back_up(target, tmp_path, replace(POLICY, backups_kept=2))
+    newest = back_up(target, tmp_path, changed(POLICY, backup={"kept": 2}))
     assert newest.removed == [complete[0].path.name]
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {item.path.name for item in (*made, newest)} - set(newest.removed)
-    last = back_up(target, tmp_path, replace(POLICY, backups_kept=1))
+    last = back_up(target, tmp_path, changed(POLICY, backup={"kept": 1}))
     assert last.removed == [complete[1].path.name, newest.path.name]
     assert still_whole(last)
 
 
 def test_a_backup_that_fails_removes_none(target: Database, tmp_path: Path) -> None:
     made = back_up(target, tmp_path)
-    policy = replace(POLICY, backups_kept=1, disk_free=10**9)
+    policy = changed(POLICY, backup={"kept": 1}, health={"disk_free": 10**9})
     with pytest.raises(GateError):
         back_up(target, tmp_path, policy)
     assert still_whole(made)
@@ -256,7 +256,7 @@ def test_a_backup_is_copied_to_another_place_and_read_back(
     target: Database, tmp_path: Path
 ) -> None:
     url = f"file://{tmp_path}/away"
-    made = back_up(target, tmp_path / "backups", replace(POLICY, backup_copy=url))
+    made = back_up(target, tmp_path / "backups", changed(POLICY, backup={"copy": url}))
     assert made.copied_to == f"{url}/{made.path.name}"
     away = tmp_path / "away" / made.path.name
     copied = {str(path.relative_to(away)): path.read_bytes() for path in files_of(away)}
@@ -278,7 +278,7 @@ def test_a_copy_that_comes_back_different_is_found(
             storage.pipe_file(there, data[:-1] + bytes([data[-1] ^ 1]))
 
     monkeypatch.setattr(type(storage), "put_file", put_with_a_flipped_byte)
-    policy = replace(POLICY, backup_copy="memory://away", backups_kept=1)
+    policy = changed(POLICY, backup={"copy": "memory://away", "kept": 1})
     earlier = back_up(target, tmp_path)
     with pytest.raises(ToolError, match=r"differs from what was sent: archive/toc\.dat\."):
         back_up(target, tmp_path, policy)
@@ -298,7 +298,7 @@ def test_credentials_of_another_place_are_not_shown(tmp_path: Path) -> None:
 def test_the_wal_is_marked_for_a_recovery(
     target: Database, connection: Connection, tmp_path: Path
 ) -> None:
-    made = back_up(target, tmp_path, replace(POLICY, restore_point=True))
+    made = back_up(target, tmp_path, changed(POLICY, backup={"restore_point": True}))
     assert manifest(made)["restore_point"] == made.restore_point
     sql = "SELECT '{}' < '{}'::pg_lsn AND '{}'::pg_lsn <= pg_current_wal_insert_lsn()"
     assert connection.value(sql.format(made.lsn, made.restore_point, made.restore_point))
@@ -308,5 +308,5 @@ def test_a_restore_point_that_cannot_be_made_is_said_before_the_dump(
     reader: Database, tmp_path: Path
 ) -> None:
     with pytest.raises(GateError, match="cannot make one here"):
-        back_up(reader, tmp_path, replace(POLICY, restore_point=True))
+        back_up(reader, tmp_path, changed(POLICY, backup={"restore_point": True}))
     assert list(tmp_path.iterdir()) == []

@@ -32,7 +32,7 @@ def test_a_long_transaction_warns_and_is_named(
 ) -> None:
     with target.connect() as forgotten, forgotten.transaction():
         pid = forgotten.value("SELECT pg_backend_pid()")
-        time.sleep(2 * POLICY.long_transaction)
+        time.sleep(2 * POLICY.locks.long_transaction)
         found = checked(connection, release)["long transactions"]
     assert found.status is Status.WARN
     assert f"pid {pid} (postgres, migration runbook, idle in transaction)" in found.observed
@@ -43,7 +43,7 @@ def test_a_session_that_sleeps_in_its_transaction_warns(
 ) -> None:
     with target.connect() as forgotten, forgotten.transaction():
         pid = forgotten.value("SELECT pg_backend_pid()")
-        time.sleep(2 * POLICY.lock_timeout)
+        time.sleep(2 * POLICY.locks.timeout)
         found = checked(connection, release)["idle in transaction"]
     assert (found.status, f"pid {pid}" in found.observed) == (Status.WARN, True)
 

@@ -14,6 +14,7 @@ from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.ledger import LedgerRow
 from runbook_lib.release.model import Migration
 from tests.support.applying import CONCURRENT, failed, valid, values
+from tests.support.policies import changed
 from tests.support.releases import migration_of
 
 
@@ -193,7 +194,7 @@ def test_the_wait_for_a_lock_is_bounded(
 
 
 def test_the_time_of_a_statement_is_bounded(applier: Applier, tmp_path: Path) -> None:
-    quick = replace(applier, policy=replace(applier.policy, statement_timeout=0.1))
+    quick = replace(applier, policy=changed(applier.policy, statements={"timeout": 0.1}))
     assert failed(quick, migration_of(tmp_path, "SELECT pg_sleep(10)")).sqlstate == "57014"
 
 

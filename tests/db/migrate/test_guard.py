@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.config import Policy
+from runbook_lib.config.policies import Health, Policy
 from runbook_lib.errors import GateError
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.migrate.execute import Applier
@@ -15,6 +15,7 @@ from runbook_lib.migrate.guard import Guard, HealthGate
 from runbook_lib.parser.statement import Split
 from runbook_lib.postgres import catalog
 from runbook_lib.postgres.connection import Connection, Database, SideSession
+from tests.support.policies import changed
 from tests.support.releases import migration_of
 from tests.support.sessions import PATIENCE, Acting, beside, events, holding, until, waiting
 
@@ -191,10 +192,10 @@ def test_a_change_between_two_files_is_told_with_the_second(
 
 
 def health(
-    target: Database, journal: Journal, latency: Any = lambda: None, **policy: Any
+    target: Database, journal: Journal, latency: Any = lambda: None, **bounds: Any
 ) -> HealthGate:
-    bounds = Policy(**{"disk_free": 0, **policy})
-    return HealthGate(SideSession(target), bounds, (journal.path.parent,), latency, journal.emit)
+    policy = Policy(health=Health(**{"disk_free": 0, **bounds}))
+    return HealthGate(SideSession(target), policy, (journal.path.parent,), latency, journal.emit)
 
 
 def test_a_target_that_is_well_is_not_waited_for(target: Database, journal: Journal) -> None:
@@ -211,7 +212,7 @@ def test_the_runbook_pauses_while_sessions_wait_for_locks_and_then_goes_on(
         with holding(target, "LOCK TABLE t IN SHARE MODE"):
             pass
 
-    gate = health(target, journal, waiting_sessions=1, health_wait=PATIENCE)
+    gate = health(target, journal, waiting_sessions=1, wait=PATIENCE)
     with ExitStack() as stack, holding(target, "INSERT INTO t VALUES (1)") as other:
         for _ in range(2):
             stack.enter_context(beside(blocked))
@@ -228,14 +229,14 @@ def test_the_runbook_pauses_while_sessions_wait_for_locks_and_then_goes_on(
 
 def test_it_pauses_while_writes_are_slow(target: Database, journal: Journal) -> None:
     measured = iter([3.0, 3.0, 0.1])
-    health(target, journal, lambda: next(measured), write_latency=1.0, health_wait=9.0).check("s")
+    health(target, journal, lambda: next(measured), write_latency=1.0, wait=9.0).check("s")
     (reason,) = events(journal, "paused")[0]["reasons"]
     assert reason.startswith("a tiny write took 3")
     assert len(events(journal, "resumed")) == 1
 
 
 def test_after_the_longest_pause_it_stops_and_says_why(target: Database, journal: Journal) -> None:
-    gate = health(target, journal, lambda: 3.0, write_latency=1.0, disk_free=10**9, health_wait=0.6)
+    gate = health(target, journal, lambda: 3.0, write_latency=1.0, disk_free=10**9, wait=0.6)
     with pytest.raises(GateError) as caught:
         gate.check("step")
     assert "a tiny write took 3" in caught.value.message
@@ -248,7 +249,7 @@ def test_between_two_transactions_of_a_file_the_target_is_asked_and_the_file_goe
 ) -> None:
     connection.execute(THERE)
     traffic = Journal(tmp_path / "traffic.jsonl")
-    unwell = replace(applier.policy, health_wait=0.2, disk_free=0, waiting_sessions=0)
+    unwell = changed(applier.policy, health={"wait": 0.2, "disk_free": 0, "waiting_sessions": 0})
     guard = Guard(applier.database, unwell, journal.emit, traffic)
     migration = migration_of(
         tmp_path, "BEGIN; SELECT pg_sleep(0.7); COMMIT;\nBEGIN; DROP TABLE gone; COMMIT;"

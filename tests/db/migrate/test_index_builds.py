@@ -17,6 +17,7 @@ from runbook_lib.parser.statement import Split
 from runbook_lib.postgres import snapshot
 from runbook_lib.postgres.connection import Connection, Database
 from tests.support.applying import failed, valid
+from tests.support.policies import changed
 from tests.support.releases import migration_of
 from tests.support.sessions import PATIENCE, beside, events, holding, until, waiting
 
@@ -36,8 +37,8 @@ CREATE TABLE t (c int); INSERT INTO t VALUES (1);
 TABLE = "CREATE TABLE t (c int, d text); INSERT INTO t SELECT n, n FROM generate_series(1, 100) n"
 
 
-def with_policy(applier: Applier, **changed: Any) -> Applier:
-    return replace(applier, policy=replace(applier.policy, **changed))
+def with_policy(applier: Applier, **parts: Any) -> Applier:
+    return replace(applier, policy=changed(applier.policy, **parts))
 
 
 def spans(journal: Journal) -> dict[str, tuple[datetime, datetime]]:
@@ -82,7 +83,7 @@ def test_tables_are_built_side_by_side_as_the_policy_says_and_a_table_never_twic
         f"{SLOW} CREATE TABLE a AS SELECT 1 AS c FROM generate_series(1, 3);"
         "CREATE TABLE b AS SELECT 1 AS c"
     )
-    with_policy(applier, index_lanes=lanes).migrate(migration_of(tmp_path, LANES))
+    with_policy(applier, indexes={"lanes": lanes}).migrate(migration_of(tmp_path, LANES))
     took = spans(journal)
     a1, a2 = (took[f"create index concurrently {name} on a"] for name in ("a1", "a2"))
     b1 = took["create index concurrently b1 on b"]
@@ -95,7 +96,7 @@ def test_a_lane_rests_between_two_builds_in_proportion_and_not_after_the_last(
     applier: Applier, connection: Connection, journal: Journal, tmp_path: Path
 ) -> None:
     connection.execute(f"{SLOW} CREATE TABLE a AS SELECT 1 AS c; CREATE TABLE b AS SELECT 1 AS c")
-    rested = with_policy(applier, index_lanes=1, build_rest=3)
+    rested = with_policy(applier, indexes={"lanes": 1, "rest": 3})
     begin = datetime.now(UTC)
     rested.migrate(migration_of(tmp_path, LANES))
     lasted = (datetime.now(UTC) - begin).total_seconds()
@@ -120,7 +121,7 @@ def test_after_the_first_error_no_further_build_begins(
         "CREATE UNIQUE INDEX CONCURRENTLY b1 ON b (c);\nCREATE INDEX CONCURRENTLY b2 ON b (c);\n"
         "CREATE INDEX CONCURRENTLY d1 ON d (c);\n"
     )
-    error = failed(with_policy(applier, index_lanes=2), migration_of(tmp_path, sql))
+    error = failed(with_policy(applier, indexes={"lanes": 2}), migration_of(tmp_path, sql))
     assert (error.sqlstate, error.line) == ("23505", 3)
     assert {line["line"] for line in events(journal, "started")} <= {1, 3, 5}
     assert valid(connection, "a1")  # what ran was let end
@@ -142,7 +143,7 @@ def told(applier: Applier, connection: Connection, tmp_path: Path, before: str =
 def test_a_build_has_the_policys_memory_and_workers_and_no_timeouts(
     applier: Applier, connection: Connection, tmp_path: Path
 ) -> None:
-    bounded = with_policy(applier, index_memory="7MB", index_workers=1)
+    bounded = with_policy(applier, indexes={"memory": "7MB", "workers": 1})
     assert "Lock 0 statement 0 memory 7MB workers 1 " in told(bounded, connection, tmp_path)
     assert valid(connection) is None
 
@@ -152,7 +153,7 @@ def test_a_build_has_the_servers_memory_and_workers_where_the_policy_says_nothin
 ) -> None:
     memory = connection.value("SHOW maintenance_work_mem")
     workers = connection.value("SHOW max_parallel_maintenance_workers")
-    silent = with_policy(applier, index_workers=-1)
+    silent = with_policy(applier, indexes={"workers": -1})
     assert f"memory {memory} workers {workers} " in told(silent, connection, tmp_path)
 
 
@@ -234,7 +235,7 @@ def test_a_build_that_waits_too_long_is_given_up_and_its_blocker_named(
     # A snapshot older than the build, in a transaction that never touched the table.
     reading = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT FROM busy"
     with holding(target, reading) as session:
-        error = failed(with_policy(applier, build_wait=1.2), migration)
+        error = failed(with_policy(applier, indexes={"wait": 1.2}), migration)
         pid = session.pid
     assert (error.sqlstate, error.line) == ("57014", 2)
     (given_up,) = events(journal, "given up")
@@ -253,7 +254,7 @@ def test_a_build_given_up_for_a_lock_on_its_own_table_ends_in_time_and_is_built_
 ) -> None:
     connection.execute(TABLE)
     migration = migration_of(tmp_path, "\nCREATE INDEX CONCURRENTLY i ON t (c)")
-    quick = with_policy(applier, build_wait=1.2)
+    quick = with_policy(applier, indexes={"wait": 1.2})
     begin = datetime.now()
     with holding(target, "UPDATE t SET c = c WHERE c = 1"):
         error = failed(quick, migration)

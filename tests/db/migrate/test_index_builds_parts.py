@@ -12,6 +12,7 @@ from runbook_lib.migrate.execute import Applier
 from runbook_lib.parser.statement import Split
 from runbook_lib.postgres.connection import Connection, Database
 from tests.support.applying import failed, valid
+from tests.support.policies import changed
 from tests.support.releases import migration_of
 from tests.support.sessions import PATIENCE, Writer, beside, events, holding, until
 
@@ -134,7 +135,7 @@ def test_writes_go_on_while_the_parts_are_built(
     with Writer(target, "UPDATE p SET d = d WHERE c = 7") as writer:
         applier.migrate(migration, split=SPLIT)
     assert states(connection)["i"]
-    assert writer.longest < applier.policy.lock_timeout + 0.5
+    assert writer.longest < applier.policy.locks.timeout + 0.5
 
 
 def test_a_build_on_parts_goes_on_where_it_stopped(
@@ -215,7 +216,7 @@ def test_the_short_lock_on_the_parent_is_bounded_and_tried_again(
 ) -> None:
     connection.execute(PARTED)
     migration = migration_of(tmp_path, FILE)
-    patient = replace(applier, policy=replace(applier.policy, lock_tries=100))
+    patient = replace(applier, policy=changed(applier.policy, locks={"tries": 100}))
 
     def act() -> object:
         return patient.migrate(migration, split=SPLIT)

@@ -18,6 +18,7 @@ from runbook_lib.migrate.execute import Applier
 from runbook_lib.migrate.guard import Guard
 from runbook_lib.postgres.connection import Connection, Database
 from tests.support.applying import failed, values
+from tests.support.policies import changed
 from tests.support.releases import migration_of
 from tests.support.sessions import PATIENCE, Acting, Writer, beside, events, holding, until
 
@@ -25,8 +26,8 @@ TABLES = "CREATE TABLE a (c int); CREATE TABLE b (c int)"
 SHOWN = "INSERT INTO shown SELECT current_setting('lock_timeout')"
 
 
-def with_policy(applier: Applier, **changed: Any) -> Applier:
-    return replace(applier, policy=replace(applier.policy, **changed))
+def with_policy(applier: Applier, **parts: Any) -> Applier:
+    return replace(applier, policy=changed(applier.policy, **parts))
 
 
 @contextmanager
@@ -51,7 +52,7 @@ def test_a_writer_waits_no_longer_than_allowed_while_a_lock_is_tried_again_and_a
     applier: Applier, connection: Connection, target: Database, journal: Journal, tmp_path: Path
 ) -> None:
     connection.execute(TABLES)
-    patient = with_policy(applier, lock_timeout=0.5, lock_tries=50, lock_pause=0.2)
+    patient = with_policy(applier, locks={"timeout": 0.5, "tries": 50, "pause": 0.2})
     migration = migration_of(tmp_path, "ALTER TABLE a ADD d int")
 
     def act() -> object:
@@ -72,7 +73,7 @@ def test_a_writer_waits_no_longer_where_one_transaction_waits_for_two_locks(
 ) -> None:
     connection.execute(TABLES)
     bound = 1.6
-    patient = with_policy(applier, lock_timeout=bound, lock_tries=20, lock_pause=0.2)
+    patient = with_policy(applier, locks={"timeout": bound, "tries": 20, "pause": 0.2})
     migration = migration_of(tmp_path, "ALTER TABLE a ADD d int;\nALTER TABLE b ADD d int")
     with (
         Writer(target, "INSERT INTO a (c) VALUES (1)") as writer,
@@ -114,7 +115,7 @@ def test_a_bound_that_the_file_lowered_is_not_raised_by_the_time_it_has_left(
     applier: Applier, connection: Connection, tmp_path: Path
 ) -> None:
     connection.execute(f"{TABLES}; CREATE TABLE shown (c text)")
-    patient = with_policy(applier, lock_timeout=2.0)
+    patient = with_policy(applier, locks={"timeout": 2.0})
     sql = f"ALTER TABLE a ADD d int; SET lock_timeout = '60ms'; SELECT pg_sleep(0.3); {SHOWN}"
     patient.migrate(migration_of(tmp_path, sql))
     assert values(connection, "SELECT c FROM shown") == ["60ms"]
@@ -139,7 +140,7 @@ def test_the_tries_and_their_pauses_are_bounded_and_told(
     applier: Applier, connection: Connection, target: Database, journal: Journal, tmp_path: Path
 ) -> None:
     connection.execute(TABLES)
-    bounded = with_policy(applier, lock_timeout=0.05, lock_tries=4, lock_pause=0.15)
+    bounded = with_policy(applier, locks={"timeout": 0.05, "tries": 4, "pause": 0.15})
     with holding(target, "SELECT FROM b"):
         sql = "INSERT INTO a VALUES (1);\nALTER TABLE b ADD d int"
         error = failed(bounded, migration_of(tmp_path, sql))
@@ -156,7 +157,7 @@ def test_a_deadlock_is_tried_again(
     applier: Applier, connection: Connection, target: Database, journal: Journal, tmp_path: Path
 ) -> None:
     connection.execute(TABLES)
-    patient = with_policy(applier, lock_timeout=15.0, lock_tries=3)
+    patient = with_policy(applier, locks={"timeout": 15.0, "tries": 3})
     migration = migration_of(tmp_path, "ALTER TABLE a ADD d int;\nALTER TABLE b ADD d int")
     with holding(target, "SET LOCAL deadlock_timeout = '1min'; INSERT INTO b VALUES (1)") as other:
         # The runner holds a when this begins, and then waits for b: it is the one to notice.
@@ -195,7 +196,7 @@ def test_a_transaction_of_a_file_of_several_is_tried_again_alone(
     applier: Applier, connection: Connection, target: Database, journal: Journal, tmp_path: Path
 ) -> None:
     connection.execute(TABLES)
-    patient = with_policy(applier, lock_tries=100)
+    patient = with_policy(applier, locks={"tries": 100})
     sql = "BEGIN; INSERT INTO a VALUES (1); COMMIT;\nBEGIN; ALTER TABLE b ADD d int; COMMIT;"
     migration = migration_of(tmp_path, sql)
     with (
@@ -215,7 +216,7 @@ def test_who_is_waited_for_is_named_while_the_wait_lasts(
     applier: Applier, connection: Connection, target: Database, journal: Journal, tmp_path: Path
 ) -> None:
     connection.execute(TABLES)
-    patient = with_policy(applier, lock_timeout=10.0)
+    patient = with_policy(applier, locks={"timeout": 10.0})
     guard = Guard(target, patient.policy, journal.emit, Journal(tmp_path / "traffic.jsonl"))
     guarded = replace(patient, guard=guard)
     migration = migration_of(tmp_path, "ALTER TABLE a ADD d int")

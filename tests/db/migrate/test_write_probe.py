@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.config import Policy
+from runbook_lib.config.policies import Locks, Policy
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.migrate.write_probe import WriteProbe
 from runbook_lib.parser.identifiers import quote
@@ -14,7 +14,7 @@ from runbook_lib.postgres import snapshot
 from runbook_lib.postgres.connection import Connection, Database
 from tests.support.sessions import events, holding, until
 
-POLICY = Policy(lock_timeout=0.3)
+POLICY = Policy(locks=Locks(timeout=0.3))
 _PID = (
     "SELECT pid FROM pg_stat_activity WHERE application_name = 'migration runbook'"
     " AND datname = current_database() AND pid <> pg_backend_pid()"
@@ -56,7 +56,7 @@ def test_a_lock_on_a_touched_table_is_felt_and_bounded(
             until(lambda: any(item["outcome"] != "done" for item in samples(notes)))
         until(lambda: probe.latest is not None and probe.latest < 1)
     felt = next(item for item in samples(notes) if item["outcome"] != "done")
-    bound = POLICY.lock_timeout + 2.0
+    bound = POLICY.locks.timeout + 2.0
     assert bound - 0.1 <= felt["seconds"] < bound + 1.5
     assert felt["table"] == '"public"."t"'
     assert felt["write"] < 1

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from runbook_lib.backup.archive import scratch_database
-from runbook_lib.config import Environment, Policy
+from runbook_lib.config.environments import Environment
+from runbook_lib.config.policies import Policy
 from runbook_lib.errors import TargetError
 from runbook_lib.postgres import catalog, ledger, snapshot
 from runbook_lib.postgres.connection import Connection, Database

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.config import Environment
+from runbook_lib.config.environments import Environment
 from runbook_lib.errors import ToolError
 from runbook_lib.evidence.directory import RunDirectory
 from runbook_lib.evidence.journal import Journal
@@ -19,6 +19,7 @@ from runbook_lib.rehearsal.observe import held_long, holds
 from runbook_lib.rehearsal.rehearse import Rehearsal, Rehearser
 from runbook_lib.release.model import Migration, Release
 from runbook_lib.release.plan import Order, make_plan
+from tests.support.policies import changed
 from tests.support.releases import migration_of
 from tests.support.snapshots import MIGRATION, POLICY, SHOP, back_up, cut, state
 
@@ -42,7 +43,7 @@ class Stage:
         data: str = "full",
         backup: Backup | None = None,
     ) -> Rehearsal:
-        policy = replace(POLICY, rehearsal_data=data)
+        policy = changed(POLICY, rehearsal={"data": data})
         environment = Environment("test", self.target.dbname, embedded=False, policy=policy)
         release = Release("test", "Test", self.root, migrations, "")
         with self.target.connect() as connection:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from runbook_lib.config.policies import Health, Indexes, Locks, Policy, Statements
 from runbook_lib.errors import TargetError
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.run import Position, read_position
@@ -23,21 +24,17 @@ from tests.support.faults import driver
 from tests.support.faults.driver import GO, HELD, Fault, Orders, drive
 from tests.support.faults.forked import Forked
 from tests.support.faults.scenarios import STEP, TODAY, Scenario
+from tests.support.policies import changed
 from tests.support.releases import write_release
 
 T = TypeVar("T")
 PATIENCE = 30.0  # seconds before a condition that is waited for counts as never met
-POLICY: Mapping[str, Any] = {
-    "lock_timeout": 5.0,
-    "lock_tries": 3,
-    "lock_pause": 0.1,
-    "statement_timeout": 30.0,
-    "runner_lock_wait": 15.0,
-    "reconnect_wait": 10.0,
-    "build_wait": 30.0,
-    "health_wait": 5.0,
-    "disk_free": 0,
-}
+POLICY = Policy(
+    locks=Locks(timeout=5.0, tries=3, pause=0.1, runner_wait=15.0),
+    statements=Statements(timeout=30.0, reconnect_wait=10.0),
+    indexes=Indexes(wait=30.0),
+    health=Health(wait=5.0, disk_free=0),
+)
 RUNNER = "migration runbook"
 _HERE = "SELECT oid FROM pg_database WHERE datname = current_database()"
 _LOCK = f"locktype = 'advisory' AND objid = 72707369 AND database = ({_HERE})"
@@ -148,26 +145,26 @@ class Bench:
     def migration(self) -> Migration:
         return read_release(self.directory / "release").migration(STEP)
 
-    def orders(self, fault: Fault | None = None, **changed: Any) -> Orders:
-        policy = {**POLICY, **changed.pop("policy", {})}
+    def orders(self, fault: Fault | None = None, **but: Any) -> Orders:
+        policy = changed(POLICY, **but.pop("policy", {}))
         given = {
             "release": str(self.directory / "release"),
             "journal": str(self.journal.path),
             "database": self.database.parameters,
-            "policy": policy,
+            "policy": asdict(policy),
             "splits": {STEP: asdict(self.scenario.split)},
             "fault": asdict(fault) if fault else None,
         }
-        return Orders(**{**given, **changed})
+        return Orders(**{**given, **but})
 
-    def start(self, fault: Fault | None = None, **changed: Any) -> Runner:
+    def start(self, fault: Fault | None = None, **but: Any) -> Runner:
         """Start a run in a process of its own."""
-        self.runners.append(Runner(self.orders(fault, **changed)))
+        self.runners.append(Runner(self.orders(fault, **but)))
         return self.runners[-1]
 
-    def run(self, fault: Fault | None = None, **changed: Any) -> Ended:
+    def run(self, fault: Fault | None = None, **but: Any) -> Ended:
         """Run to the end, or to the kill."""
-        return self.start(fault, **changed).end()
+        return self.start(fault, **but).end()
 
     def position(self) -> Position:
         """Say where the first file stands, once the runner's own sessions are over."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.config import Policy
+from runbook_lib.config.policies import Policy
 from runbook_lib.errors import RunbookError
 from runbook_lib.evidence.journal import Event, Journal
 from runbook_lib.migrate.execute import Applier
@@ -22,6 +22,7 @@ from runbook_lib.migrate.guard import Guard
 from runbook_lib.parser.statement import Split
 from runbook_lib.postgres.connection import Database
 from runbook_lib.release.reader import read_release
+from tests.support.policies import changed
 
 _PATIENCE = 60.0  # seconds that a held run waits for its test
 HELD, GO = "held", "go"  # files beside the journal
@@ -48,7 +49,7 @@ class Orders:
     release: str
     journal: str
     database: Mapping[str, str]
-    policy: Mapping[str, Any]
+    policy: Mapping[str, Mapping[str, Any]]
     splits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     fault: Mapping[str, Any] | None = None
     file_limit: int = 0  # bytes that any file may grow to, 0 for as many as there is room for
@@ -93,7 +94,7 @@ def drive(orders: Orders) -> list[str]:
     """Apply every migration of the release in order; return how each one ended."""
     path = Path(orders.journal)
     journal = FaultyJournal(path, Fault(**orders.fault) if orders.fault else None)
-    database, policy = Database(orders.database), Policy(**orders.policy)
+    database, policy = Database(orders.database), changed(Policy(), **orders.policy)
     notes = Journal(path.with_name("traffic.jsonl"))
     outcomes = []
     for migration in read_release(Path(orders.release)).migrations:

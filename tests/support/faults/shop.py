@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from runbook_lib.postgres import ledger, snapshot
@@ -10,6 +11,7 @@ from tests.support.faults import undoer
 from tests.support.faults.bench import wait_for
 from tests.support.faults.forked import Forked
 from tests.support.faults.undoer import GO, HELD, REVERT, Strike, Undo
+from tests.support.policies import changed
 
 RELEASE = """
 ALTER TABLE users ADD organization_id int;
@@ -47,9 +49,9 @@ class Shop:
     written: State
     new: State
 
-    def start(self, way: str, strike: Strike | None = None, **policy: float) -> Forked:
+    def start(self, way: str, strike: Strike | None = None, **parts: Mapping[str, float]) -> Forked:
         """Start a rollback in a process of its own."""
-        file, policy = self.undo.directory / "undo.pickle", {**self.undo.policy, **policy}
+        file, policy = self.undo.directory / "undo.pickle", changed(self.undo.policy, **parts)
         file.write_bytes(pickle.dumps(replace(self.undo, way=way, strike=strike, policy=policy)))
         return Forked(undoer.main, str(file))
 

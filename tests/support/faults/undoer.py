@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from runbook_lib.config import Policy
+from runbook_lib.config.policies import Policy
 from runbook_lib.errors import RunbookError
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.records import Backup
@@ -53,7 +53,7 @@ class Undo:
 
     directory: Path
     database: dict[str, str]
-    policy: dict[str, Any]
+    policy: Policy
     before: Snapshot
     marks: frozenset[str]
     applied: tuple[Migration, ...]
@@ -126,7 +126,7 @@ def _runner(undo: Undo) -> Callable[..., Any]:
 
 def undo_release(undo: Undo) -> list[str]:
     """Go back as the runbook does; return the drops, or the name under which the old is kept."""
-    database, policy = Database(undo.database), Policy(**undo.policy)
+    database, policy = Database(undo.database), undo.policy
     sender = Sender(Journal(undo.directory / "rollback.jsonl").emit, undo.way)
     restorer = Restorer(database, undo.major, undo.backup, policy, sender, _runner(undo))
     if undo.way == RESTORE:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.config import Application, Environment, Policy
+from runbook_lib.config.environments import Application, Environment
+from runbook_lib.config.policies import Policy
 from runbook_lib.errors import GateError, ToolError
 from runbook_lib.evidence.directory import RunDirectory
 from runbook_lib.evidence.journal import Journal

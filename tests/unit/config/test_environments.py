@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib import config
-from runbook_lib.config import Application
+from runbook_lib.config import environments as config
+from runbook_lib.config.environments import Application
 from runbook_lib.errors import ConfigError
 from tests.support.projects import REPOSITORY
 
@@ -20,9 +20,11 @@ scale = 2
 dbname = "shop"
 url_variable = "SHOP_URL"
 
-[prod.policy]
-lock_timeout = 3
-approvals = ["DBA", "Lead"]
+[prod.policy.locks]
+timeout = 3
+
+[prod.policy.approvals]
+roles = ["DBA", "Lead"]
 """
 
 
@@ -49,11 +51,11 @@ def refused(root: Path, old: str, new: str) -> ConfigError:
 def test_an_environment_is_read_with_its_policy(root: Path) -> None:
     found = config.read_environment(root, "prod")
     assert (found.dbname, found.embedded, found.url_variable) == ("shop", False, "SHOP_URL")
-    assert (found.policy.lock_timeout, found.policy.approvals) == (3, ("DBA", "Lead"))
+    assert (found.policy.locks.timeout, found.policy.approvals.roles) == (3, ("DBA", "Lead"))
 
 
 def test_what_the_policy_does_not_say_has_its_default(root: Path) -> None:
-    assert config.read_environment(root, "dev").policy.lock_timeout == 5.0
+    assert config.read_environment(root, "dev").policy.locks.timeout == 5.0
 
 
 def test_an_unknown_environment_names_the_known_ones(root: Path) -> None:
@@ -68,19 +70,24 @@ def test_an_unknown_key_names_the_known_ones(root: Path) -> None:
 
 
 def test_an_unknown_key_of_the_policy_is_named(root: Path) -> None:
-    assert "[prod.policy] has an unknown key 'lock'" in str(refused(root, "lock_timeout", "lock"))
+    error = refused(root, "timeout = 3", "lock = 3")
+    assert error.message == "[prod.policy.locks] has an unknown key 'lock'."
+    assert "timeout" in error.remedy
+    error = refused(root, "policy.locks", "policy.lock")
+    assert error.message == "[prod.policy] has an unknown key 'lock'."
+    assert "locks" in error.remedy
 
 
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("lock_timeout = 3", 'lock_timeout = "3s"'),
-        ("lock_timeout = 3", "lock_timeout = true"),
-        ('approvals = ["DBA", "Lead"]', 'approvals = "DBA"'),
-        ('approvals = ["DBA", "Lead"]', "approvals = [1]"),
+        ("timeout = 3", 'timeout = "3s"'),
+        ("timeout = 3", "timeout = true"),
+        ('roles = ["DBA", "Lead"]', 'roles = "DBA"'),
+        ('roles = ["DBA", "Lead"]', "roles = [1]"),
         ('dbname = "shop"\n', "dbname = 5\n"),
         ('dbname = "shop"\n', 'dbname = "shop"\nembedded = "yes"\n'),
-        ('[prod.policy]\nlock_timeout = 3\napprovals = ["DBA", "Lead"]', "policy = 3"),
+        ("[prod.policy.locks]\ntimeout = 3\n", "policy.locks = 3\n"),
     ],
 )
 def test_a_value_of_the_wrong_type_is_refused(root: Path, old: str, new: str) -> None:
@@ -143,24 +150,24 @@ def test_the_shipped_environments_are_read(name: str) -> None:
 
 def test_the_shipped_prod_is_strict() -> None:
     policy = config.read_environment(REPOSITORY, "prod").policy
-    assert policy.rehearsal_required
-    assert policy.confirm
-    assert policy.approvals
+    assert policy.rehearsal.required
+    assert policy.approvals.confirm
+    assert policy.approvals.roles
 
 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ('rehearsal_data = "half"', "rehearsal_data = 'half' is unknown"),
-        ('backup_format = "tar"', "backup_format = 'tar' is unknown"),
-        ('backup_compression = "bzip2"', "backup_compression = 'bzip2' is unknown"),
-        ('backup_compression = "9"', "backup_compression = '9' is unknown"),
-        ("backups_kept = -1", "backups_kept = -1 is negative"),
-        ("backup_jobs = -1", "backup_jobs = -1 is negative"),
+        ('rehearsal.data = "half"', 'data = "half" is not one of "full", "schema"'),
+        ('backup.format = "tar"', 'format = "tar" is not one of "directory", "custom"'),
+        ('backup.compression = "bzip2"', 'compression = "bzip2" is not zstd, lz4 or gzip'),
+        ('backup.compression = "9"', 'compression = "9" is not zstd, lz4 or gzip'),
+        ("backup.kept = -1", "kept = -1 is not a whole number of backups from 0"),
+        ("backup.jobs = -1", "jobs = -1 is not a whole number of sessions from 0"),
     ],
 )
 def test_a_word_that_is_none_of_a_policys_is_refused(root: Path, line: str, said: str) -> None:
-    (root / config.FILE).write_text(f"{TEXT}{line}\n")
+    (root / config.FILE).write_text(f"{TEXT}[prod.policy]\n{line}\n")
     with pytest.raises(ConfigError, match=said) as caught:
         config.read_environment(root, "prod")
     assert caught.value.path == str(root / config.FILE)
@@ -168,8 +175,8 @@ def test_a_word_that_is_none_of_a_policys_is_refused(root: Path, line: str, said
 
 @pytest.mark.parametrize("word", ["", "zstd", "lz4:9", "gzip:9"])
 def test_a_compression_is_a_method_with_or_without_a_level(root: Path, word: str) -> None:
-    (root / config.FILE).write_text(f'{TEXT}backup_compression = "{word}"\n')
-    assert config.read_environment(root, "prod").policy.backup_compression == word
+    (root / config.FILE).write_text(f'{TEXT}[prod.policy]\nbackup.compression = "{word}"\n')
+    assert config.read_environment(root, "prod").policy.backup.compression == word
 
 
 def with_application(root: Path, *lines: str) -> Path:
@@ -191,16 +198,28 @@ def test_without_commands_there_are_none(root: Path) -> None:
     ("line", "said"),
     [
         ('stopp = ["pm2 stop all"]', "[prod.application] has an unknown key 'stopp'"),
-        ('stop = "pm2 stop all"', "[prod.application] stop = 'pm2 stop all' is not a list"),
-        ("start = [1]", "[prod.application] start = [1] is not a list"),
-        ('time_limit = "60 s"', "[prod.application] time_limit = '60 s' is not a float"),
-        ("time_limit = 0", "[prod.application] time_limit = 0 leaves a command no time"),
-        ('stop = [" "]', "[prod.application] stop: ' ' names no program"),
-        ("""start = ["a 'b"]""", "start: 'a 'b' cannot be split into words: no closing quotation"),
-        ('stop = ["a && b"]', "stop: 'a && b' holds &&, which only a shell understands"),
-        ('stop = ["a", "b|c"]', "stop: 'b|c' holds |, which only a shell understands"),
-        ('stop = ["a > b"]', "stop: 'a > b' holds >, which only a shell understands"),
-        ('stop = ["a $B"]', "stop: 'a $B' holds $, which only a shell understands"),
+        (
+            'stop = "pm2 stop all"',
+            '[prod.application] stop = "pm2 stop all" is not a list of texts',
+        ),
+        ("start = [1]", "[prod.application] start holds 1, which is not a text"),
+        (
+            'time_limit = "60 s"',
+            '[prod.application] time_limit = "60 s" is not a number of seconds',
+        ),
+        (
+            "time_limit = 0",
+            "[prod.application] time_limit = 0 is not a number of seconds from 0.001",
+        ),
+        ('stop = [" "]', '[prod.application] stop: " " names no program'),
+        (
+            """start = ["a 'b"]""",
+            """start: "a 'b" cannot be split into words: no closing quotation""",
+        ),
+        ('stop = ["a && b"]', 'stop: "a && b" holds &&, which only a shell understands'),
+        ('stop = ["a", "b|c"]', 'stop: "b|c" holds |, which only a shell understands'),
+        ('stop = ["a > b"]', 'stop: "a > b" holds >, which only a shell understands'),
+        ('stop = ["a $B"]', 'stop: "a $B" holds $, which only a shell understands'),
         ("""stop = ['a "$B"']""", "holds $, which only a shell understands"),
     ],
 )
@@ -214,7 +233,7 @@ def test_commands_that_would_not_run_as_meant_are_refused(root: Path, line: str,
 
 def test_an_application_that_is_no_table_is_refused(root: Path) -> None:
     error = refused(root, 'url_variable = "SHOP_URL"\n', 'application = "pm2"\n')
-    assert str(error).endswith("'pm2' is not a table. Write it as [prod.application].")
+    assert str(error).endswith('"pm2" is not a table. Write it as [prod.application].')
 
 
 @pytest.mark.parametrize(
@@ -229,3 +248,9 @@ def test_an_application_that_is_no_table_is_refused(root: Path) -> None:
 def test_what_is_quoted_is_for_the_program_itself(root: Path, command: str) -> None:
     with_application(root, f"stop = [{json.dumps(command)}]")
     assert config.read_environment(root, "prod").application.stop == (command,)
+
+
+def test_a_directory_in_the_place_of_the_file_is_said(tmp_path: Path) -> None:
+    (tmp_path / config.FILE).mkdir()
+    with pytest.raises(ConfigError, match="This is not a file"):
+        config.read_environment(config.find_root(tmp_path), "prod")
