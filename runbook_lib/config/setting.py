@@ -5,7 +5,20 @@ import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from functools import cache
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 
 @dataclass(frozen=True)
@@ -34,6 +47,8 @@ class Setting:
             schema["strict"] = True
         if kind == "float":
             schema["allow_inf_nan"] = False
+        if kind == "datetime":
+            schema["tz_constraint"] = "aware"
         if kind in {"int", "float"}:
             bounds = {"ge": self.least, "le": self.most}
             schema |= {key: value for key, value in bounds.items() if math.isfinite(value)}
@@ -53,8 +68,17 @@ def _checked(schema: Any, check: Callable[[str], str]) -> Any:
     return core_schema.no_info_after_validator_function(passed, schema)
 
 
+_UNIONS = {Union, types.UnionType}
 Text = Annotated[str, Setting(pattern=r".*\S.*", words="a text that says something")]
 """A text that says something."""
+
+
+@cache
+def adapter(kind: "type[Any]") -> "TypeAdapter[Any]":
+    """Return what reads and describes a type, made once; the first imports pydantic."""
+    from pydantic import TypeAdapter  # noqa: PLC0415  a tenth of a second
+
+    return TypeAdapter(kind)
 
 
 def hints(kind: type) -> Mapping[str, Any]:
@@ -65,6 +89,8 @@ def hints(kind: type) -> Mapping[str, Any]:
 
 def parts(hint: Any) -> tuple[Any, Setting]:
     """Split a field's type from its setting; where it has none, an empty one."""
+    if get_origin(hint) in _UNIONS:  # with None: it may be left out
+        return parts(get_args(hint)[0])
     if get_origin(hint) is not Annotated:
         return hint, Setting()
     kind, *told = get_args(hint)
@@ -77,8 +103,6 @@ def allowed(hint: Any) -> str:
     words = get_args(kind)
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(f'"{word}"' for word in words)
-    if get_origin(kind) in {Union, types.UnionType}:
-        return allowed(Annotated[words[0], setting])
     if get_origin(kind) is tuple:
         return _listed(words)
     if is_dataclass(kind) or get_origin(kind) in {dict, Mapping}:
@@ -95,7 +119,7 @@ def allowed(hint: Any) -> str:
 def _number(kind: type, setting: Setting) -> str:
     said = "a whole number" if kind is int else "a number"
     said += f" of {setting.unit}" if setting.unit else ""
-    least, most = (f"{bound:.10g}" for bound in (setting.least, setting.most))
+    least, most = (f"{bound:.15g}" for bound in (setting.least, setting.most))
     if math.isfinite(setting.least) and math.isfinite(setting.most):
         return f"{said} from {least} to {most}"
     return f"{said}, {least} at least" if math.isfinite(setting.least) else said

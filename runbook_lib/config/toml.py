@@ -9,9 +9,9 @@ from dataclasses import dataclass, is_dataclass
 from datetime import date, time
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, cast, get_args
 
-from runbook_lib.config.setting import allowed, hints, parts
+from runbook_lib.config.setting import adapter, allowed, hints, parts
 from runbook_lib.errors import RunbookError
 
 LARGEST = 4 * 1024**2  # bytes; nobody writes more by hand
@@ -207,10 +207,11 @@ def validated(kind: type[_T], document: Document, value: Any, keys: Keys = ()) -
 
     Raises the document's error for the mistake that stands first in the file.
     """
-    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415  a tenth of a second
+    from pydantic_core import ValidationError  # noqa: PLC0415  with the adapter
 
     try:
-        return TypeAdapter(kind).validate_python(value, extra="forbid")
+        found: _T = adapter(cast(Any, kind)).validate_python(value, extra="forbid")
+        return found
     except ValidationError as error:
         wrong = error.errors()
     # A key that is missing may be the one that is misspelt.
@@ -223,6 +224,8 @@ def validated(kind: type[_T], document: Document, value: Any, keys: Keys = ()) -
 def _mistake(kind: Any, document: Document, keys: Keys, found: Any) -> RunbookError:
     """Turn what pydantic found wrong into one sentence."""
     inside: Keys = found["loc"]
+    if found["type"] == "missing" and isinstance(inside[-1], int):  # a list is too short
+        found, inside = {**found, "type": "too_short"}, inside[:-1]
     told = {"missing": _missing, "unexpected_keyword_argument": _unknown}
     if found["type"] in told:
         table = (*keys, *inside[:-1])
@@ -245,10 +248,8 @@ def _unknown(table: Keys, key: str, kind: type) -> tuple[str, str]:
 
 def _wrong(keys: Keys, hint: Any, found: Any) -> tuple[str, str]:
     *table, key = keys
-    value = shown(found["input"])
-    if found["type"] == "dataclass_type":
-        header = place(keys)
-        return f"{place(tuple(table))} {key} = {value} is not a table.", f"Write it as {header}."
+    value, kind = shown(found["input"]), parts(hint)[0]
+    tables = [item for item in get_args(kind)[:1] if is_dataclass(parts(item)[0])]
     if isinstance(key, int):
         *table, key = table
         said = f"{key} holds {value}, which is not {allowed(hint)}"
@@ -258,6 +259,8 @@ def _wrong(keys: Keys, hint: Any, found: Any) -> tuple[str, str]:
         said = f"{key}: {value} {found['ctx']['error']}"
     does = parts(hint)[1].does
     remedy = f"Correct it; it means: {does}." if does else "Correct it."
+    if is_dataclass(kind) or tables:
+        remedy = f"Write {'each' if tables else 'it'} as {place((*keys, 0) if tables else keys)}."
     return f"{place(tuple(table))} {said}.", remedy
 
 

@@ -1,13 +1,15 @@
 """Read and check the approvals of a run."""
 
 import json
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 
 from runbook_lib.config.policies import Policy
+from runbook_lib.config.setting import Setting, Text
+from runbook_lib.config.toml import read_document, validated
 from runbook_lib.errors import ConfigError, GateError
 
 FILE = "approvals.toml"
@@ -23,34 +25,27 @@ _FORM = (
 class Approval:
     """Hold one person's word for one plan."""
 
-    role: str
-    name: str
-    at: datetime
+    role: Text
+    name: Annotated[str, Setting("the person's name")]
+    at: Annotated[datetime, Setting("when it was given")]
 
 
 @dataclass(frozen=True)
 class Approvals:
     """Hold what people said about one plan: the typed confirmation and who approved."""
 
-    plan: str
-    confirm: str
-    given: tuple[Approval, ...]
+    plan: Annotated[str, Setting("the digest of the plan")] = ""
+    confirm: Annotated[str, Setting("the name of the target's database")] = ""
+    approval: tuple[Approval, ...] = ()
 
 
 def read_approvals(directory: Path) -> Approvals:
     """Read ``approvals.toml`` of a run; raises ConfigError for a malformed one."""
     path = directory / FILE
-    if not path.is_file():
-        return Approvals("", "", ())
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-        given = tuple(Approval(**item) for item in data.get("approval", ()))
-        if not all(isinstance(item.at, datetime) for item in given):
-            raise TypeError("'at' is not a date with a time")
-    except (tomllib.TOMLDecodeError, TypeError) as error:
-        message = f"The approvals cannot be read: {error}."
-        raise ConfigError(message, path=path, remedy=f"Instead, {_FORM}") from error
-    return Approvals(str(data.get("plan", "")), str(data.get("confirm", "")), given)
+    if not path.exists():
+        return Approvals()
+    document = read_document(path, ConfigError)
+    return validated(Approvals, document, document.data)
 
 
 def check_approvals(directory: Path, policy: Policy, plan_digest: str, dbname: str) -> None:
@@ -62,7 +57,7 @@ def check_approvals(directory: Path, policy: Policy, plan_digest: str, dbname: s
     if not policy.approvals.roles and not policy.approvals.confirm:
         return
     approvals = read_approvals(directory)
-    present = {item.role for item in approvals.given if item.name.strip()}
+    present = {item.role for item in approvals.approval if item.name.strip()}
     missing = [
         f"the approval of the {role}" for role in policy.approvals.roles if role not in present
     ]

@@ -9,6 +9,7 @@ from typing import Any
 from runbook_lib.config.environments import Environment
 from runbook_lib.config.policies import Policy
 from runbook_lib.errors import GateError
+from runbook_lib.evidence.acceptances import read_acceptances
 from runbook_lib.evidence.directory import RunDirectory, file_name
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.records import Backup, Outcome
@@ -18,10 +19,11 @@ from runbook_lib.postgres import ledger
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.targets import has_rows
-from runbook_lib.release.model import Migration, Release
+from runbook_lib.release.model import Acceptance, Migration, Release
 from runbook_lib.release.plan import Plan, Step, StepKind, Target
 
-REVIEW, REHEARSAL = "10_review", "rehearsal"  # records besides those of the phases
+# Records besides those of the phases.
+REVIEW, ACCEPTANCES, REHEARSAL = "10_review", "acceptances", "rehearsal"
 TRAFFIC = "traffic.jsonl"  # what the write probe measured
 SCHEMA_BEFORE = "schema_before_"  # and the step's record: the schema before its first try
 
@@ -90,6 +92,10 @@ class Run:
         """Tell whether the prechecks were made for this plan, whatever they found."""
         found = self.recorded("prechecks")
         return found is not None and bool(found["plan"] == self.plan.digest)
+
+    def acceptances(self) -> tuple[Acceptance, ...]:
+        """Return what is accepted, by the release and in this run; raises ConfigError."""
+        return (*self.release.accepts, *read_acceptances(self.directory.path))
 
     def reviewed(self) -> tuple[Finding, ...] | None:
         """Return what the review of this plan found, None before it."""

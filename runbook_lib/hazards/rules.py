@@ -183,9 +183,9 @@ def unused(
             phase="reading",
             rule="acceptance-unused",
             severity=Severity.WARNING,
-            path="release.toml",
+            path=item.path,
             line=item.line,
-            cause=f"{item.rule} is accepted in {item.migration}, and {what} there.",
+            cause=f"{item.rule} is accepted in {item.migration or item.object}, and {what} there.",
             effect="The acceptance says nothing.",
             remedy="Remove it, or correct its rule and migration.",
         )

@@ -1,12 +1,13 @@
 """The acts of 10_prechecks: what reading the files finds, and what the target says."""
 
+from dataclasses import replace
 from typing import Any
 
 from runbook_lib.checks import review
 from runbook_lib.checks.prechecks import run_prechecks
 from runbook_lib.evidence.directory import RunDirectory
 from runbook_lib.evidence.records import CheckResult, Status
-from runbook_lib.evidence.run import REVIEW, Run
+from runbook_lib.evidence.run import ACCEPTANCES, REVIEW, Run
 from runbook_lib.notebook.show import Progress, Table, checked, findings_table
 from runbook_lib.parser.statement import LockMode
 from runbook_lib.parser.transactions import as_planned
@@ -16,9 +17,12 @@ from runbook_lib.release.plan import StepKind
 
 def review_release(run: Run) -> Table:
     """Read the release against the target, and show every finding at once, worst first."""
+    accepts = run.acceptances()
+    run.record(True, {"accepts": accepts}, ACCEPTANCES)
+    release = replace(run.release, accepts=accepts)
     with run.database.connect() as connection:
         found = review.review(
-            connection, run.release, run.plan, run.journal.own_rows(), _fingerprints(run)
+            connection, release, run.plan, run.journal.own_rows(), _fingerprints(run)
         )
     blocking = any(item.blocks for item in found)
     run.record(not blocking, {"findings": found}, REVIEW)

@@ -149,7 +149,7 @@ def approve(run: Run) -> Table:
 
     def save(confirm: str, names: dict[str, str]) -> Table:
         now = datetime.now(UTC)
-        known = {item.role: item for item in before.given}
+        known = {item.role: item for item in before.approval}
         approvals = [
             known[role]
             if role in known and known[role].name == name
@@ -161,7 +161,7 @@ def approve(run: Run) -> Table:
         run.directory.write_text(FILE, text)
         return _approvals(run)
 
-    given = {item.role: item.name for item in before.given}
+    given = {item.role: item.name for item in before.approval}
     names = {role: given.get(role, "") for role in policy.approvals.roles}
     approval_form(names, dbname, before.confirm, save)
     return _approvals(run)
@@ -170,12 +170,12 @@ def approve(run: Run) -> Table:
 def _valid_approvals(run: Run) -> Approvals:
     """Return what was given for exactly this plan."""
     found = read_approvals(run.directory.path)
-    return found if found.plan == run.plan.digest else Approvals("", "", ())
+    return found if found.plan == run.plan.digest else Approvals()
 
 
 def _approvals(run: Run) -> Table:
     found = _valid_approvals(run)
-    given = {item.role: f"{item.name}, {item.at:%Y-%m-%d %H:%M %Z}" for item in found.given}
+    given = {item.role: f"{item.name}, {item.at:%Y-%m-%d %H:%M %Z}" for item in found.approval}
     wanted = {role: given.get(role, "") for role in run.policy.approvals.roles}
     if run.policy.approvals.confirm:
         typed = found.confirm if found.confirm == run.target.dbname else ""

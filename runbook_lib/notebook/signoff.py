@@ -30,7 +30,7 @@ def answer_criteria(run: Run) -> Table:
 
 def show_approvals(run: Run) -> Table:
     """Show the approvals that the release document asks for, and who gave them."""
-    given = approvals.read_approvals(run.directory.path).given
+    given = approvals.read_approvals(run.directory.path).approval
     rows = roles(run.release.roles, given)
     missing = sum(row["status"] is not Status.PASS for row in rows)
     shown = [{**row, "status": row["status"].value} for row in rows]

@@ -1,9 +1,13 @@
 """The words of a release and its manifest, as frozen values."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 
+from runbook_lib.config.setting import Setting, Text
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.parser.statement import DbObject, Statement
 
@@ -22,35 +26,47 @@ class Declaration:
     line: int = 0
 
 
+Minutes = Annotated[float, Setting(unit="minutes", least=0, most=100_000)]
+
+
 @dataclass(frozen=True)
 class IndexEstimate:
     """Hold one row of the brief's table of index creation times."""
 
-    group: str
-    tables: tuple[str, ...]
-    rows: int
-    minutes: tuple[float, float]
+    group: Text
+    tables: tuple[Text, ...]
+    rows: Annotated[int, Setting(unit="rows", least=0, most=10**12)]
+    minutes: tuple[Minutes, Minutes]
+
+
+def _no_pattern(text: str) -> str:
+    """Say what keeps a text from being a pattern, empty for nothing."""
+    try:
+        re.compile(text)
+    except re.error as error:
+        return f"is not a regular expression: {error}"
+    return ""
 
 
 @dataclass(frozen=True)
 class Variable:
     """Describe an environment variable the release's application needs."""
 
-    name: str
-    needed: str
-    pattern: str
-    meaning: str
-    remedy: str
-    secret: bool = False
+    name: Text
+    needed: Text
+    pattern: Annotated[str, Setting(check=_no_pattern)]
+    meaning: Text
+    remedy: Text
+    secret: Annotated[bool, Setting()] = False
 
 
 @dataclass(frozen=True)
 class Threshold:
     """Hold one alert threshold: a metric that must not go above a value."""
 
-    name: str
-    scope: str
-    above: float
+    name: Text
+    scope: Text
+    above: Annotated[float, Setting(least=-1e15, most=1e15)]
     unit: str
 
 
@@ -58,8 +74,8 @@ class Threshold:
 class Criterion:
     """Hold one line of the release's checklists and the check that answers it, if one does."""
 
-    section: str
-    text: str
+    section: Text
+    text: Text
     check: str
 
 
@@ -67,18 +83,33 @@ class Criterion:
 class Role:
     """Name a person's role whose approval the release document asks for."""
 
-    name: str
-    group: str
+    name: Text
+    group: Text
 
 
 @dataclass(frozen=True)
 class Acceptance:
-    """Silence one hazard rule in one migration, for a reason. ``line`` is the manifest's."""
+    """Go on in spite of one hazard, or of one loss, named and for a reason.
 
-    rule: str
-    migration: str
-    reason: str
-    line: int
+    ``rule`` is the hazard's, or the kind of the loss. It is accepted in one ``migration``, of one
+    ``object``, or of that object in that migration, and where rows are counted of ``at_most`` so
+    many. ``path`` and ``line`` are where it stands.
+    """
+
+    rule: Annotated[Text, Setting("the hazard's rule, or the kind of the loss")]
+    reason: Annotated[Text, Setting("why it is accepted")]
+    migration: Annotated[str, Setting("the migration that it is accepted in")] = ""
+    object: Annotated[str, Setting("the table or other object that it is accepted of")] = ""
+    at_most: Annotated[int, Setting("so many rows, no more", "rows", 0, 10**12)] | None = None
+    who: Annotated[str, Setting("who accepts it")] = ""
+    when: Annotated[datetime, Setting("when it was accepted")] | None = None
+    path: Annotated[str, Setting(given=True)] = ""
+    line: Annotated[int, Setting(given=True)] = 0
+
+    @property
+    def place(self) -> str:
+        """Return ``file:line``."""
+        return f"{self.path}:{self.line}"
 
 
 @dataclass(frozen=True)

@@ -3,31 +3,20 @@
 import gc
 import hashlib
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
+from runbook_lib.config.toml import Document, Keys
 from runbook_lib.errors import ReleaseError
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.formatting import natural
 from runbook_lib.parser.parse import read_statements
 from runbook_lib.parser.statement import Statement
-from runbook_lib.release.model import (
-    Acceptance,
-    Check,
-    Criterion,
-    Declaration,
-    IndexEstimate,
-    Migration,
-    Release,
-    Role,
-    Threshold,
-    Variable,
-)
+from runbook_lib.release.manifest import Listed, Manifest, read_manifest
+from runbook_lib.release.model import Acceptance, Check, Declaration, Migration, Release
 
 _HEADER = ("name", "severity", "expect", "remedy")
 
@@ -35,10 +24,6 @@ MANIFEST, DOWN = "release.toml", "down.sql"
 _ALONE = "cannot be in the one transaction that takes a release back"
 _KEPT = 2048  # files whose statements are kept: a history of 800 with its down files
 _DECLARED = ("tables", "enums", "indexes", "relations")
-_MIGRATION_KEYS = {
-    *("number", "name", "purpose", "risk", "estimate", "estimate_minutes", "requires"),
-    *_DECLARED,
-}
 
 
 def read_release(directory: Path) -> Release:
@@ -56,7 +41,7 @@ def read_release(directory: Path) -> Release:
         raise ReleaseError(message, remedy="Give -p release a directory of SQL migrations.")
     directory = directory.resolve()
     manifest = directory / MANIFEST
-    read = _with_manifest if manifest.is_file() else _plain
+    read = _with_manifest if manifest.exists() else _plain
     with _uncollected():
         return read(directory, manifest)
 
@@ -184,123 +169,98 @@ def _digest(migrations: Iterable[Migration], others: Iterable[Path]) -> str:
     return total.hexdigest()
 
 
-def _with_manifest(directory: Path, manifest: Path) -> Release:
-    try:
-        text = manifest.read_text(encoding="utf-8")
-        data = tomllib.loads(text)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ReleaseError(f"The manifest is not TOML: {error}.", path=manifest) from error
-    try:
-        return _from_manifest(directory, manifest, text, data)
-    except KeyError as error:
-        message = f"A table of the manifest lacks the key {error}."
-        raise ReleaseError(message, path=manifest, remedy="Add it.") from error
-    except TypeError as error:
-        message = f"A table of the manifest has an unknown key: {error}."
-        raise ReleaseError(message, path=manifest, remedy="Remove it.") from error
-
-
-def _from_manifest(directory: Path, manifest: Path, text: str, data: Mapping[str, Any]) -> Release:
-    accepts = tuple(_accepted(text, manifest, item) for item in data.get("accept", ()))
-    if "migration" not in data:
-        found = _plain(directory, manifest, accepts)
-        name, title = data.get("name", found.name), data.get("title", found.title)
+def _with_manifest(directory: Path, path: Path) -> Release:
+    manifest, document = read_manifest(path)
+    if not manifest.migration:
+        found = _plain(directory, path, manifest.accept)
+        name, title = manifest.name or found.name, manifest.title or found.title
         return replace(found, name=_slug(name), title=title)
-    migrations: list[Migration] = []
+    _check_names(manifest, document)
     defects: list[Finding] = []
-    shown = _shown(manifest, directory)
-    for entry in data["migration"]:
-        path = directory / "migrations" / entry["name"] / "migration.sql"
-        line = _line_of(text, f'name = "{entry["name"]}"')
-        if any(item.name == entry["name"] for item in migrations):
-            line = _line_of(text, f'name = "{entry["name"]}"', after=line)
-            message = f"The manifest lists {entry['name']} twice."
-            raise ReleaseError(message, path=manifest, line=line, remedy="Remove one.")
-        declared = _declaration(entry, line)
-        if not path.is_file():
-            cause = (
-                f"The manifest lists {entry['name']}, and there is no {_shown(path, directory)}."
-            )
-            defects.append(_defect("manifest", shown, line, cause, "Add the file."))
-            continue
-        broken = len(defects)
-        migration = read_migration(entry["name"], path, directory, defects, declared)
-        if len(defects) == broken:
-            defects += _check_declared(migration, shown, text)
-        migrations.append(migration)
-    defects += _check_unlisted(directory, shown, {item["name"] for item in data["migration"]})
-    listed = {item.name for item in migrations}
-    demo = data.get("demo_rows", {})
-    today = data.get("production_today", {}).get("migrations", ())
-    for name in (*today, *([demo["before"]] if demo else ())):
-        if name not in listed:
-            message = f"The manifest speaks of {name}, which it does not list."
-            line = _line_of(text, f'"{name}"')
-            raise ReleaseError(message, path=manifest, line=line, remedy="Correct the name.")
-    demo_files = tuple(sorted((directory / demo["directory"]).glob("*.sql"))) if demo else ()
+    migrations = tuple(_listed(directory, manifest, document, defects))
+    defects += _check_unlisted(
+        directory, _shown(path, directory), {item.name for item in manifest.migration}
+    )
+    demo = manifest.demo_rows
+    demo_files = tuple(sorted((directory / demo.directory).glob("*.sql"))) if demo else ()
     return Release(
-        name=_slug(data["name"]),
-        title=data["title"],
+        name=_slug(manifest.name),
+        title=manifest.title,
         root=directory,
-        migrations=tuple(migrations),
-        digest=_digest(migrations, [manifest, *demo_files]),
+        migrations=migrations,
+        digest=_digest(migrations, [path, *demo_files]),
         checks=read_checks(directory / "checks"),
-        demo_before=demo.get("before", ""),
+        demo_before=demo.before if demo else "",
         demo_files=demo_files,
-        production_today=tuple(today),
-        index_estimates=tuple(
-            IndexEstimate(
-                item["group"],
-                tuple(item["tables"]),
-                item["rows"],
-                (item["minutes"][0], item["minutes"][1]),
-            )
-            for item in data.get("index_estimate", ())
-        ),
-        variables=tuple(
-            Variable(**item) for item in data.get("environment", {}).get("variable", ())
-        ),
-        thresholds=tuple(Threshold(**item) for item in data.get("threshold", ())),
-        criteria=tuple(Criterion(**item) for item in data.get("criterion", ())),
-        roles=tuple(Role(**item) for item in data.get("role", ())),
-        accepts=accepts,
+        production_today=manifest.production_today.migrations,
+        index_estimates=manifest.index_estimate,
+        variables=manifest.environment.variable,
+        thresholds=manifest.threshold,
+        criteria=manifest.criterion,
+        roles=manifest.role,
+        accepts=manifest.accept,
         defects=tuple(defects),
     )
 
 
-def _accepted(text: str, manifest: Path, item: Mapping[str, str]) -> Acceptance:
-    """Read one silenced rule; it names its migration and gives its reason."""
-    line = _line_of(text, f'rule = "{item["rule"]}"')
-    if not item["reason"].strip():
-        message = f"The rule {item['rule']} is accepted for no reason."
-        raise ReleaseError(message, path=manifest, line=line, remedy="Write the reason.")
-    return Acceptance(**item, line=line)
+def _check_names(manifest: Manifest, document: Document) -> None:
+    """Refuse a migration that is listed twice, and a name that is not listed at all."""
+    listed: set[str] = set()
+    for at, item in enumerate(manifest.migration):
+        if item.name in listed:
+            message = f"The manifest lists {item.name} twice."
+            raise document.mistake(("migration", at, "name"), message, "Remove one.")
+        listed.add(item.name)
+    today: Keys = ("production_today", "migrations")
+    spoken = [(name, today) for name in manifest.production_today.migrations]
+    if manifest.demo_rows:
+        spoken.append((manifest.demo_rows.before, ("demo_rows", "before")))
+    for name, keys in spoken:
+        if name not in listed:
+            message = f"The manifest speaks of {name}, which it does not list."
+            error = document.mistake(keys, message, "Correct the name.")
+            error.line = _line_of(document.text, f'"{name}"', document.line(keys))
+            raise error
 
 
-def _declaration(entry: Mapping[str, Any], line: int) -> Declaration:
-    unknown = entry.keys() - _MIGRATION_KEYS
-    if unknown:
-        raise TypeError(", ".join(sorted(unknown)))
-    minutes = entry.get("estimate_minutes")
+def _listed(
+    directory: Path, manifest: Manifest, document: Document, defects: list[Finding]
+) -> Iterator[Migration]:
+    """Yield the migrations that are listed and there; what is wrong with any joins ``defects``."""
+    shown = _shown(document.path, directory)
+    for at, item in enumerate(manifest.migration):
+        path = directory / "migrations" / item.name / "migration.sql"
+        line = document.line(("migration", at, "name"))
+        if not path.is_file():
+            cause = f"The manifest lists {item.name}, and there is no {_shown(path, directory)}."
+            defects.append(_defect("manifest", shown, line, cause, "Add the file."))
+            continue
+        broken = len(defects)
+        declared = _declaration(item, line)
+        migration = read_migration(item.name, path, directory, defects, declared)
+        if len(defects) == broken:
+            lines = {kind: document.line(("migration", at, kind)) for kind in _DECLARED}
+            defects += _check_declared(migration, shown, document.text, lines)
+        yield migration
+
+
+def _declaration(item: Listed, line: int) -> Declaration:
     return Declaration(
-        number=entry["number"],
-        purpose=entry["purpose"],
-        risk=entry["risk"],
-        estimate=entry["estimate"],
-        estimate_minutes=(minutes[0], minutes[1]) if minutes else None,
-        requires=tuple(entry.get("requires", ())),
-        objects={kind: tuple(entry.get(kind, ())) for kind in _DECLARED},
+        number=item.number,
+        purpose=item.purpose,
+        risk=item.risk,
+        estimate=item.estimate,
+        estimate_minutes=item.estimate_minutes,
+        requires=item.requires,
+        objects={kind: getattr(item, kind) for kind in _DECLARED},
         line=line,
     )
 
 
-def _line_of(text: str, needle: str, after: int = 0) -> int:
-    """Return the line, from 1, of ``needle`` in the manifest, searched after a line."""
-    lines = text.splitlines()
-    for at in range(after, len(lines)):
-        if needle in lines[at]:
-            return at + 1
-    return after
+def _line_of(text: str, needle: str, begin: int) -> int:
+    """Return the line of an entry of a list that begins in a line, where it has one of its own."""
+    lines = text.split("\n")
+    return next((at for at in range(begin, len(lines) + 1) if needle in lines[at - 1]), begin)
 
 
 def created(migration: Migration) -> dict[str, dict[str, Statement]]:
@@ -316,13 +276,15 @@ def created(migration: Migration) -> dict[str, dict[str, Statement]]:
     return found
 
 
-def _check_declared(migration: Migration, manifest: str, text: str) -> Iterator[Finding]:
+def _check_declared(
+    migration: Migration, manifest: str, text: str, lines: Mapping[str, int]
+) -> Iterator[Finding]:
     remedy = "Correct the manifest or the SQL."
     for kind, objects in created(migration).items():
         declared = migration.declared.objects[kind]
         for name in declared:
             if name not in objects:
-                line = _line_of(text, f'"{name}"', migration.declared.line)
+                line = _line_of(text, f'"{name}"', lines[kind])
                 cause = (
                     f"{migration.name} declares {name} among its {kind}, and does not create it."
                 )

@@ -54,7 +54,7 @@ def test_the_password_is_in_nothing_that_is_written(url: str, tmp_path: Path) ->
     project = fresh_project(tmp_path / "project")
     strict = (project / "environments.toml").read_text()
     lenient = strict.replace("confirm = true", "confirm = false")
-    lenient = lenient[: lenient.index("approvals = [")]
+    lenient = lenient[: lenient.index("roles = [")]
     (project / "environments.toml").write_text(lenient)
     try:
         wrong = papermill(

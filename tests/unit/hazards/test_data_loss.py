@@ -95,7 +95,7 @@ def test_a_finding_says_how_many_rows_and_where(tmp_path: Path) -> None:
 
 
 def test_an_acceptance_holds_for_its_rule_and_its_migration(tmp_path: Path) -> None:
-    accept = Acceptance("deletes-rows", "0002", "they are test orders", 1)
+    accept = Acceptance("deletes-rows", "they are test orders", "0002")
     first, second, third = losses(
         tmp_path, "DELETE FROM a", "DELETE FROM a; DROP TABLE b", accepts=(accept,)
     )

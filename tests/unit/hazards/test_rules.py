@@ -21,7 +21,7 @@ def hazards(directory: Path, *accepts: Acceptance, facts: Facts = FACTS) -> list
 
 
 def test_an_acceptance_silences_one_rule_in_one_migration(tmp_path: Path) -> None:
-    accept = Acceptance("index-not-concurrent", "0002", "built in a second", 7)
+    accept = Acceptance("index-not-concurrent", "built in a second", "0002", line=7)
     first, second = hazards(tmp_path, accept)
     assert (first.accepted, second.accepted) == ("", "built in a second")
     assert list(unused([accept], [first, second], frozenset(RULES))) == []
@@ -38,7 +38,7 @@ def test_an_acceptance_silences_one_rule_in_one_migration(tmp_path: Path) -> Non
 def test_an_acceptance_that_silences_nothing_is_a_finding(
     tmp_path: Path, rule: str, migration: str, said: str
 ) -> None:
-    accept = Acceptance(rule, migration, "why", 7)
+    accept = Acceptance(rule, "why", migration, path="release.toml", line=7)
     (finding,) = unused([accept], hazards(tmp_path, accept), frozenset(RULES))
     assert (finding.place, finding.rule) == ("release.toml:7", "acceptance-unused")
     assert said in finding.cause
