@@ -11,7 +11,7 @@ READY   := $(VENV)/.ready
 # Compiled modules make a kernel start three times as fast.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test lint lab notebooks bench requirements stop clean
+.PHONY: run test lint lab notebooks docs bench requirements stop clean
 
 run: $(READY)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" papermill notebooks/run.ipynb out.ipynb -p env "$(ENV)" -p release "$(RELEASE)"; \
@@ -32,6 +32,11 @@ lab: $(READY)
 # Execute the committed notebooks afresh, so that readers and nbval see today's output.
 notebooks: $(READY)
 	$(BIN)/python -m tests.support.notebooks.committed
+
+# Write the pages and the schemas that come from the code.
+docs: $(READY)
+	$(BIN)/python -m runbook_lib.config.settings > docs/settings.md
+	$(BIN)/python -m runbook_lib.evidence.schemas docs/schemas
 
 # Against psql and pg_restore, on a server of their own; minutes, and best with nothing beside.
 bench: $(READY)

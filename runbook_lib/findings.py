@@ -1,9 +1,7 @@
 """The words of what is found wrong, how much it matters, and what to do about it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self
 
 _BY_STATE = {
     "0A000": "Install what this server lacks, rehearse on one that has it, or write it anew.",
@@ -86,11 +84,6 @@ class Finding:
     number: int = 0
     follows: str = ""
     accepted: str = ""
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Self:
-        """Read a finding back from its record."""
-        return cls(**{**record, "severity": Severity(record["severity"])})
 
     @property
     def place(self) -> str:

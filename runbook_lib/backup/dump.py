@@ -60,7 +60,7 @@ def take_backup(
         if policy.backup.restore_point:
             mark = {"name": place.path.name}
             known["restore_point"] = connection.value(load("restore_point"), mark)
-        server = files.server_identity(target)
+        server = vars(files.server_identity(target))
         sha256 = files.seal(place.partial, {"server": server, **known})
     copied_to = ""
     if policy.backup.copy:

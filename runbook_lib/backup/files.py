@@ -16,9 +16,10 @@ from typing import Any
 
 import fsspec
 
-from runbook_lib.errors import ToolError
+from runbook_lib.errors import EvidenceError, ToolError
 from runbook_lib.evidence.directory import file_sha256
 from runbook_lib.evidence.records import Backup
+from runbook_lib.evidence.schemas import BackupManifest, Server, typed
 from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.redaction import keep_secret, redact
 from runbook_lib.release.plan import Target
@@ -100,13 +101,13 @@ def digests(path: Path) -> dict[str, str]:
     return dict(zip((item.relative_to(path).as_posix() for item in files), found, strict=True))
 
 
-def read_manifest(path: Path) -> dict[str, Any] | None:
+def read_manifest(path: Path) -> BackupManifest | None:
     """Return a backup's manifest, None where it cannot be read."""
     try:
         content = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return typed(BackupManifest, content, path / MANIFEST)
+    except (OSError, ValueError, EvidenceError):
         return None
-    return content if isinstance(content, dict) and "files" in content else None
 
 
 def unchanged(path: Path, sha256: str) -> bool:
@@ -115,20 +116,20 @@ def unchanged(path: Path, sha256: str) -> bool:
         if file_sha256(path / MANIFEST) != sha256:
             return False
         content = read_manifest(path)
-        return content is not None and digests(path) == content["files"]
+        return content is not None and digests(path) == content.files
     except OSError:
         return False
 
 
-def server_identity(target: Target) -> dict[str, Any]:
+def server_identity(target: Target) -> Server:
     """Return who the server is, as a manifest says it."""
-    return {
-        "version": target.version,
-        "system_identifier": target.system_identifier,
-        "host": target.host,
-        "port": target.port,
-        "dbname": target.dbname,
-    }
+    return Server(
+        version=target.version,
+        system_identifier=target.system_identifier,
+        host=target.host,
+        port=target.port,
+        dbname=target.dbname,
+    )
 
 
 def remove_older(newest: Path, kept: int) -> list[str]:
@@ -153,19 +154,19 @@ def remove_older(newest: Path, kept: int) -> list[str]:
 def _database_of(path: Path) -> tuple[str, str] | None:
     """Return the server and the database of a complete backup."""
     content = read_manifest(path)
-    if content is None or not all((path / name).is_file() for name in content["files"]):
+    if content is None or not all((path / name).is_file() for name in content.files):
         return None
-    server = content["server"]
-    where = server["system_identifier"] or f"{server['host']}:{server['port']}"
-    return where, server["dbname"]
+    server = content.server
+    return server.system_identifier or f"{server.host}:{server.port}", server.dbname
 
 
 def read_snapshot(backup: Backup) -> Snapshot:
     """Return the schema as a backup recorded it; raises ToolError where it cannot be read."""
     path = backup.path / SCHEMA_FILE
     try:
-        return Snapshot(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Snapshot(typed(dict[str, str], content, path))
+    except (OSError, ValueError, EvidenceError) as error:
         message = "The schema that the backup recorded cannot be read."
         remedy = "Restore the backup's directory from where it was moved."
         raise ToolError(message, path=path, remedy=remedy) from error

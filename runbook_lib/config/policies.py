@@ -71,8 +71,8 @@ class Indexes:
     lanes: Annotated[
         int,
         Setting(
-            "tables whose indexes are built side by side; 0: as many as the server's cores, "
-            "where they can be seen",
+            "how many tables have their indexes built side by side; 0: as many as the server's "
+            "cores, where they can be seen",
             "tables",
             0,
             64,
@@ -89,7 +89,7 @@ class Indexes:
     workers: Annotated[
         int,
         Setting(
-            "parallel workers of each build; 0 leaves the processors to the traffic, "
+            "how many parallel workers each build has; 0 leaves the processors to the traffic, "
             "-1 takes the server's setting",
             "workers",
             -1,
@@ -116,18 +116,20 @@ class Health:
     """Say beyond what the runbook pauses between transactions, and then stops."""
 
     wait: Annotated[float, Setting("how long it pauses before it stops", "seconds", 0, _DAY)] = 60.0
-    replica_lag: Annotated[float, Setting("a replica lags more", "seconds", 0, _LONGEST)] = 30.0
+    replica_lag: Annotated[
+        float, Setting("it pauses while a replica lags more", "seconds", 0, _LONGEST)
+    ] = 30.0
     waiting_sessions: Annotated[
-        int, Setting("more sessions wait for locks", "sessions", 0, 1_000_000)
+        int, Setting("it pauses while more sessions wait for locks", "sessions", 0, 1_000_000)
     ] = 20
     write_latency: Annotated[
-        float, Setting("a tiny write takes longer", "seconds", _MILLISECOND, _DAY)
+        float, Setting("it pauses while a tiny write takes longer", "seconds", _MILLISECOND, _DAY)
     ] = 1.0
     disk_free: Annotated[
         int,
         Setting(
-            "less is left on a disk of the server that can be seen; a dump stops before less "
-            "is left here",
+            "it pauses while less is left on a disk of the server that can be seen; a dump "
+            "stops before less is left here",
             "megabytes",
             0,
             1_000_000_000,
@@ -157,15 +159,15 @@ class Backups:
     jobs: Annotated[
         int,
         Setting(
-            "sessions that dump; 0: as many as the cores here; fewer where the connection limits "
-            "of role, database or server want it",
+            "how many sessions dump; 0: as many as the cores here; fewer where the connection "
+            "limits of role, database or server want it",
             "sessions",
             0,
             1024,
         ),
     ] = 0
     kept: Annotated[
-        int, Setting("backups of a database that stay; 0: all", "backups", 0, 1_000_000)
+        int, Setting("how many backups of a database stay; 0: all", "backups", 0, 1_000_000)
     ] = 0
     copy: Annotated[
         str,

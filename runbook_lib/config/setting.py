@@ -45,8 +45,6 @@ class Setting:
         kind = schema["type"]
         if kind in {"int", "float", "bool", "datetime"}:
             schema["strict"] = True
-        if kind == "float":
-            schema["allow_inf_nan"] = False
         if kind == "datetime":
             schema["tz_constraint"] = "aware"
         if kind in {"int", "float"}:

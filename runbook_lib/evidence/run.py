@@ -1,18 +1,17 @@
 """Know a run: its phases, its plan and records, and where the server says it stands."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from runbook_lib.config.environments import Environment
 from runbook_lib.config.policies import Policy
-from runbook_lib.errors import GateError
 from runbook_lib.evidence.acceptances import read_acceptances
 from runbook_lib.evidence.directory import RunDirectory, file_name
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.records import Backup, Outcome
+from runbook_lib.evidence.schemas import BackupTaken, Review, read_record
 from runbook_lib.findings import Finding
 from runbook_lib.parser.transactions import units
 from runbook_lib.postgres import ledger
@@ -99,10 +98,8 @@ class Run:
 
     def reviewed(self) -> tuple[Finding, ...] | None:
         """Return what the review of this plan found, None before it."""
-        found = self.directory.read(REVIEW)
-        if found is None or found["plan"] != self.plan.digest:
-            return None
-        return tuple(Finding.from_record(item) for item in found["findings"])
+        found = read_record(self.directory, REVIEW, Review)
+        return found.findings if found and found.plan == self.plan.digest else None
 
     def verdict(self) -> dict[str, Any] | None:
         """Return the rehearsal of this plan, None before it: verdict, backup, findings and more."""
@@ -131,19 +128,11 @@ class Run:
             return str(read_position(connection, step, migration, self.journal))
 
     def backup(self) -> Backup | None:
-        """Return the backup this run took, None before it."""
-        found = self.recorded("backup")
-        if not found or found["status"] != "passed":
+        """Return the backup this run took, None before it; raises EvidenceError."""
+        found = read_record(self.directory, _BY_NAME["backup"].notebook, BackupTaken)
+        if found is None or found.status != "passed":
             return None
-        fields = dict(found["backup"])
-        fields["path"] = self.root / fields["path"]
-        fields["taken_at"] = datetime.fromisoformat(fields["taken_at"])
-        try:
-            return Backup(**fields)
-        except TypeError:
-            message = "Another version of the runbook took this run's backup."
-            remedy = "Restore it with pg_restore by hand, or begin a new run."
-            raise GateError(message, path=fields["path"], remedy=remedy) from None
+        return replace(found.backup, path=self.root / found.backup.path)
 
     def step_record(self, step: str) -> str:
         """Return the name of a step's record and of its notebook, in the order of the plan."""

@@ -1,11 +1,10 @@
 """Carry out one step of the plan on the target, looked after, with the schema kept beside it."""
 
-from dataclasses import asdict
-
 from runbook_lib.errors import TargetError
 from runbook_lib.evidence.journal import Journal, Listener
 from runbook_lib.evidence.records import Outcome
 from runbook_lib.evidence.run import SCHEMA_BEFORE, TRAFFIC, Run
+from runbook_lib.evidence.schemas import read_record
 from runbook_lib.migrate.execute import Applier, OwnRows
 from runbook_lib.migrate.guard import Guard
 from runbook_lib.parser.statement import LockMode
@@ -22,12 +21,12 @@ _TOUCHED = 10  # tables at most that the write probe touches
 def schema_before(run: Run, record: str) -> Snapshot:
     """Return the schema before the first try of a step, kept so that a rollback knows it."""
     name = f"{SCHEMA_BEFORE}{record}"
-    saved = run.directory.read(name)
+    saved = read_record(run.directory, name, Snapshot)
     if saved is None:
         with run.database.connect() as connection:
-            saved = asdict(snapshot.take_snapshot(connection, settings=True))
+            saved = snapshot.take_snapshot(connection, settings=True)
         run.directory.write(name, saved)
-    return Snapshot.of(saved)
+    return saved
 
 
 def touched_since(run: Run, before: Snapshot) -> dict[str, object]:

@@ -9,7 +9,8 @@ from runbook_lib.errors import GateError
 from runbook_lib.evidence.approvals import FILE, Approval, Approvals, approvals_text, read_approvals
 from runbook_lib.evidence.journal import Journal, to_all
 from runbook_lib.evidence.records import Backup, Outcome, Status
-from runbook_lib.evidence.run import Run
+from runbook_lib.evidence.run import REHEARSAL, Run
+from runbook_lib.evidence.schemas import typed
 from runbook_lib.findings import Finding
 from runbook_lib.formatting import duration, minutes, size
 from runbook_lib.migrate.apply import count_statements
@@ -85,7 +86,8 @@ def _verdict(run: Run) -> dict[str, Any]:
 
 def show_findings(run: Run) -> Table:
     """Show everything that reading, looking and trying found, worst first."""
-    found = [Finding.from_record(item) for item in _verdict(run)["findings"]]
+    path = run.directory.path / f"{REHEARSAL}.json"
+    found = typed(tuple[Finding, ...], _verdict(run)["findings"], path)
     return findings_table("Found by reading, looking and trying", found)
 
 

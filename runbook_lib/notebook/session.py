@@ -3,22 +3,21 @@
 import ast
 import difflib
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from runbook_lib.backup.archive import scratch_database
 from runbook_lib.backup.dump import still_whole
 from runbook_lib.checks.baseline import find_candidates, prove_equal
 from runbook_lib.config.environments import Environment, find_root, read_environment
 from runbook_lib.config.policies import Policy
-from runbook_lib.errors import ConfigError, GateError
+from runbook_lib.errors import ConfigError, EvidenceError, GateError
 from runbook_lib.evidence.approvals import check_approvals
 from runbook_lib.evidence.directory import RunDirectory
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.records import Status
 from runbook_lib.evidence.run import PHASES, ROLLBACK, Run
-from runbook_lib.findings import Finding
+from runbook_lib.evidence.schemas import read_record, write_schemas
 from runbook_lib.notebook.show import Table, executed_cells
 from runbook_lib.parser import transactions
 from runbook_lib.parser.statement import Split
@@ -27,7 +26,7 @@ from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.targets import embedded_server, reach
 from runbook_lib.release import plan
 from runbook_lib.release.model import Migration, Release
-from runbook_lib.release.plan import Moved, Plan, Step, StepKind, Target
+from runbook_lib.release.plan import Plan, Target
 from runbook_lib.release.reader import read_release
 from runbook_lib.rollback.attempt import settle
 
@@ -200,30 +199,13 @@ def _same_server(planned: Target, found: Target) -> bool:
 
 
 def _read_plan(directory: RunDirectory) -> Plan:
-    """Read the plan of a run; raises GateError where it was edited."""
-    saved = directory.read("plan") or {}
-    fields = {key: value for key, value in saved.items() if key != "recorded_at"}
-    try:
-        fields["target"] = Target(**fields["target"])
-        fields["moved"] = tuple(Moved(**item) for item in fields["moved"])
-        fields["steps"] = tuple(_read_step(item) for item in fields["steps"])
-        fields["order"] = tuple(fields["order"])
-        fields["applied"] = tuple(fields["applied"])
-        fields["defects"] = tuple(Finding.from_record(item) for item in fields["defects"])
-        planned = Plan(**fields)
-        edited = planned.digest != plan.digest(planned)
-    except (KeyError, TypeError, ValueError):
-        edited = True
-    if edited:
+    """Read the plan of a run; raises EvidenceError where it was edited."""
+    planned = read_record(directory, "plan", Plan)
+    if planned is None or planned.digest != plan.digest(planned):
+        message = "The plan of the run was edited: its digest is another."
         path = directory.path / "plan.json"
-        message = "The plan of the run was edited, or another version of the runbook wrote it."
-        raise GateError(message, path=path, remedy="Move the run directory away.")
+        raise EvidenceError(message, path=path, remedy="Move the run directory away.")
     return planned
-
-
-def _read_step(saved: dict[str, Any]) -> Step:
-    split = {name: tuple(numbers) for name, numbers in saved["split"].items()}
-    return Step(**{**saved, "kind": StepKind(saved["kind"]), "split": Split(**split)})
 
 
 def _started(opening: _Opening, connection: Connection) -> Run:
@@ -262,7 +244,8 @@ def _started(opening: _Opening, connection: Connection) -> Run:
         defects=defects,
     )
     directory = RunDirectory.create(opening.root, environment.name, release.name)
-    directory.write("plan", asdict(planned))
+    directory.write("plan", planned)
+    write_schemas(directory.path / "schemas")
     return opening.run(planned, directory)
 
 

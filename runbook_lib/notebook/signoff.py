@@ -8,17 +8,15 @@ from runbook_lib.evidence import approvals
 from runbook_lib.evidence.approvals import Approval
 from runbook_lib.evidence.records import CheckResult, Status
 from runbook_lib.evidence.run import Run
+from runbook_lib.evidence.schemas import Checked, read_record
 from runbook_lib.notebook.show import Table
 from runbook_lib.release.model import Criterion, Role
 
 
 def answer_criteria(run: Run) -> Table:
     """Answer the release document's checklists from what was seen."""
-    verified = run.recorded("verify") or {}
-    results = {
-        item["name"]: CheckResult(**{**item, "status": Status(item["status"])})
-        for item in verified.get("checks", ())
-    }
+    verified = read_record(run.directory, "60_verify", Checked)
+    results = {item.name: item for item in verified.checks} if verified else {}
     answers = answer(run.release.criteria, results)
     failed = [item.text for item in answers if item.status is Status.FAIL]
     run.record(not failed, {"answers": answers, "failed": failed})

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runbook_lib.postgres.connection import SQL, Connection, Identifier, Literal
 from runbook_lib.postgres.queries import load
@@ -32,12 +32,6 @@ class Snapshot:
     objects: Mapping[str, str]
     addresses: Mapping[str, str] = field(default_factory=dict, compare=False)
     settings: Mapping[str, Setting] = field(default_factory=dict, compare=False)
-
-    @classmethod
-    def of(cls, saved: Mapping[str, Any]) -> "Snapshot":
-        """Return what was saved field by field."""
-        settings = {mark: Setting(*pair) for mark, pair in saved["settings"].items()}
-        return cls(saved["objects"], saved["addresses"], settings)
 
     @property
     def fingerprint(self) -> str:

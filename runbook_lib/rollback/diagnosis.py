@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from runbook_lib.evidence.run import SCHEMA_BEFORE, Run
+from runbook_lib.evidence.schemas import read_record
 from runbook_lib.parser.statement import Statement
 from runbook_lib.postgres import ledger, snapshot
 from runbook_lib.postgres.connection import Connection
@@ -117,10 +118,9 @@ def diagnose_run(run: Run, connection: Connection) -> Diagnosis | None:
     now = snapshot.take_snapshot(connection, settings=True)
     for step in run.plan.steps:
         record = run.step_record(step.name)
-        saved = run.directory.read(f"{SCHEMA_BEFORE}{record}")
-        if saved is None:
+        before = read_record(run.directory, f"{SCHEMA_BEFORE}{record}", Snapshot)
+        if before is None:
             continue
-        before = Snapshot.of(saved)
         first = first or before
         recorded = run.directory.read(record) or {}
         # A step that was killed left no record: what came since is taken for its own.

@@ -1,0 +1,167 @@
+"""The types of the records: what is read back is held to them, and their schemas are published.
+
+``python -m runbook_lib.evidence.schemas DIRECTORY`` writes the schemas.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, TypeVar, cast
+
+from runbook_lib.config.setting import adapter
+from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.directory import RunDirectory
+from runbook_lib.evidence.records import Backup, CheckResult, Metric
+from runbook_lib.findings import Finding
+from runbook_lib.postgres.snapshot import Snapshot
+from runbook_lib.release.model import Acceptance
+from runbook_lib.release.plan import Plan
+
+_T = TypeVar("_T")
+_REMEDY = "Bring back the file as it was written, or begin a new run."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """Hold what the record of each phase says: how it ended, and for which plan."""
+
+    status: Literal["passed", "failed"]
+    plan: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review(Record):
+    """Record what reading the release against the target found."""
+
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted(Record):
+    """Record what was accepted when the release was reviewed."""
+
+    accepts: tuple[Acceptance, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked(Record):
+    """Record what the checks of a phase observed; ``failed`` names those that do not hold."""
+
+    failed: tuple[str, ...]
+    checks: tuple[CheckResult, ...]
+    schema_fingerprint: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupTaken(Record):
+    """Record the backup of a run; its path begins at the project's directory."""
+
+    backup: Backup
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched(Record):
+    """Record the metrics of the target; ``over`` names those above their thresholds."""
+
+    metrics: tuple[Metric, ...]
+    over: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Server:
+    """Say whose database a backup holds."""
+
+    version: str
+    system_identifier: str
+    host: str
+    port: int
+    dbname: str
+
+
+@dataclass(frozen=True)
+class BackupManifest:
+    """Describe a backup's moment, with the SHA-256 of each of its files by name."""
+
+    server: Server
+    lsn: str
+    schema_fingerprint: str
+    rows: Mapping[str, int]
+    checksums: Mapping[str, str]
+    database_size: int
+    tool: str
+    format: str
+    compression: str
+    jobs: int
+    entries: int
+    taken_at: datetime
+    without_globals: str
+    restore_point: str
+    files: Mapping[str, str]
+
+
+RECORDS: Mapping[str, type] = {
+    "plan": Plan,
+    "10_review": Review,
+    "10_prechecks": Checked,
+    "20_backup": BackupTaken,
+    "60_verify": Checked,
+    "70_monitor": Watched,
+    "acceptances": Accepted,
+    "schema_before": Snapshot,
+}
+"""The type of each record by its name; of ``schema_before`` there is one a step."""
+MANIFEST = "backup_manifest"
+
+
+def typed(kind: type[_T], content: Any, path: Path) -> _T:
+    """Return what a record holds as its type; raises EvidenceError where that does not fit."""
+    from pydantic_core import ValidationError  # noqa: PLC0415  with the adapter
+
+    try:
+        found: _T = adapter(cast(Any, kind)).validate_json(
+            json.dumps(content), strict=True, extra="forbid"
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        keys = ".".join(str(key) for key in first["loc"])
+        said = first["msg"][:1].lower() + first["msg"][1:]
+        message = f"The record was edited, or another version wrote it: {keys or 'it'}: {said}."
+        raise EvidenceError(message, path=path, remedy=_REMEDY) from None
+    return found
+
+
+def read_record(directory: RunDirectory, name: str, kind: type[_T]) -> _T | None:
+    """Return a record of a run as its type, None where there is none; raises EvidenceError."""
+    content = directory.read(name)
+    if content is None:
+        return None
+    content.pop("recorded_at", None)
+    return typed(kind, content, directory.path / f"{name}.json")
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Return the JSON Schema of each record, by its name."""
+    recorded = {"type": "string", "format": "date-time", "title": "Recorded At"}
+    found = {}
+    for name, kind in {**RECORDS, MANIFEST: BackupManifest}.items():
+        schema = adapter(kind).json_schema(mode="serialization")
+        if name != MANIFEST:
+            schema["properties"] = {"recorded_at": recorded, **schema["properties"]}
+            schema["required"] = ["recorded_at", *schema.get("required", ())]
+        found[name] = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return found
+
+
+def write_schemas(directory: Path) -> None:
+    """Write the schema of each record as ``<its name>.json``."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, schema in schemas().items():
+        text = json.dumps(schema, indent=2, ensure_ascii=False)
+        (directory / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_schemas(Path(sys.argv[1]))

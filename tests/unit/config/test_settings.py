@@ -1,0 +1,42 @@
+"""docs/settings.md says what the types say."""
+
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from runbook_lib.config import settings
+from runbook_lib.config.environments import Environment
+from runbook_lib.config.policies import FLAT, Policy
+from runbook_lib.config.setting import Setting, hints, parts
+from tests.support.projects import REPOSITORY
+
+
+def test_the_page_is_that_of_the_types() -> None:
+    written = (REPOSITORY / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert written == settings.page(), "run make docs"
+
+
+def every_setting(kind: type) -> list[tuple[str, Any, Setting]]:
+    found = []
+    for name, hint in hints(kind).items():
+        part, setting = parts(hint)
+        nested = isinstance(part, type) and is_dataclass(part)
+        inner = every_setting(part) if nested else [(name, part, setting)]
+        found += inner
+    return found
+
+
+def test_every_setting_says_what_happens_and_every_number_has_a_range() -> None:
+    for name, kind, setting in every_setting(Environment):
+        assert setting.does, name
+        if kind in {int, float}:
+            assert float("-inf") < setting.least < setting.most < float("inf"), name
+
+
+def test_every_flat_key_of_before_leads_to_a_key_that_is_there() -> None:
+    there = {
+        f"{part.name}.{item.name}"
+        for part in fields(Policy)
+        for item in fields(getattr(Policy(), part.name))
+    }
+    assert set(FLAT.values()) <= there
+    assert len(set(FLAT.values())) == len(FLAT)
