@@ -7,18 +7,28 @@ PYTHON  ?= python3
 VENV    := .venv
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
+PYTEST  := $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 # Compiled modules make a kernel start three times as fast.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test lint lab notebooks docs bench requirements stop clean
+.PHONY: run test test-all test-account lint lab notebooks docs bench requirements stop clean
 
 run: $(READY)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" papermill notebooks/run.ipynb out.ipynb -p env "$(ENV)" -p release "$(RELEASE)"; \
 	status=$$?; echo "evidence: $$(ls -d runs/"$(ENV)"/* 2>/dev/null | tail -n 1)"; exit $$status
 
+# One of each kind, to run after each change; tests/README.md says what is where.
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(PYTEST) -m "not slow"
+
+# And the slow proofs.
+test-all: test
+	$(PYTEST) -m slow
+
+# What depends on the account that runs it.
+test-account: $(READY)
+	$(PYTEST) -m account
 
 lint: $(READY)
 	$(BIN)/ruff check .

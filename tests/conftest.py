@@ -1,1 +1,1 @@
-pytest_plugins = ["tests.support.memory", "tests.support.servers"]
+pytest_plugins = ["tests.support.memory", "tests.support.order", "tests.support.servers"]

@@ -1,8 +1,11 @@
 """What holds for the tests themselves."""
 
 import ast
+import os
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from tests.support.projects import REPOSITORY
 
@@ -28,3 +31,11 @@ def test_no_test_imports_a_test() -> None:
         if name.startswith((".", "tests.")) and not name.startswith("tests.support.")
     ]
     assert wrong == []
+
+
+@pytest.mark.xdist_group("together")
+def test_a_group_stays_on_one_worker(request: pytest.FixtureRequest) -> None:
+    if "PYTEST_XDIST_WORKER" not in os.environ or not request.config.option.loadgroup:
+        pytest.skip("without --dist loadgroup there are no groups to keep together")
+    # pytest-xdist tells groups apart by the end of a test's name.
+    assert request.node.nodeid.endswith("@together")

@@ -10,7 +10,7 @@ import pytest
 from tests.support.notebooks.committed import walk
 from tests.support.projects import REPOSITORY, command
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nbval")]
+pytestmark = pytest.mark.slow
 
 SANITIZE = REPOSITORY / "tests" / "notebooks" / "sanitize.cfg"
 

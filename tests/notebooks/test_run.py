@@ -6,19 +6,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from runbook_lib.config.policies import Policy
+from runbook_lib.evidence.journal import Journal
+from runbook_lib.migrate.execute import Applier
 from runbook_lib.postgres import catalog, snapshot
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.embedded import Sandbox
+from runbook_lib.release import plan
 from runbook_lib.release.reader import read_release
-from tests.support.projects import command, fresh_project, papermill, record, runs, stop
-
-pytestmark = pytest.mark.slow
+from tests.support.projects import REPOSITORY, command, fresh_project, papermill, record, runs, stop
 
 MIGRATIONS = 7
 
@@ -33,6 +36,18 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     stop(project)
 
 
+@pytest.fixture
+def applied_by_the_library(database: dict[str, str], tmp_path: Path) -> str:
+    """Apply the release undisturbed in this process; return what schema it comes to."""
+    release = read_release(REPOSITORY / "sql")
+    target = Database(database)
+    applier = Applier(target, Policy(), Journal(tmp_path / "library.jsonl").emit)
+    for name in plan.order(release).names:
+        applier.migrate(release.migration(name))
+    with target.connect() as connection:
+        return snapshot.take_snapshot(connection).fingerprint
+
+
 @contextmanager
 def connect(project: Path, dbname: str = "citadelbuy_dev") -> Iterator[Connection]:
     with Sandbox(project) as server, Database(server.conninfo(dbname)).connect() as connection:
@@ -44,6 +59,7 @@ def fingerprint(project: Path, dbname: str = "citadelbuy_dev") -> str:
         return snapshot.take_snapshot(connection).fingerprint
 
 
+@pytest.mark.account
 @pytest.mark.xdist_group("finished")
 class TestAFinishedRun:
     def test_brings_every_object_of_the_brief(self, finished: Path) -> None:
@@ -72,6 +88,11 @@ class TestAFinishedRun:
         }
         assert len(rows) == MIGRATIONS
         assert all(row["finished_at"] and row["applied_steps_count"] == 1 for row in rows)
+
+    def test_comes_to_the_schema_that_the_library_gives(
+        self, finished: Path, applied_by_the_library: str
+    ) -> None:
+        assert fingerprint(finished) == applied_by_the_library
 
     def test_keeps_an_executed_notebook_for_each_phase_and_file(self, finished: Path) -> None:
         (run,) = runs(finished)
@@ -131,7 +152,7 @@ class TestAFinishedRun:
         assert fingerprint(finished, kept) != backup["schema_fingerprint"]
 
 
-@pytest.mark.xdist_group("staging")
+@pytest.mark.slow
 def test_staging_records_what_production_has_as_baseline(tmp_path: Path) -> None:
     project = fresh_project(tmp_path)
     settings = project / "environments.toml"
@@ -168,7 +189,7 @@ def test_staging_records_what_production_has_as_baseline(tmp_path: Path) -> None
         stop(project)
 
 
-@pytest.mark.xdist_group("staging")
+@pytest.mark.slow
 def test_staging_that_differs_is_not_adopted(tmp_path: Path) -> None:
     project = fresh_project(tmp_path)
     settings = project / "environments.toml"
@@ -188,8 +209,16 @@ def test_staging_that_differs_is_not_adopted(tmp_path: Path) -> None:
     ("parameter", "said"),
     [
         ("evn=dev", "The notebook has no parameter 'evn'. Did you mean 'env'?"),
-        ("env=devel", "There is no environment 'devel'. Use one of: dev, staging, prod."),
-        ("release=nowhere", "There is no release directory 'nowhere'."),
+        pytest.param(
+            "env=devel",
+            "There is no environment 'devel'. Use one of: dev, staging, prod.",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "release=nowhere",
+            "There is no release directory 'nowhere'.",
+            marks=pytest.mark.slow,
+        ),
         ("env=prod", "The environment 'prod' names no server. Set RUNBOOK_PROD_URL"),
     ],
 )
@@ -215,15 +244,18 @@ def prisma_release(directory: Path, **files: str) -> Path:
 GOOD = "CREATE TABLE a (id text PRIMARY KEY);\nINSERT INTO a VALUES ('100 %');\n"
 
 
-@pytest.mark.xdist_group("releases")
+SYNTAX = "CREATE TABLE b (id int);\nCREATE TABEL c (id int);\n", 2, "42601"
+MISSING_TABLE = "CREATE TABLE b (id int);\n\nALTER TABLE c ADD d int;\n", 3, "42P01"
+MISSING_COLUMN = "CREATE TABLE b (id int);\nSELECT\n  nothing\nFROM a;\n", 3, "42703"
+
+
 @pytest.mark.parametrize(
     ("bad", "line", "sqlstate"),
     [
-        ("CREATE TABLE b (id int);\nCREATE TABEL c (id int);\n", 2, "42601"),
-        ("CREATE TABLE b (id int);\n\nALTER TABLE c ADD d int;\n", 3, "42P01"),
-        ("CREATE TABLE b (id int);\nSELECT\n  nothing\nFROM a;\n", 3, "42703"),
+        pytest.param(*SYNTAX, id="syntax", marks=pytest.mark.slow),
+        pytest.param(*MISSING_TABLE, id="missing-table"),
+        pytest.param(*MISSING_COLUMN, id="missing-column", marks=pytest.mark.slow),
     ],
-    ids=["syntax", "missing-table", "missing-column"],
 )
 def test_a_defect_stops_the_run_with_its_place(
     bad: str, line: int, sqlstate: str, tmp_path: Path
@@ -252,7 +284,7 @@ def test_a_defect_stops_the_run_with_its_place(
         stop(project)
 
 
-@pytest.mark.xdist_group("releases")
+@pytest.mark.slow
 def test_every_defect_of_a_release_is_reported_in_one_run(tmp_path: Path) -> None:
     project = fresh_project(tmp_path)
     files = {
@@ -294,23 +326,59 @@ def test_every_defect_of_a_release_is_reported_in_one_run(tmp_path: Path) -> Non
         stop(project)
 
 
-@pytest.mark.xdist_group("killed")
-def test_a_killed_run_goes_on_to_the_same_schema(tmp_path: Path) -> None:
-    project = fresh_project(tmp_path)
+def written(project: Path, record: str) -> int:
+    """Return how many runs have a record."""
+    return len([run for run in runs(project) if (run / f"{record}.json").is_file()])
+
+
+def journalled(project: Path, event: str) -> int:
+    """Return how often the journals of all runs name an event."""
+    texts = [path.read_text() for path in (project / "runs").glob("*/*/journal.jsonl")]
+    return sum(text.count(f'"event": "{event}"') for text in texts)
+
+
+# Each comes once more in the try that is killed at it; together they lie in every phase.
+KILLED_AT = (
+    partial(written, record="10_prechecks"),
+    partial(written, record="20_backup"),
+    partial(written, record="rehearsal"),
+    partial(journalled, event="started"),
+    partial(journalled, event="committed"),
+    partial(journalled, event="ended"),
+    partial(journalled, event="committing"),
+    partial(written, record="60_verify"),
+)
+
+
+def kill_at(project: Path, count: Callable[[Path], int]) -> None:
+    """Start a run, and kill it with all its kernels as soon as what is counted comes once more."""
     words = [sys.executable, "-m", "papermill", "notebooks/run.ipynb", "out.ipynb"]
-    words += ["-p", "env", "dev"]
+    before = count(project)
+    process = subprocess.Popen(
+        [*words, "-p", "env", "dev"],
+        cwd=project,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
-        for seconds in (9, 14, 19, 24):
-            process = subprocess.Popen(
-                words,
-                cwd=project,
-                start_new_session=True,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            time.sleep(seconds)
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        while count(project) == before:
+            assert process.poll() is None, f"it ended before {count} came"
+            time.sleep(0.005)
+        assert process.poll() is None
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_in_each_phase_goes_on_to_the_same_schema(
+    tmp_path: Path, applied_by_the_library: str
+) -> None:
+    project = fresh_project(tmp_path)
+    try:
+        for count in KILLED_AT:
+            kill_at(project, count)
         done = papermill("notebooks/run.ipynb", "env=dev", project=project)
         assert done.returncode == 0, done.stderr[-3000:]
         last = runs(project)[-1]
@@ -318,11 +386,6 @@ def test_a_killed_run_goes_on_to_the_same_schema(tmp_path: Path) -> None:
         with connect(project) as connection:
             ledger = connection.rows("SELECT migration_name FROM _prisma_migrations")
         assert len({row["migration_name"] for row in ledger}) == len(ledger) == MIGRATIONS
-        other = fresh_project(tmp_path / "undisturbed")
-        try:
-            assert papermill("notebooks/run.ipynb", "env=dev", project=other).returncode == 0
-            assert fingerprint(project) == fingerprint(other)
-        finally:
-            stop(other)
+        assert fingerprint(project) == applied_by_the_library
     finally:
         stop(project)

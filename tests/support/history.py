@@ -1,7 +1,7 @@
 """Generate a long history of migrations with the habits of real ones, the same each time."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from runbook_lib.postgres import process, tools
@@ -23,12 +23,14 @@ def write_history(directory: Path) -> dict[Path, bool]:
     return written
 
 
-def run_files(target: Database, files: dict[Path, bool]) -> None:
-    """Run each file in a session of its own, as a person does with psql."""
-    psql = tools.find_program("psql")
+def run_files(target: Database, files: Mapping[Path, bool]) -> None:
+    """Run each file in a session of its own, as a person does with psql; start psql once."""
+    argv = [str(tools.find_program("psql")), "-X", "-q", "-v", "ON_ERROR_STOP=1"]
+    argv += ["-d", target.conninfo()]
     for path, single in files.items():
-        argv = [str(psql), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", target.conninfo()]
-        process.run([*argv, *(["-1"] if single else []), "-f", str(path)], timeout=60)
+        words = ["-f", str(path)]
+        argv += ["-c", "\\connect", *(["-c", "BEGIN", *words, "-c", "COMMIT"] if single else words)]
+    process.run(argv, timeout=300)
 
 
 def _files() -> Iterator[tuple[bytes, bool]]:

@@ -22,6 +22,7 @@ from runbook_lib.postgres import embedded, process
 from runbook_lib.postgres.embedded import Sandbox
 from tests.support.servers import psql
 
+pytestmark = pytest.mark.account
 REPO = Path(__file__).resolve().parents[3]
 AS_ROOT = os.geteuid() == 0
 

@@ -13,7 +13,9 @@ from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.embedded import Sandbox
 from runbook_lib.postgres.snapshot import Snapshot
 from tests.support.history import FILES, run_files, write_history
+from tests.support.memory import MakeDirectory
 from tests.support.reverts import seen, state, undo
+from tests.support.servers import hurry
 from tests.support.snapshots import RIGHTS
 
 # One worker: the history is applied once.
@@ -66,12 +68,15 @@ def copied(database: Database) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
+def history(
+    tmp_path_factory: pytest.TempPathFactory, in_memory: MakeDirectory
+) -> Iterator[History]:
     """Apply all files; of some take each back before it is applied for good.
 
     The server is its own: a long revert uses up the locks of all.
     """
-    with Sandbox(tmp_path_factory.mktemp("server")) as server:
+    with Sandbox(in_memory("server")) as server:
+        hurry(server)
         database = Database(server.conninfo("history"))
         database.create(database.dbname)
         yield _history(server, database, tmp_path_factory)
@@ -82,13 +87,19 @@ def _history(
 ) -> History:
     before, alone = dict[int, Snapshot](), list[Taken]()
     files = write_history(tmp_path_factory.mktemp("history"))
+    waits = dict[Path, bool]()  # not run yet: psql is started once for many
     for number, (path, single) in enumerate(files.items(), start=1):
-        if FILES - number + 1 in STRETCHES:
+        stretch = FILES - number + 1
+        if stretch in STRETCHES or number % EVERY == 0:
+            run_files(database, waits)
+            waits.clear()
+        if stretch in STRETCHES:
             with database.connect() as connection:
-                before[FILES - number + 1] = state(connection)
+                before[stretch] = state(connection)
         if number % EVERY == 0:
             alone.append(_alone(database, number, path, single))
-        run_files(database, {path: single})
+        waits[path] = single
+    run_files(database, waits)
     return History(server, database, before, alone)
 
 

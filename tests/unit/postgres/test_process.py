@@ -37,6 +37,7 @@ from runbook_lib.postgres.tools import (
     stop_argv,
 )
 
+pytestmark = pytest.mark.account
 BIN = Path("/opt/pg/bin")
 PACKAGE = Path(process.__file__).parents[1]
 

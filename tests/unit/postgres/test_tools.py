@@ -12,6 +12,8 @@ from runbook_lib.errors import ConfigError, ToolError
 from runbook_lib.postgres import process, tools
 from runbook_lib.postgres.tools import Installation
 
+pytestmark = pytest.mark.account
+
 
 @pytest.fixture
 def install(tmp_path: Path) -> Callable[..., Installation]:
