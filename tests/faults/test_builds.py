@@ -52,6 +52,7 @@ def held_in(bench: Bench, phase: str) -> Iterator[tuple[Runner, int]]:
 
 
 @pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.one_of_each()
 def test_a_build_whose_runner_is_killed_is_finished_by_the_server_and_adopted(
     phase: str, bench_of: MakeBench, undisturbed: Undisturbed
 ) -> None:
@@ -77,6 +78,7 @@ def test_a_build_whose_runner_is_killed_is_finished_by_the_server_and_adopted(
 
 
 @pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.one_of_each()
 def test_a_build_whose_backend_is_ended_is_named_dropped_and_built_again(
     phase: str, bench_of: MakeBench, undisturbed: Undisturbed
 ) -> None:
@@ -95,6 +97,7 @@ def test_a_build_whose_backend_is_ended_is_named_dropped_and_built_again(
 
 
 @pytest.mark.parametrize("phase", PHASES[1:])
+@pytest.mark.one_of_each()
 def test_a_build_that_loses_runner_and_backend_is_built_again(
     phase: str, bench_of: MakeBench, undisturbed: Undisturbed
 ) -> None:

@@ -128,6 +128,7 @@ def name_of(value: object) -> str | None:
 
 @pytest.mark.parametrize("forward", [True, False], ids=["committed", "not committed"])
 @pytest.mark.parametrize(("scenario", "nth"), COMMITS, ids=name_of)
+@pytest.mark.one_of_each("scenario")
 def test_a_commit_whose_answer_is_lost_is_resolved_through_the_ledger(
     scenario: Scenario,
     nth: int,
@@ -155,6 +156,7 @@ def test_a_commit_whose_answer_is_lost_is_resolved_through_the_ledger(
 
 @pytest.mark.parametrize("forward", [True, False], ids=["committed", "not committed"])
 @pytest.mark.parametrize(("scenario", "nth"), [(WHOLE, 1), (PARTS, 2), (KEYS, 3)], ids=name_of)
+@pytest.mark.one_of_each("scenario")
 def test_a_commit_that_nobody_can_ask_about_is_called_unknown(
     scenario: Scenario,
     nth: int,

@@ -37,6 +37,7 @@ def test_without_room_for_the_first_line_nothing_is_done(
 
 
 # Lines are of 150 to 500 bytes: the limits let it fill up early, in the middle and late.
+@pytest.mark.one_of_each("scenario")
 @pytest.mark.parametrize("limit", [200, 700, 1500, 2500])
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS.keys())
 def test_a_journal_that_fills_up_stops_the_run_between_two_transactions(

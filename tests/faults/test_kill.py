@@ -85,6 +85,7 @@ KILLED = {
 }
 
 
+@pytest.mark.one_of_each("killed.scenario")
 @pytest.mark.parametrize("killed", KILLED.values(), ids=KILLED.keys())
 def test_a_run_that_is_killed_is_named_and_continued(
     killed: Killed, bench_of: MakeBench, undisturbed: Undisturbed

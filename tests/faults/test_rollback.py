@@ -53,6 +53,7 @@ def ends(way: str, leaves: str) -> bool:
 
 
 @each
+@pytest.mark.one_of_each("way")
 def test_a_rollback_that_is_killed_leaves_one_or_the_other(
     shop: Shop, way: str, strike: Strike, leaves: str
 ) -> None:
@@ -76,6 +77,7 @@ def lost_at(way: str, strike: Strike) -> str:
 
 
 @each
+@pytest.mark.one_of_each("way")
 def test_a_rollback_whose_session_is_ended_leaves_one_or_the_other(
     shop: Shop, way: str, strike: Strike, leaves: str
 ) -> None:
@@ -96,6 +98,7 @@ def test_a_rollback_whose_session_is_ended_leaves_one_or_the_other(
 
 
 @each
+@pytest.mark.one_of_each("way")
 def test_a_server_that_dies_leaves_one_or_the_other(
     shop: Shop,
     own_server: Sandbox,

@@ -11,6 +11,7 @@ from tests.support.defects import project
 from tests.support.history import FILES, STATEMENTS, run_files, write_history
 
 
+@pytest.mark.slow
 def test_a_history_rehearses_to_the_schema_that_psql_gives(
     database: dict[str, str], target: Database, connection: Connection, tmp_path: Path
 ) -> None:

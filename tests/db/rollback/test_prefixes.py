@@ -53,6 +53,7 @@ def prefixes() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("start", "names"), list(prefixes()))
+@pytest.mark.one_of_each("start")
 def test_each_prefix_of_the_release_is_taken_back(
     applier: Applier,
     connection: Connection,
@@ -78,6 +79,7 @@ def test_each_prefix_of_the_release_is_taken_back(
 
 @pytest.mark.parametrize("in_place", [False, True], ids=["beside", "in place"])
 @pytest.mark.parametrize(("start", "names"), [each for each in prefixes() if each.values[0]])
+@pytest.mark.one_of_each("in_place")
 def test_each_prefix_of_the_release_is_taken_back_by_restoring(
     applier: Applier,
     connection: Connection,
