@@ -12,49 +12,48 @@ PYTEST  := $(BIN)/python -m pytest -n 2 --dist loadgroup
 # Compiled modules make a kernel start three times as fast.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-all test-account lint lab notebooks docs bench requirements stop clean
+.DEFAULT_GOAL := help
+.PHONY: help run test test-all test-account lint lab notebooks docs bench requirements stop clean
 
-run: $(READY)
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' Makefile
+
+run: $(READY) ## Take a release through every phase: make run [ENV=dev] [RELEASE=directory]
 	@PATH="$(CURDIR)/$(BIN):$$PATH" papermill notebooks/run.ipynb out.ipynb -p env "$(ENV)" -p release "$(RELEASE)"; \
 	status=$$?; echo "evidence: $$(ls -d runs/"$(ENV)"/* 2>/dev/null | tail -n 1)"; exit $$status
 
-# One of each kind, to run after each change; tests/README.md says what is where.
-test: $(READY)
+test: $(READY) ## Test one of each kind: what to run after each change
 	$(PYTEST) -m "not slow"
 
-# And the slow proofs.
-test-all: test
+test-all: test ## Test all: the slow proofs besides
 	$(PYTEST) -m slow
 
-# What depends on the account that runs it.
-test-account: $(READY)
+test-account: $(READY) ## Test what depends on the account that runs it
 	$(PYTEST) -m account
 
-lint: $(READY)
+lint: $(READY) ## Check style, types and who imports whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-lab: $(READY)
+lab: $(READY) ## Open the notebooks in JupyterLab
 	PATH="$(CURDIR)/$(BIN):$$PATH" jupyter lab --notebook-dir=. notebooks/00_brief.ipynb
 
-# Execute the committed notebooks afresh, so that readers and nbval see today's output.
-notebooks: $(READY)
+# Readers and nbval see today's output.
+notebooks: $(READY) ## Execute the committed notebooks afresh
 	$(BIN)/python -m tests.support.notebooks.committed
 
-# Write the pages and the schemas that come from the code.
-docs: $(READY)
+docs: $(READY) ## Write the pages and schemas that come from the code
 	$(BIN)/python -m runbook_lib.config.settings > docs/settings.md
 	$(BIN)/python -m runbook_lib.evidence.schemas docs/schemas
 
-# Against psql and pg_restore, on a server of their own; minutes, and best with nothing beside.
-bench: $(READY)
+# On a server of their own, and best with nothing beside.
+bench: $(READY) ## Compare with psql and pg_restore; takes minutes
 	for name in reading apply lanes write_stall rehearsal backup; do \
 	    echo "--- $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
-# Pin what pyproject.toml asks for, for every platform.
-requirements: $(READY)
+requirements: $(READY) ## Pin what pyproject.toml asks for, for every platform
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-annotate \
 	    --no-emit-index-url --no-emit-find-links --no-header --output-file requirements.in pyproject.toml
@@ -62,10 +61,10 @@ requirements: $(READY)
 	  echo "--editable ."; } > requirements.txt
 	rm requirements.in
 
-stop: $(READY)
+stop: $(READY) ## Stop the embedded server
 	$(BIN)/python -m runbook_lib.postgres.embedded stop .
 
-clean: stop
+clean: stop ## Remove the environment and the embedded server with its data
 	rm -rf $(VENV) .runbook
 
 $(READY): requirements.txt pyproject.toml

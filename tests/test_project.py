@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 import tomllib
 from pathlib import Path
 
@@ -77,6 +78,37 @@ def test_the_readme_begins_with_two_commands() -> None:
     assert shell_blocks()[0] == ["make run", "make test"]
     plan = command("make", "--dry-run", "run", "test", "lint", "lab", "stop", cwd=REPOSITORY)
     assert plan.returncode == 0, plan.stderr
+
+
+def test_make_alone_says_what_each_target_does() -> None:
+    phony = re.search(r"^\.PHONY: (.+)$", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    listed = command("make", cwd=REPOSITORY)
+    assert listed.returncode == 0, listed.stderr
+    said = dict(line.split(maxsplit=1) for line in listed.stdout.splitlines())
+    assert phony
+    assert set(said) == set(phony[1].split())
+
+
+def test_news_fragments_have_a_known_type_and_are_read() -> None:
+    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["towncrier"]
+    types = "|".join(item["directory"] for item in settings["type"])
+    fragments = [path for path in tracked("changes") if path.name != "README.md"]
+    for path in fragments:
+        assert re.fullmatch(rf"\+[a-z-]+\.({types})\.md", path.name), path.name
+    build = [sys.executable, "-m", "towncrier", "build", "--draft", "--version", "1"]
+    draft = command(*build, cwd=REPOSITORY)
+    assert draft.returncode == 0, draft.stderr
+    for path in fragments:
+        assert f"- {path.read_text().strip()}" in draft.stdout, path.name
+
+
+def test_the_hooks_of_a_commit_are_those_of_make_lint() -> None:
+    hooks = (REPOSITORY / ".pre-commit-config.yaml").read_text()
+    makefile = (REPOSITORY / "Makefile").read_text()
+    called = {Path(name).name for name in re.findall(r"entry: (\S+)", hooks)}
+    linting = re.search(r"^lint:.*\n((?:\t.+\n)+)", makefile, re.MULTILINE)
+    assert linting
+    assert {*re.findall(r"\$\(BIN\)/(\S+)", linting[1]), "python"} == called
 
 
 def test_the_readme_fits_a_screen_and_its_links_lead_somewhere() -> None:

@@ -1,12 +1,14 @@
 import copy
 import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.notebooks.committed import ALL
-from tests.support.notebooks.lint import defects
+from tests.support.notebooks.lint import defects, main
 from tests.support.projects import REPOSITORY
 
 Break = Callable[[list[dict[str, Any]]], object]
@@ -69,3 +71,16 @@ def test_a_broken_rule_is_found(name: str) -> None:
     act, said = BREAKS[name]
     act(broken["cells"])
     assert any(said in text for text in defects(broken)), defects(broken)
+
+
+def test_before_a_commit_a_notebook_that_was_not_executed_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notebook = read("00_brief")
+    path = tmp_path / "stripped.ipynb"
+    path.write_text(json.dumps(notebook))
+    assert main([str(path)]) == 0
+    _code(notebook["cells"], 3).update(execution_count=None)
+    path.write_text(json.dumps(notebook))
+    assert main([str(path)]) == 1
+    assert re.fullmatch(rf"{path}: .*: never executed\n", capsys.readouterr().out)

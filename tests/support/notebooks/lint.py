@@ -1,9 +1,15 @@
-"""The rules of a runbook notebook: what may stand in it, and what its outputs must prove."""
+"""The rules of a runbook notebook: what may stand in it, and what its outputs must prove.
+
+Before each commit the notebooks in it are read: python -m tests.support.notebooks.lint FILE...
+"""
 
 import ast
+import json
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 Notebook = dict[str, Any]
@@ -113,3 +119,15 @@ def _proof(cell: Cell) -> Iterator[str]:
         yield "its output is an error"
     if _MACHINE.search(str(cell["outputs"])):
         yield "a path of the machine it ran on"
+
+
+def main(files: Sequence[str]) -> int:
+    """Print what is wrong with each notebook; return 1 where something is."""
+    read = {name: json.loads(Path(name).read_text(encoding="utf-8")) for name in files}
+    found = [f"{name}: {text}" for name, notebook in read.items() for text in defects(notebook)]
+    print(*found, sep="\n", end="\n" if found else "")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
