@@ -10,7 +10,7 @@ _BY_STATE = {
     "22P02": "Convert the values first, or say how with USING.",
     "23502": "Give the column a DEFAULT, or fill it before SET NOT NULL.",
     "23503": "Remove or repair the orphaned rows first, or add the key NOT VALID.",
-    "23505": "Remove the duplicates first; the detail names one.",
+    "23505": "Remove the duplicates first: of the columns that the detail names.",
     "23514": "Repair the rows that break the condition first, or add it NOT VALID.",
     "23P01": "Remove the rows that overlap first.",
     "25001": "Move the statement to a file of its own, outside BEGIN and COMMIT.",

@@ -1,1 +1,6 @@
-pytest_plugins = ["tests.support.memory", "tests.support.order", "tests.support.servers"]
+pytest_plugins = [
+    "tests.support.memory",
+    "tests.support.order",
+    "tests.support.redactor",
+    "tests.support.servers",
+]

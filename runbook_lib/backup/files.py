@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -21,12 +20,10 @@ from runbook_lib.evidence.directory import file_sha256
 from runbook_lib.evidence.records import Backup
 from runbook_lib.evidence.schemas import BackupManifest, Server, typed
 from runbook_lib.postgres.snapshot import Snapshot
-from runbook_lib.redaction import keep_secret, redact
+from runbook_lib.redaction import redact, shown_url
 from runbook_lib.release.plan import Target
 
 SCHEMA_FILE = "schema.json"
-
-_CREDENTIALS = re.compile(r"://([^/@]*)@")
 
 MANIFEST = "manifest.json"
 GLOBALS = "globals.sql"
@@ -178,7 +175,7 @@ def copy(path: Path, files: Mapping[str, str], url: str) -> str:
     ``files`` maps their names to their SHA-256. Returns where they are, without credentials. Raises
     ToolError where a file cannot be copied or comes back different; the backup here stays.
     """
-    place = f"{_public(url)}/{path.name}"
+    place = f"{shown_url(url)}/{path.name}"
     remedy = f"The backup {path.name} is whole here; copy it by hand, or correct backup.copy."
     try:
         storage, root = fsspec.url_to_fs(url)
@@ -199,11 +196,3 @@ def _sent(storage: fsspec.AbstractFileSystem, path: Path, root: str, name: str) 
     storage.put_file(str(path / name), there)
     with storage.open(there, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _public(url: str) -> str:
-    """Return a URL as it may be shown, and hide its credentials wherever they turn up."""
-    for found in _CREDENTIALS.findall(url):
-        keep_secret(found.partition(":")[2])
-    keep_secret(url.partition("?")[2])
-    return _CREDENTIALS.sub("://", url).partition("?")[0].rstrip("/")

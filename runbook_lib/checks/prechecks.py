@@ -20,6 +20,7 @@ from runbook_lib.postgres import catalog, ledger, snapshot, tools
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.postgres.ledger import LedgerRow
 from runbook_lib.postgres.queries import load
+from runbook_lib.redaction import weak_secrets
 from runbook_lib.release.model import Release, Variable
 from runbook_lib.release.plan import Plan, StepKind, Target
 from runbook_lib.release.reader import read_checks
@@ -58,6 +59,7 @@ def run_prechecks(
             *_disk(connection, target, root),
             _dump_program(target),
             *_variables(release),
+            *_weak_secrets(),
             *_ledger(connection, release, plan),
         )
     finally:
@@ -223,6 +225,18 @@ def _variables(release: Release) -> Iterator[CheckResult]:
             when = "optional" if variable.needed == "optional" else f"only with {variable.needed}"
             observed = f"not set, and not needed ({when})"
             yield CheckResult(variable.name, Status.PASS, observed, variable.meaning)
+
+
+def _weak_secrets() -> Iterator[CheckResult]:
+    """Warn of secrets that are too ordinary to be told from names."""
+    found = weak_secrets()
+    if found:
+        remedy = (
+            "Change it: till then it is hidden only where it stands as a password, as in a URL."
+        )
+        observed = f"short, or a word of the schema: {', '.join(found)}"
+        expected = "eight characters or more, no word"
+        yield CheckResult("secrets", Status.WARN, observed, expected, remedy)
 
 
 def _needed(variable: Variable) -> bool:

@@ -11,32 +11,25 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.errors import EvidenceError
-from runbook_lib.redaction import redact
+from runbook_lib.redaction import redact, redact_values
 
 SUMS = "SHA256SUMS"
 
 
 def _plain(value: Any) -> Any:
-    """Turn values of the model into what JSON knows, secrets hidden."""
+    """Turn values of the model into what JSON knows."""
     if is_dataclass(value) and not isinstance(value, type):
         return _plain(vars(value))
     if isinstance(value, Mapping):
-        return {redact(str(key)): _plain(item) for key, item in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_plain(item) for item in value]
-    if isinstance(value, (datetime, Path)):
-        return redact(str(value))
-    return redact(value) if isinstance(value, str) else value
-
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False, default=_plain)
+    return str(value) if isinstance(value, (datetime, Path)) else value
 
 
 def as_line(content: Mapping[str, Any]) -> str:
     """Return one JSON object on one line, secrets hidden."""
-    text = _ENCODER.encode(content)
-    # Hiding in the text is quick to try, and could cut into the JSON itself.
-    return text if redact(text) == text else json.dumps(_plain(content), ensure_ascii=False)
+    return json.dumps(redact_values(_plain(content)), ensure_ascii=False)
 
 
 def _write(path: Path, text: str) -> None:
@@ -81,7 +74,7 @@ class RunDirectory:
     def write(self, name: str, content: object) -> None:
         """Write one record as JSON, with the time."""
         record = {"recorded_at": datetime.now(UTC).isoformat(timespec="seconds")}
-        record |= _plain(content)
+        record |= redact_values(_plain(content))
         _write(self.path / f"{name}.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
     def write_text(self, name: str, text: str) -> None:
@@ -107,10 +100,16 @@ class RunDirectory:
         return [record for path in found if (record := self.read(path.stem)) is not None]
 
     def scrub(self, path: Path) -> None:
-        """Hide every secret in a file that another program wrote, such as a notebook."""
+        """Hide every secret in the texts of a notebook that another program wrote."""
         text = path.read_text(encoding="utf-8")
-        if redact(text) != text:
+        try:
+            notebook = json.loads(text)
+        except ValueError:  # a kill cut it short: it is a text and nothing more
             _write(path, redact(text))
+            return
+        hidden = _scrubbed(notebook)
+        if hidden != notebook:
+            _write(path, json.dumps(hidden, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
 
     def seal(self) -> Path:
         """Write the SHA-256 of every file, in the format of ``sha256sum -c``."""
@@ -122,6 +121,18 @@ class RunDirectory:
         lines = [f"{file_sha256(path)}  {path.relative_to(self.path)}\n" for path in files]
         _write(self.path / SUMS, "".join(lines))
         return self.path / SUMS
+
+
+def _scrubbed(value: Any) -> Any:
+    """Return JSON of a notebook with its texts redacted, those that are lists of lines as one."""
+    if isinstance(value, dict):
+        return {key: _scrubbed(item) for key, item in value.items()}
+    if not isinstance(value, list):
+        return redact_values(value)
+    lines = [item for item in value if isinstance(item, str)]
+    if lines == value and all(line.endswith("\n") for line in lines[:-1]):
+        return redact("".join(lines)).splitlines(keepends=True)
+    return [_scrubbed(item) for item in value]
 
 
 def file_sha256(path: Path) -> str:

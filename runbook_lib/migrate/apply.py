@@ -25,7 +25,7 @@ def schema_before(run: Run, record: str) -> Snapshot:
     if saved is None:
         with run.database.connect() as connection:
             saved = snapshot.take_snapshot(connection, settings=True)
-        run.directory.write(name, saved)
+        run.directory.write(name, saved.recorded())
     return saved
 
 
@@ -36,7 +36,7 @@ def touched_since(run: Run, before: Snapshot) -> dict[str, object]:
             now = snapshot.take_snapshot(connection, settings=True)
     except TargetError:
         return {}
-    return {"touched": sorted(snapshot.touched(before, now))}
+    return {"touched": sorted(snapshot.touched(before.revealed(now), now))}
 
 
 def apply_guarded(run: Run, step: Step, emit: Listener) -> Outcome:

@@ -20,7 +20,7 @@ from runbook_lib.rollback import inverse, restore
 from runbook_lib.rollback.attempt import CARRY, IN_PLACE, RESTORE, REVERT, attempt
 from runbook_lib.rollback.carry_forward import Carried, carry, compare
 from runbook_lib.rollback.diagnosis import Diagnosis, diagnose_run
-from runbook_lib.rollback.hooks import CommandRun, hide, run_commands
+from runbook_lib.rollback.hooks import CommandRun, run_commands
 from runbook_lib.rollback.restore import Restorer
 from runbook_lib.rollback.revert import refuse_losses, revert
 
@@ -328,7 +328,7 @@ def show_hooks(run: Run) -> Table:
     hooks = run.environment.application
     parts = (("before the rollback", hooks.stop), ("after it", hooks.start))
     rows = [
-        {"when": when, "command": hide(command), "time limit": duration(hooks.time_limit)}
+        {"when": when, "command": command, "time limit": duration(hooks.time_limit)}
         for when, commands in parts
         for command in commands
     ]

@@ -2,7 +2,8 @@
 
 import ast
 import difflib
-from collections.abc import Iterable, Mapping, Sequence, Set
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +19,13 @@ from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.records import Status
 from runbook_lib.evidence.run import PHASES, ROLLBACK, Run
 from runbook_lib.evidence.schemas import read_record, write_schemas
-from runbook_lib.notebook.show import Table, executed_cells
+from runbook_lib.notebook.show import Table, executed_cells, hide_in_outputs
 from runbook_lib.parser import transactions
 from runbook_lib.parser.statement import Split
 from runbook_lib.postgres import catalog, ledger, snapshot
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.targets import embedded_server, reach
+from runbook_lib.redaction import keep_secret, know_words
 from runbook_lib.release import plan
 from runbook_lib.release.model import Migration, Release
 from runbook_lib.release.plan import Plan, Target
@@ -50,6 +52,7 @@ def open_run(env: str, release: str = "", phase: str = "run") -> Run:
     the same release is continued; a finished one is followed by a new one, where the phase is the
     first. Raises a RunbookError that says what is wrong before anything is touched.
     """
+    hide_in_outputs()
     cells = executed_cells()
     check_parameters(cells)
     root = find_root()
@@ -58,9 +61,11 @@ def open_run(env: str, release: str = "", phase: str = "run") -> Run:
     if cells and phase == "run":
         _prepare_kernels(directory)
     found = read_release(directory)
+    _know_secrets(found)
     database = reach(environment, root, found)
     with database.connect() as connection:
         target = catalog.identify(connection, environment)
+        know_words({*catalog.words(connection), *_names(environment, found, target)})
         opening = _Opening(root, environment, found, database, target, phase, release)
         run = _continued(opening, connection) or _started(opening, connection)
     check_gate(run)
@@ -72,6 +77,22 @@ def _prepare_kernels(release: Path) -> None:
     from runbook_lib.notebook.kernels import prepare  # noqa: PLC0415  the other phases need none
 
     prepare(release)
+
+
+def _know_secrets(release: Release) -> None:
+    """Hide the values of the variables that the release calls a secret."""
+    for variable in release.variables:
+        if variable.secret:
+            keep_secret(os.environ.get(variable.name, ""), f"the variable {variable.name}")
+
+
+def _names(environment: Environment, release: Release, target: Target) -> Iterator[str]:
+    """Yield the names in which a run's records are written and found again."""
+    yield from (environment.name, release.name, release.title, target.dbname, target.host)
+    for phase in (*PHASES, ROLLBACK):
+        yield from (phase.name, phase.title, phase.notebook)
+    for migration in release.migrations:
+        yield from (migration.name, str(migration.path))
 
 
 def _splits(

@@ -17,7 +17,7 @@ from runbook_lib.evidence.journal import PROGRAM, SAID, SENDING, Event
 from runbook_lib.evidence.records import CheckResult, Outcome, Status
 from runbook_lib.evidence.run import Run
 from runbook_lib.findings import Finding, Severity
-from runbook_lib.redaction import redact
+from runbook_lib.redaction import redact, redact_values
 
 DIGEST_SHOWN = 12  # of a digest's 64 digits
 
@@ -116,6 +116,19 @@ def show(thing: object) -> None:
     """Display a value from inside a call; nothing happens outside a notebook."""
     if get_ipython() is not None:
         display(thing)  # type: ignore[no-untyped-call]
+
+
+def hide_in_outputs() -> None:
+    """Let every message of this kernel pass the redactor: outputs, widgets and tracebacks."""
+    session = getattr(getattr(get_ipython(), "kernel", None), "session", None)
+    if session is None or "serialize" in vars(session):
+        return  # no notebook, or done before
+    serialize = session.serialize
+
+    def redacted(msg: dict[str, Any], ident: Any = None) -> Any:
+        return serialize({**msg, "content": redact_values(msg["content"])}, ident)
+
+    session.serialize = redacted
 
 
 class Progress:

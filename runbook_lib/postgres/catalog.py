@@ -63,6 +63,11 @@ def relations(connection: Connection) -> frozenset[str]:
     return names(connection.rows(load("relations")), "name")
 
 
+def words(connection: Connection) -> frozenset[str]:
+    """Return the longer names of the schema and words of SQL, which have to stay readable."""
+    return names(connection.rows(load("words")), "word")
+
+
 def partitioned(connection: Connection) -> frozenset[str]:
     """Return the partitioned tables, as ``schema.name``."""
     return names(connection.rows(load("partitioned_tables")), "name")

@@ -18,6 +18,7 @@ from psycopg.rows import dict_row
 
 from runbook_lib.errors import ConfigError, StatementError, TargetError
 from runbook_lib.postgres.queries import load
+from runbook_lib.redaction import keep_secret, redact, without_values
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -28,6 +29,7 @@ Literal = psycopg.sql.Literal
 Query = str | psycopg.sql.SQL | psycopg.sql.Composed
 Row = dict[str, Any]
 RUNNER_LOCK = 72707369  # the session advisory lock that Prisma's engine takes
+_ABOUT_ROWS = {"23", "44"}  # the classes of violated constraints and of WITH CHECK OPTION
 _APPLICATION = "migration runbook"
 REPLACER = f"{_APPLICATION}, pg_restore"  # the name of a session that restores in place
 
@@ -138,18 +140,24 @@ def _translated(raw: "psycopg.Connection[Row]") -> Iterator[None]:
         yield
     except psycopg.Error as error:
         message = (error.diag.message_primary or str(error).strip()).rstrip(".")
-        details = [text for text in (error.diag.message_detail, error.diag.message_hint) if text]
+        details = [text for text in (_detail(error), error.diag.message_hint) if text]
         if raw.closed or raw.broken:
             raise TargetError(
-                f"The connection to the server was lost: {message.splitlines()[0]}.",
+                f"The connection to the server was lost: {redact(message.splitlines()[0])}.",
                 sqlstate=error.sqlstate,
                 remedy="Run again: the runbook reads from the server where it stands.",
             ) from error
         first = f"{message[:1].upper()}{message[1:]}."
         position = int(error.diag.statement_position or 0)
-        raise StatementError(
-            " ".join([first, *details]), sqlstate=error.sqlstate, position=position
-        ) from error
+        text = redact(" ".join([first, *details]))
+        raise StatementError(text, sqlstate=error.sqlstate, position=position) from error
+
+
+def _detail(error: psycopg.Error) -> str:
+    """Return the detail of an error, without the values of a row that it tells."""
+    detail = error.diag.message_detail or ""
+    about_rows = (error.sqlstate or "")[:2] in _ABOUT_ROWS
+    return without_values(detail) if about_rows else detail
 
 
 Send = Callable[[Connection, Query, Mapping[str, Any] | None], int]
@@ -210,10 +218,9 @@ class Database:
             return Connection(self._open())
         except psycopg.Error as error:
             reason = str(error).strip().splitlines()[-1]
-            if self.password:
-                reason = reason.replace(self.password, "***")
+            keep_secret(self.password)
             raise TargetError(
-                f"The database '{self.dbname}' does not answer: {reason.rstrip('.')}.",
+                f"The database '{self.dbname}' does not answer: {redact(reason).rstrip('.')}.",
                 sqlstate=error.sqlstate,
                 remedy="Check host, port, user and password, and that the server runs.",
             ) from None

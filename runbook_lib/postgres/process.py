@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from runbook_lib.errors import ConfigError, ToolError
+from runbook_lib.redaction import keep_secret, redact
 
 StrPath = str | os.PathLike[str]
 Environment = Mapping[str, str | None]
@@ -111,22 +112,23 @@ def run(
             cwd="/" if switch else cwd,  # the caller's directory may be closed to the account
         )
     except OSError as error:
-        raise ToolError(f"{words[0]} could not be started: {error.strerror}.") from error
+        message = f"{redact(words[0])} could not be started: {error.strerror}."
+        raise ToolError(message) from error
     with process:
         try:
             out, err = _said(process, timeout, watch)
         except subprocess.TimeoutExpired as error:
             _end(process)
-            message = f"{Path(words[0]).name} did not finish within {timeout:g} s and was ended."
-            ended = ToolError(message)
+            program = redact(Path(words[0]).name)
+            ended = ToolError(f"{program} did not finish within {timeout:g} s and was ended.")
             said = b"".join(part for part in (error.stdout, error.stderr) if part)
-            ended.output = _masked(said.decode(errors="replace"), env)
+            ended.output = redact(said.decode(errors="replace"))
             raise ended from error
         except BaseException:  # an interrupted kernel must not leave pg_dump running
             _end(process)
             raise
     seconds = time.monotonic() - started
-    done = Completed(words, process.returncode, out or "", _masked(err or "", env), seconds)
+    done = Completed(words, process.returncode, out or "", redact(err or ""), seconds)
     if check and done.returncode != 0:
         raise ToolError(failure(done))
     return done
@@ -153,7 +155,8 @@ def spawn(
             pass_fds=pass_fds,
         )
     except OSError as error:
-        raise ToolError(f"{argv[0]} could not be started: {error.strerror}.") from error
+        message = f"{redact(os.fspath(argv[0]))} could not be started: {error.strerror}."
+        raise ToolError(message) from error
     _spawned.append(process)
     return process.pid
 
@@ -171,14 +174,11 @@ def _as_argv(words: tuple[str, ...], account: Account | None) -> list[str]:
 
 
 def _merged(env: Environment | None) -> dict[str, str]:
+    for name, value in (env or {}).items():
+        if value and "PASSWORD" in name.upper():
+            keep_secret(value, f"the variable {name}")
     merged: dict[str, str | None] = {**os.environ, **(env or {})}
     return {name: value for name, value in merged.items() if value is not None}
-
-
-def _masked(text: str, env: Environment | None) -> str:
-    for value in (value for name, value in (env or {}).items() if "PASSWORD" in name.upper()):
-        text = text.replace(value, "***") if value else text
-    return text
 
 
 def _said(
@@ -206,7 +206,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 def failure(done: Completed) -> str:
     """Say how a program ended that did not end well, with the last lines of its errors."""
-    program = Path(done.argv[0]).name
+    program = redact(Path(done.argv[0]).name)
     if done.returncode < 0:
         ending = f"was ended by {signal.Signals(-done.returncode).name}"
     else:

@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 from runbook_lib.postgres.connection import SQL, Connection, Identifier, Literal
 from runbook_lib.postgres.queries import load
+from runbook_lib.redaction import redact
 
 _PARTS = ("tables", "columns", "constraints", "indexes", "types", "routines", "others")
 LEDGER = "_prisma_migrations"
+_HIDDEN_TEXT = "a text that holds a secret; its SHA-256 is "
 
 
 class Setting(NamedTuple):
@@ -33,6 +35,32 @@ class Snapshot:
     addresses: Mapping[str, str] = field(default_factory=dict, compare=False)
     settings: Mapping[str, Setting] = field(default_factory=dict, compare=False)
 
+    def recorded(self) -> "Snapshot":
+        """Return it as it may be written: a text that holds a secret is its SHA-256 instead.
+
+        Such a stand-in is no SQL: a way back that would have to send it is refused by the server.
+        """
+        objects = {key: _stand_in(text) for key, text in self.objects.items()}
+        settings = {
+            mark: Setting(_stand_in(item.back), _stand_in(item.away))
+            for mark, item in self.settings.items()
+        }
+        return Snapshot(objects, self.addresses, settings)
+
+    def revealed(self, now: "Snapshot") -> "Snapshot":
+        """Return what was recorded with the texts that are still there in place of stand-ins."""
+        ours = (*self.objects.values(), *(text for item in self.settings.values() for text in item))
+        if not any(text.startswith(_HIDDEN_TEXT) for text in ours):
+            return self
+        theirs = (*now.objects.values(), *(text for item in now.settings.values() for text in item))
+        known = {_digest(text): text for text in theirs}
+        objects = {key: known.get(text, text) for key, text in self.objects.items()}
+        settings = {
+            mark: Setting(known.get(item.back, item.back), known.get(item.away, item.away))
+            for mark, item in self.settings.items()
+        }
+        return Snapshot(objects, self.addresses, settings)
+
     @property
     def fingerprint(self) -> str:
         """Return the SHA-256 of the schema: equal exactly where the schemas are."""
@@ -46,6 +74,14 @@ class Snapshot:
     def restricted(self, wanted: Callable[[str], bool]) -> "Snapshot":
         """Return the part whose keys are wanted."""
         return Snapshot({key: text for key, text in self.objects.items() if wanted(key)})
+
+
+def _stand_in(text: str) -> str:
+    return text if redact(text) == text else _digest(text)
+
+
+def _digest(text: str) -> str:
+    return f"{_HIDDEN_TEXT}{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 @dataclass(frozen=True)

@@ -28,15 +28,21 @@ def reach(environment: Environment, root: Path, release: Release) -> Database:
     kind, value = coordinates(environment)
     if kind == "url":
         database = Database.from_url(value, environment.url_variable)
-        keep_secret(value)
+        _keep_url(value, environment.url_variable)
     elif kind == "service":
         database = Database({"service": value, "dbname": environment.dbname})
     else:
         database = Database({"dbname": environment.dbname})
     with database.connect() as connection:
         # Wherever libpq found it: URL, PGPASSWORD, service file or .pgpass.
-        keep_secret(connection.password)
+        keep_secret(connection.password, "the password of the target")
     return database
+
+
+def _keep_url(url: str, variable: str) -> None:
+    """Hide a URL as a whole, and the password in it."""
+    keep_secret(url, f"the URL in {variable}")
+    keep_secret(Database.from_url(url, variable).password, f"the password in {variable}")
 
 
 def embedded_server(root: Path) -> Database:
@@ -53,7 +59,7 @@ def rehearsal_server(environment: Environment, root: Path, major: int) -> Databa
     variable = environment.rehearsal_url_variable
     url = os.environ.get(variable, "") if variable else ""
     if url:
-        keep_secret(url)
+        _keep_url(url, variable)
         return Database.from_url(url, variable)
     # A server of its own: roles and settings of the rehearsed files do not reach the targets'.
     server = embedded_server(root / ".runbook" / "rehearsal")

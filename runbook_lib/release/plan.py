@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.parser.statement import DbObject, Reference, Split, Statement
+from runbook_lib.redaction import redact_values
 from runbook_lib.release.model import Migration, Release
 
 _RELATIONS = {"table", "view", "sequence", "relation"}
@@ -290,9 +291,14 @@ def make_plan(
         applied=tuple(name for name in ordered.names if name in done),
         steps=tuple(steps),
         schema_fingerprint=fingerprint,
-        defects=(*ordered.defects, *defects),
+        # As it will be written: the digest is of what a person can read.
+        defects=tuple(_redacted(item) for item in (*ordered.defects, *defects)),
     )
     return replace(plan, digest=digest(plan))
+
+
+def _redacted(item: Finding) -> Finding:
+    return Finding(**{**redact_values(vars(item)), "severity": item.severity})
 
 
 def _demo_step(release: Release) -> Step:

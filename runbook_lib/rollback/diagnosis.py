@@ -121,6 +121,7 @@ def diagnose_run(run: Run, connection: Connection) -> Diagnosis | None:
         before = read_record(run.directory, f"{SCHEMA_BEFORE}{record}", Snapshot)
         if before is None:
             continue
+        before = before.revealed(now)
         first = first or before
         recorded = run.directory.read(record) or {}
         # A step that was killed left no record: what came since is taken for its own.

@@ -1,7 +1,5 @@
 """Run the commands that stop and start the application, and keep what they said."""
 
-import os
-import re
 import shlex
 import time
 from collections.abc import Iterator, Sequence
@@ -11,11 +9,7 @@ from pathlib import Path
 from runbook_lib.errors import ToolError
 from runbook_lib.postgres import process
 from runbook_lib.postgres.process import Runner
-from runbook_lib.redaction import redact
-
-_SECRET_NAME = re.compile(r"PASSW|SECRET|TOKEN|CREDENTIAL|KEY$", re.IGNORECASE)
-_URL_PASSWORD = re.compile(r"(?<=://)([^\s:/@]*):[^\s/@]+@")
-_SHORTEST_SECRET = 4  # a shorter one would blot out ordinary words
+from runbook_lib.redaction import learn, redact
 
 
 @dataclass(frozen=True)
@@ -38,21 +32,11 @@ def run_commands(
     program as ``process.run`` does.
     """
     for command in commands:
+        learn(command, "an argument of a hook")  # the command may repeat it in what it says
         done = _run(command, time_limit, directory, run)
         yield done
         if done.failure:
             return
-
-
-def hide(text: str) -> str:
-    """Hide passwords in URLs, and what a variable holds whose name tells of a secret.
-
-    A command inherits the variables, and an application's tools print them.
-    """
-    for name, value in os.environ.items():
-        if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET:
-            text = text.replace(value, "***")
-    return redact(_URL_PASSWORD.sub(r"\1:***@", text))
 
 
 def _run(command: str, time_limit: float, directory: Path, run: Runner) -> CommandRun:
@@ -60,9 +44,9 @@ def _run(command: str, time_limit: float, directory: Path, run: Runner) -> Comma
     try:
         done = run(shlex.split(command), check=False, timeout=time_limit, cwd=directory)
     except ToolError as error:
-        output, failure, code = hide(error.output), hide(str(error)), None
+        output, failure, code = redact(error.output), redact(str(error)), None
     else:
-        output, code = hide(f"{done.stdout}{done.stderr}"), done.returncode
+        output, code = redact(f"{done.stdout}{done.stderr}"), done.returncode
         failure = process.failure(replace(done, stderr=output)) if code else ""
     seconds = time.monotonic() - started
-    return CommandRun(hide(command), code, seconds, output, failure)
+    return CommandRun(redact(command), code, seconds, output, failure)

@@ -14,6 +14,7 @@ from runbook_lib.postgres.connection import Connection, Database, Send
 from runbook_lib.postgres.locks import bound_waits, retrying
 from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.snapshot import Snapshot
+from runbook_lib.redaction import redact
 from runbook_lib.rollback import inverse
 from runbook_lib.rollback.diagnosis import Diagnosis, count_data
 from runbook_lib.rollback.inverse import Undo
@@ -238,7 +239,7 @@ def undo_all(connection: Connection, send: Send, undone: Sequence[Undo]) -> None
 
 
 def _stays(item: Undo, error: StatementError) -> StatementError:
-    error.message = f"{item.sql}: {error.message} The transaction was taken back."
+    error.message = f"{redact(item.sql)}: {error.message} The transaction was taken back."
     error.remedy = "Drop what depends on it, or roll back by restoring."
     return error
 

@@ -6,21 +6,19 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-from runbook_lib import redaction
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.approvals import Approval
 from runbook_lib.evidence.directory import SUMS, RunDirectory
 from runbook_lib.evidence.journal import LEDGER_ROW, Event, Journal, ended, started
 from runbook_lib.evidence.records import Outcome, StatementRun
 from runbook_lib.parser.statement import Statement
-from runbook_lib.redaction import keep_secret, redact
+from runbook_lib.redaction import keep_secret
 
 SECRET = 'p"a\\s<s>&/wörd%'
 FORMS = {
@@ -39,12 +37,6 @@ STATEMENT = Statement("0001_a/migration.sql", 7, "SELECT 1", "select", "select")
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
-@pytest.fixture(autouse=True)
-def secrets_of_this_test_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(redaction, "_secrets", set())
-    yield
-
-
 @pytest.fixture
 def directory(tmp_path: Path) -> RunDirectory:
     return RunDirectory.create(tmp_path, "dev", "shop")
@@ -57,25 +49,9 @@ def run_of(outcome: Outcome, line: int = 7) -> StatementRun:
 # --- secrets ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-def test_a_secret_is_hidden_in_every_form(form: str) -> None:
-    keep_secret(SECRET)
-    assert redact(f"before {form} after") == "before *** after"
-
-
-def test_the_longer_of_two_secrets_is_hidden_whole() -> None:
-    keep_secret("abcd", "abcdefgh")
-    assert redact("abcdefgh") == "***"
-
-
-def test_a_word_of_three_letters_is_not_blotted_out_everywhere() -> None:
-    keep_secret("dev")
-    assert redact("the dev environment") == "the dev environment"
-
-
 def test_no_file_of_a_run_holds_a_secret(directory: RunDirectory) -> None:
     keep_secret(SECRET)
-    directory.write("record", {SECRET: [SECRET], "by": Approval("DBA", SECRET, NOON)})
+    directory.write("record", {"note": [SECRET], "by": Approval("DBA", SECRET, NOON)})
     directory.write_text("report.md", f"`{SECRET}`")
     journal = Journal(directory.path / "journal.jsonl")
     journal.emit(started(SECRET, STATEMENT))
@@ -93,6 +69,33 @@ def test_a_scrubbed_notebook_is_still_json(directory: RunDirectory) -> None:
     notebook.write_text(json.dumps({"text": f"{SECRET} and more"}))
     directory.scrub(notebook)
     assert json.loads(notebook.read_text()) == {"text": "*** and more"}
+
+
+def test_keys_of_a_notebook_stay_and_a_text_of_many_lines_is_one(directory: RunDirectory) -> None:
+    keep_secret("outputs-of-cells")
+    notebook = directory.path / "10_prechecks.ipynb"
+    source = ["ALTER ROLE app PASSWORD\n", "  'abc';\n", "-- outputs-of-cells"]
+    notebook.write_text(json.dumps({"outputs-of-cells": 1, "source": source}))
+    directory.scrub(notebook)
+    assert json.loads(notebook.read_text()) == {
+        "outputs-of-cells": 1,
+        "source": ["ALTER ROLE app PASSWORD\n", "  '***';\n", "-- ***"],
+    }
+
+
+def test_a_notebook_without_secrets_keeps_its_bytes(directory: RunDirectory) -> None:
+    notebook = directory.path / "10_prechecks.ipynb"
+    notebook.write_text('{"b":1,"a":["x\\n"]}')
+    directory.scrub(notebook)
+    assert notebook.read_text() == '{"b":1,"a":["x\\n"]}'
+
+
+def test_a_notebook_that_a_kill_cut_short_is_scrubbed_as_text(directory: RunDirectory) -> None:
+    keep_secret(SECRET)
+    notebook = directory.path / "10_prechecks.ipynb"
+    notebook.write_text(json.dumps({"text": SECRET})[:-1])
+    directory.scrub(notebook)
+    assert notebook.read_text() == '{"text": "***"'
 
 
 # --- records ------------------------------------------------------------------------------------
