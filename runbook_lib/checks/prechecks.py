@@ -20,6 +20,7 @@ from runbook_lib.postgres import catalog, ledger, snapshot, tools
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.postgres.ledger import LedgerRow
 from runbook_lib.postgres.queries import load
+from runbook_lib.postgres.watching import WATCHERS
 from runbook_lib.redaction import weak_secrets
 from runbook_lib.release.model import Release, Variable
 from runbook_lib.release.plan import Plan, StepKind, Target
@@ -107,6 +108,8 @@ def _parameters(
         "schemas": sorted(schemas),
         "new_schemas": sorted(new_schemas),
         "extensions": sorted(extensions),
+        # Besides this one, in whose place the migration's own will be.
+        "sessions": WATCHERS + (policy.indexes.lanes or os.cpu_count() or 1),
     }
 
 

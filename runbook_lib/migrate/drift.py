@@ -6,13 +6,15 @@ No event trigger is put on the target: a kill would leave it behind.
 """
 
 from collections.abc import Callable, Set
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.postgres.connection import Connection, SideSession
+from runbook_lib.postgres.connection import Connection, Database, SideSession
 from runbook_lib.postgres.queries import load
+from runbook_lib.postgres.watching import Watcher
 
+_PATIENCE = 60.0  # seconds for what is being read of a large schema
 _NEXT_XID = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 
 
@@ -61,12 +63,11 @@ class DriftWatch:
     """
 
     def __init__(
-        self, session: SideSession, known: str | None, tell: Callable[[str, list[str]], None]
+        self, database: Database, known: str | None, tell: Callable[[str, list[str]], None]
     ) -> None:
         self._known = None if known is None else Schema(known, 0)
         self._tell = tell
-        self._session = session
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="drift")
+        self._watcher = Watcher(database, "drift", patience=_PATIENCE)
 
     @property
     def known(self) -> str | None:
@@ -75,48 +76,49 @@ class DriftWatch:
 
     def begin(self) -> "Future[None]":
         """Take the schema that is there now for what the next look compares with."""
-        return self._thread.submit(self._safely, "", self._remember)
+        return self._do("", self._remember)
 
     def freeze(self, step: str) -> None:
         """Hold the moment right before our COMMIT, and compare while that goes on."""
-        self._thread.submit(self._safely, step, self._hold).result()
-        self._thread.submit(self._safely, step, lambda: self._compare_held(step))
+        self._do(step, self._hold).result()
+        self._do(step, lambda connection: self._compare_held(connection, step))
 
     def look(self, step: str, own: Set[str]) -> None:
         """Compare what is there now, but for our ``own`` names, and remember it."""
-        self._thread.submit(self._safely, step, lambda: self._compare(step, own))
+        self._do(step, lambda connection: self._compare(connection, step, own))
 
     def close(self) -> None:
         """Wait for what is being read."""
-        self._thread.shutdown()
+        self._watcher.close()
 
-    def _remember(self) -> None:
-        self._known = read_schema(self._session.connection())
+    def _remember(self, connection: Connection) -> None:
+        self._known = read_schema(connection)
 
-    def _hold(self) -> None:
-        connection = self._session.connection()
+    def _hold(self, connection: Connection) -> None:
         # Where no transaction has ended since, nobody has changed anything; ours has not yet.
         if self._known and connection.value(_NEXT_XID) == self._known.next_xid:
             return
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         connection.value("SELECT 1")  # the first query takes the snapshot
 
-    def _compare_held(self, step: str) -> None:
-        connection = self._session.connection()
+    def _compare_held(self, connection: Connection, step: str) -> None:
         if connection.in_transaction():
-            self._compare(step, frozenset())
+            self._compare(connection, step, frozenset())
             connection.execute("COMMIT")
 
-    def _compare(self, step: str, own: Set[str]) -> None:
-        before, self._known = self.known, read_schema(self._session.connection())
+    def _compare(self, connection: Connection, step: str, own: Set[str]) -> None:
+        before, self._known = self.known, read_schema(connection)
         found = [] if before is None else changed(before, self._known.stamps, own)
         if found:
             self._tell(step, found)
 
-    def _safely(self, step: str, act: Callable[[], None]) -> None:
-        try:
-            act()
-        except RunbookError as error:
-            self._session.close()
-            self._known = None
-            self._tell(step, [f"not known: {error.message}"])
+    def _do(self, step: str, act: Callable[[Connection], None]) -> "Future[None]":
+        def safely(session: SideSession) -> None:
+            try:
+                act(session.connection())
+            except RunbookError as error:
+                session.close()
+                self._known = None
+                self._tell(step, [f"not known: {error.message}"])
+
+        return self._watcher.do(safely)

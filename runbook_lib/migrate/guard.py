@@ -1,24 +1,30 @@
 """Look after the target while it is migrated: who blocks whom, how it is, who else changes it."""
 
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    closing,
+    contextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from runbook_lib.config.policies import Policy
-from runbook_lib.errors import GateError, RunbookError
+from runbook_lib.errors import GateError
 from runbook_lib.evidence.journal import Event, Listener, said
 from runbook_lib.formatting import duration
 from runbook_lib.migrate.drift import DriftWatch
 from runbook_lib.migrate.write_probe import Notes, WriteProbe
 from runbook_lib.postgres.connection import Database, Row, SideSession
 from runbook_lib.postgres.queries import load
+from runbook_lib.postgres.watching import Watcher
 
 _LOOK = 0.5  # seconds between two looks
 _MEGABYTE = 1024 * 1024
@@ -46,7 +52,7 @@ class Unguarded:
         """Look behind what is in no transaction; ``own`` are the names it may have changed."""
 
 
-class Guard(Unguarded):
+class Guard(ExitStack, Unguarded):
     """Guard one target; as a context manager it measures what its traffic feels.
 
     ``tables`` are touched by the write probe, ``disks`` are what can be seen of the target's and
@@ -63,29 +69,23 @@ class Guard(Unguarded):
         disks: tuple[Path, ...] = (),
         known: str | None = None,
     ) -> None:
+        super().__init__()
         self._emit = emit
+        self._database = database
         self._probe = WriteProbe(database, policy, tables, notes)
-        self._session = SideSession(database)
+        self._session = SideSession(database)  # of the health gate, in the caller's thread
         latest = lambda: self._probe.latest  # noqa: E731
         self._health = HealthGate(self._session, policy, disks, latest, emit)
-        self._drift = DriftWatch(self._session, known, self._foreign)
+        self._drift = DriftWatch(database, known, self._foreign)
         self._first: Future[None] | None = None
 
     def __enter__(self) -> Self:
-        self._probe.__enter__()
+        self.callback(self._session.close)
+        self.callback(self._drift.close)
+        self.enter_context(self._probe)
         if self._drift.known is None:
             self._first = self._drift.begin()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._probe.__exit__(kind, error, trace)
-        self._drift.close()
-        self._session.close()
 
     @property
     def schema(self) -> str | None:
@@ -106,7 +106,7 @@ class Guard(Unguarded):
             self._emit(Event("waiting", step, {"blockers": blockers}))
             self._emit(said(step, f"waits for {describe_blockers(blockers)}"))
 
-        return WaitWatch(self._session, tell).watching(pid)
+        return WaitWatch(self._database, tell).watching(pid)
 
     def committing(self, step: str) -> None:
         """Say who changed the schema meanwhile; the COMMIT does not wait for it."""
@@ -193,31 +193,23 @@ def describe_blockers(blockers: Sequence[Row]) -> str:
 class WaitWatch:
     """Tell who blocks one backend, each time that this changes."""
 
-    def __init__(self, session: SideSession, tell: Callable[[Sequence[Row]], None]) -> None:
-        self._session = session
+    def __init__(self, database: Database, tell: Callable[[Sequence[Row]], None]) -> None:
+        self._database = database
         self._tell = tell
+        self._known = ""
 
     @contextmanager
     def watching(self, pid: int) -> Iterator[None]:
-        """Look at the backend for as long as the block runs."""
-        ended = threading.Event()
-        thread = threading.Thread(target=self._look, args=(pid, ended), name="waits")
-        thread.start()
-        try:
+        """Look at the backend for as long as the block runs, which often is too short for it."""
+        with closing(Watcher(self._database, "waits")) as watcher:
+            # What is lost is not told: the session that is watched meets the same trouble.
+            look = partial(self._look, pid)
+            watcher.look(look, _BETWEEN_LOOKS, after=_BETWEEN_LOOKS)
             yield
-        finally:
-            ended.set()
-            thread.join()
 
-    def _look(self, pid: int, ended: threading.Event) -> None:
-        known = ""
-        try:
-            while not ended.wait(_BETWEEN_LOOKS):
-                rows = self._session.rows(load("blockers"), {"pids": [pid]})
-                pids = ",".join(str(row["pid"]) for row in rows)
-                if pids != known and rows:
-                    self._tell(rows)
-                known = pids
-        except RunbookError:
-            # The session that is watched meets the same trouble, and says it.
-            return
+    def _look(self, pid: int, session: SideSession) -> None:
+        rows = session.rows(load("blockers"), {"pids": [pid]})
+        pids = ",".join(str(row["pid"]) for row in rows)
+        if pids != self._known and rows:
+            self._tell(rows)
+        self._known = pids

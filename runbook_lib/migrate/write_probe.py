@@ -5,17 +5,16 @@ message in the WAL instead (PostgreSQL manual, 9.28.6): its COMMIT waits for the
 and nothing stays. On each touched table it queues for the lock that INSERT takes, and reads a row.
 """
 
-import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from types import TracebackType
+from contextlib import ExitStack, closing, suppress
 from typing import Protocol, Self
 
 from runbook_lib.config.policies import Policy
 from runbook_lib.errors import RunbookError, StatementError
 from runbook_lib.postgres.connection import SQL, Connection, Database, Identifier, Query
 from runbook_lib.postgres.queries import load
+from runbook_lib.postgres.watching import Watcher
 
 _PAUSE = 0.25  # seconds between two measurements
 _PATIENCE = 2.0  # seconds beyond lock_timeout: longer than any writer may wait
@@ -31,47 +30,34 @@ class Notes(Protocol):
         """Take note of one measurement."""
 
 
-class WriteProbe:
+class WriteProbe(ExitStack):
     """Write and touch the tables until the block ends; ``latest`` is in seconds, None before."""
 
     def __init__(
         self, database: Database, policy: Policy, tables: Sequence[tuple[str, str]], notes: Notes
     ) -> None:
+        super().__init__()
         self._database = database
         self._bound = policy.locks.timeout + _PATIENCE
         self._tables = [Identifier(*table) for table in tables]
         self._notes = notes
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="write probe")
         self.latest: float | None = None
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        watcher = Watcher(self._database, "write probe", self._prepare)
+        self.enter_context(closing(watcher))
+        watcher.look(lambda session: self._measure(session.connection()), _PAUSE, self._lost)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
+    def _prepare(self, connection: Connection) -> None:
+        bound = str(round(self._bound * 1000))
+        limits = {"lock_timeout": bound, "statement_timeout": bound}
+        connection.rows(load("session_settings"), limits)
 
-    def _work(self) -> None:
-        while not self._ended.is_set():
-            try:
-                with self._database.connect() as connection:
-                    bound = str(round(self._bound * 1000))
-                    limits = {"lock_timeout": bound, "statement_timeout": bound}
-                    connection.rows(load("session_settings"), limits)
-                    while not self._ended.is_set():
-                        self._measure(connection)
-                        self._ended.wait(_PAUSE)
-            except RunbookError as error:  # the server is gone, which traffic feels as well
-                with suppress(RunbookError):  # no room for evidence stops the migration itself
-                    self._notes.sample(seconds=None, outcome=error.message)
-                self._ended.wait(_PAUSE)
+    def _lost(self, error: RunbookError) -> None:
+        """Take note that the server is gone, which traffic feels as well."""
+        with suppress(RunbookError):  # no room for evidence stops the migration itself
+            self._notes.sample(seconds=None, outcome=error.message)
 
     def _measure(self, connection: Connection) -> None:
         """Take one sample: the write, and the slowest of the tables."""

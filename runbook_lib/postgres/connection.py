@@ -6,9 +6,8 @@ server.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
@@ -55,12 +54,7 @@ class Connection:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property
@@ -290,17 +284,31 @@ class CleanSession:
 
 
 class SideSession:
-    """Hold one session beside the main one, opened when it is needed and again when it was lost."""
+    """Hold one session beside the main one, opened when it is needed and again when it was lost.
 
-    def __init__(self, database: Database) -> None:
+    ``prepare`` is called with each that is opened.
+    """
+
+    def __init__(
+        self, database: Database, prepare: Callable[[Connection], object] = lambda _: None
+    ) -> None:
         self._database = database
+        self._prepare = prepare
         self._connection: Connection | None = None
 
     def connection(self) -> Connection:
         """Return the open session; raises TargetError where the server does not answer."""
         if self._connection is None or self._connection.closed:
             self._connection = self._database.connect()
+            self._prepare(self._connection)
         return self._connection
+
+    def cancel(self) -> None:
+        """Ask the server to cancel what the session runs, if it is open; another thread may ask."""
+        connection = self._connection
+        if connection is not None and not connection.closed:
+            with suppress(psycopg.Error):
+                connection.cancel()
 
     def rows(self, sql: Query, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """Return the rows of a query, asked once more where the session was lost meanwhile."""

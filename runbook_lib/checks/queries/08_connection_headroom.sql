@@ -1,4 +1,4 @@
--- The runbook needs a few connections, and the application must not be refused for them.
+-- The runbook needs one connection for each watcher and each index that is built at a time, and the application must not be refused for them.
 -- name: connection headroom
 -- severity: warning
 -- expect: no rows
@@ -21,4 +21,4 @@ FROM (
     FROM pg_roles
     WHERE rolname = current_user AND rolconnlimit >= 0
 ) AS limits
-WHERE allowed - used < 5 OR used > 0.9 * allowed
+WHERE allowed - used < %(sessions)s OR used > 0.9 * allowed

@@ -1,5 +1,6 @@
 """Prechecks see who else works on the target."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 
 from runbook_lib.evidence.records import Status
 from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.watching import WATCHERS
 from runbook_lib.release.model import Release
 from tests.support.prechecks import (
     POLICY,
@@ -106,14 +108,15 @@ def test_other_sessions_are_named(
 def test_few_free_connections_warn(
     connection: Connection, target: Database, release: Release
 ) -> None:
-    connection.execute(f"ALTER DATABASE {target.dbname} CONNECTION LIMIT 6")
+    limit = 1 + WATCHERS + (os.cpu_count() or 1)
+    connection.execute(f"ALTER DATABASE {target.dbname} CONNECTION LIMIT {limit}")
     assert checked(connection, release)["connection headroom"].status is Status.PASS
     with ExitStack() as held:
-        for _ in range(2):
+        for _ in range(2):  # one is too many already
             held.enter_context(target.connect())
         found = checked(connection, release)["connection headroom"]
     assert found.status is Status.WARN
-    assert found.observed == "database: 3 of 6 connections are in use"
+    assert found.observed == f"database: 3 of {limit} connections are in use"
 
 
 class Pool:

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from runbook_lib import redaction
 from runbook_lib.backup import files
-from runbook_lib.config.policies import Policy
+from runbook_lib.config.policies import Locks, Policy, Statements
 from runbook_lib.errors import RunbookError
 from runbook_lib.evidence.directory import RunDirectory
 from runbook_lib.evidence.journal import Event, Journal, to_all
@@ -39,7 +39,7 @@ from tests.support.releases import migration_of
 
 BOOKS: Any = nbformat  # which has no types
 SECRET = "hunter-2-<of>-ours"
-QUIET = Policy(lock_timeout=0.5, lock_tries=1, statement_timeout=20.0, runner_lock_wait=0.5)
+QUIET = Policy(Locks(timeout=0.5, tries=1, runner_wait=0.5), Statements(timeout=20.0))
 Way = Callable[[Path, Database], str]
 
 

@@ -1,5 +1,6 @@
 """Other people's schema changes are told, our own are not, and a target that is not well waits."""
 
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +16,16 @@ from runbook_lib.migrate.guard import Guard, HealthGate
 from runbook_lib.parser.statement import Split
 from runbook_lib.postgres import catalog
 from runbook_lib.postgres.connection import Connection, Database, SideSession
+from runbook_lib.postgres.watching import WATCHERS
 from tests.support.policies import changed
 from tests.support.releases import migration_of
 from tests.support.sessions import PATIENCE, Acting, beside, events, holding, until, waiting
 
+PAUSE = 0.5  # seconds
+SESSIONS = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+"""
 THERE = """
 CREATE TABLE old (c int PRIMARY KEY, d text); CREATE TABLE gone (c int); CREATE SEQUENCE counter;
 CREATE TYPE mood AS ENUM ('good'); CREATE VIEW seen AS SELECT c FROM old;
@@ -273,3 +280,23 @@ def test_between_two_transactions_of_a_file_the_target_is_asked_and_the_file_goe
     replace(applier, guard=guard).migrate(migration, journal.own_rows)
     assert connection.value("SELECT to_regclass('gone')") is None
     assert [x["number"] for x in events(journal, "started")].count(2) == 1
+
+
+def test_a_guard_holds_no_more_sessions_than_the_prechecks_count(
+    applier: Applier, journal: Journal, connection: Connection, tmp_path: Path
+) -> None:
+    seen = list[int]()
+
+    def count() -> None:
+        end = time.monotonic() + 2 * PAUSE  # the watch of lock waits opens its session by then
+        while time.monotonic() < end:
+            seen.append(connection.value(SESSIONS))
+            time.sleep(0.02)
+
+    acting = Acting(journal, 2, count)
+    traffic = Journal(tmp_path / "traffic.jsonl")
+    with Guard(applier.database, applier.policy, acting.emit, traffic) as guard:
+        replace(applier, emit=acting.emit, guard=guard).migrate(migration_of(tmp_path, FILE))
+    # Health, schema, lock waits and writes; builds have a watch of their own.
+    assert max(seen) == 1 + WATCHERS - 1
+    until(lambda: connection.value(SESSIONS) == 0)

@@ -1,0 +1,79 @@
+"""Look at a server from a thread, with a session of its own that is ended for certain."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotInTime
+from contextlib import suppress
+
+from runbook_lib.errors import RunbookError
+from runbook_lib.postgres.connection import Connection, Database, SideSession
+
+WATCHERS = 5
+"""How many of them look while a migration runs: at the target's health, its schema, lock waits,
+writes, and index builds. Each has one session besides that of the migration."""
+
+_PATIENCE = 10.0  # seconds that the last look may take, then again after it was cancelled
+
+
+class Watcher:
+    """Own one session and the one thread that uses it; nobody else may.
+
+    ``prepare`` is called with each session that is opened: the first with the first look, another
+    when one was lost.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        name: str,
+        prepare: Callable[[Connection], object] = lambda _: None,
+        patience: float = _PATIENCE,
+    ) -> None:
+        self._session = SideSession(database, prepare)
+        self._patience = patience
+        self._ended = threading.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+
+    def do(self, act: Callable[[SideSession], None]) -> "Future[None]":
+        """Do this with the session, behind what was asked before."""
+        return self._thread.submit(act, self._session)
+
+    def look(
+        self,
+        at: Callable[[SideSession], object],
+        every: float,
+        lost: Callable[[RunbookError], object] = lambda _: None,
+        *,
+        after: float = 0.0,
+    ) -> None:
+        """Look until the end, with pauses of ``every`` seconds, the first time ``after`` so many.
+
+        What fails is told to ``lost``, and looked at again in a new session.
+        """
+
+        def repeat(session: SideSession) -> None:
+            pause = after
+            while not self._ended.wait(pause):
+                try:
+                    at(session)
+                except RunbookError as error:
+                    session.close()
+                    lost(error)
+                pause = every
+
+        self.do(repeat)
+
+    def close(self) -> None:
+        """End thread and session: what was asked for is done, what hangs is cancelled."""
+        self._ended.set()
+        last = self.do(lambda session: session.close())
+        self._thread.shutdown(wait=False)
+        with suppress(NotInTime):
+            last.result(self._patience)
+            return
+        self._session.cancel()
+        with suppress(NotInTime):
+            last.result(self._patience)
+            return
+        self._session.close()  # the server is gone: what waits for its answer fails
