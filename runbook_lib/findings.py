@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 _BY_STATE = {
-    "0A000": "Install what this server lacks, rehearse on one that has it, or write it anew.",
+    "0A000": "Install what this server lacks, rehearse on one that has it, or do without it.",
     "22001": "Make the column wide enough, or shorten the values first.",
     "22003": "Choose a type that holds the values.",
     "22P02": "Convert the values first, or say how with USING.",

@@ -63,7 +63,7 @@ def _by_half(presence: Presence) -> Finding:
     there = ", ".join(f"{item.kind} {item}" for item in presence.there[:_SHOWN])
     missing = ", ".join(f"{item.kind} {item}" for item in presence.missing[:_SHOWN])
     return _finding(
-        "there-by-half",
+        "partly-there",
         next(
             item
             for item in presence.migration.statements

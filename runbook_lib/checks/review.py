@@ -18,8 +18,8 @@ from runbook_lib.postgres.ledger import LedgerRow
 from runbook_lib.release.model import Migration, Release
 from runbook_lib.release.plan import Plan, StepKind
 
-_ENDINGS = "only its line endings, final newline or byte order mark are others"
-_COMMENTS = "only its comments and white space are others"
+_ENDINGS = "only its line endings, final newline or byte order mark differ"
+_COMMENTS = "only its comments and white space differ"
 HARMLESS = {_ENDINGS, _COMMENTS}
 
 _ORDER = list(Severity)
@@ -105,7 +105,7 @@ def ledger_findings(
     last = max((at for at, name in enumerate(order) if name in done), default=-1)
     for name in order[: last + 1]:
         if name not in done:
-            cause = f"{name} is not applied, and {order[last]}, which comes behind it, is."
+            cause = f"{name} is not applied, and {order[last]}, which comes after it, is."
             remedy = "Make sure that the later file did not count on it."
             yield _found("slips-in", Severity.WARNING, _path(listed[name]), cause, remedy)
 
@@ -142,7 +142,7 @@ def how_it_differs(migration: Migration, checksum: str, fingerprints: Mapping[st
                 if hashlib.sha256(begun).hexdigest() == checksum:
                     return _ENDINGS
     if checksum not in fingerprints:
-        return "the bytes are others, and no evidence of the run that applied it is here"
+        return "its bytes differ, and no evidence of the run that applied it is here"
     if fingerprints[checksum] == fingerprint(data.decode(errors="replace")):
         return _COMMENTS
-    return "its statements are others"
+    return "its statements differ"

@@ -161,9 +161,11 @@ class Position:
         if self.applied:
             return f"{self.step} is applied"
         if self.committed:
-            said = f"{self.committed} of {self.transactions} transactions of {self.step} are in"
+            said = (
+                f"{self.committed} of {self.transactions} transactions of {self.step} are committed"
+            )
         else:
-            said = f"nothing of {self.step} is in"
+            said = f"no part of {self.step} is applied"
         if self.line:
             said += f"; it was stopped at line {self.line}"
         said += "".join(f"; pid {pid} still builds {name}" for name, pid in self.building)

@@ -150,7 +150,7 @@ def _too_long(s: Subject) -> Said:
     "setting-leaks",
     _WARNING,
     "SET that is not given back",
-    "With psql or another tool it would hold for the files behind this one too.",
+    "With psql or another tool it would hold for the files after this one too.",
     "Write SET LOCAL, or RESET it at the end.",
 )
 def _setting(s: Subject) -> Said:

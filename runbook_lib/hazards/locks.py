@@ -130,7 +130,7 @@ def _required(s: Subject) -> Said:
 @LOCKS.rule(
     "type-change-rewrites",
     _WARNING,
-    "change of a column's type that writes every row anew",
+    "change of a column's type that rewrites every row",
     _STOPS_ALL,
     "Add a new column, fill it in batches, and switch over.",
 )
@@ -141,7 +141,7 @@ def _type_change(s: Subject) -> Said:
         facts = s.there(s.table)
         old = facts.columns.get(cmd.name, "") if facts else ""
         if not _free(old, _given(cmd).column_def):
-            yield f"{s.busy(s.table)} is written anew: {cmd.name} was {old or 'of unknown type'}"
+            yield f"{s.busy(s.table)} is rewritten: {cmd.name} was {old or 'of unknown type'}"
 
 
 def _free(old: str, column: Node) -> bool:
@@ -173,7 +173,7 @@ def _volatile(s: Subject) -> Said:
         for item in column.constraints if cmd.subtype == kinds.AT_AddColumn else ():
             found = item.constraint.contype == kinds.CONSTR_DEFAULT
             if found and volatile(item.constraint.raw_expr) and s.busy(s.table):
-                yield f"{s.busy(s.table)} is written anew to give each row its {column.colname}"
+                yield f"{s.busy(s.table)} is rewritten to give each row its {column.colname}"
 
 
 @LOCKS.rule(
@@ -189,7 +189,7 @@ def _stored(s: Subject) -> Said:
         for item in column.constraints if cmd.subtype == kinds.AT_AddColumn else ():
             stored = item.constraint.contype == kinds.CONSTR_GENERATED
             if stored and str(item.constraint.generated_kind) != "v" and s.busy(s.table):
-                yield f"{s.busy(s.table)} is written anew to compute {column.colname}"
+                yield f"{s.busy(s.table)} is rewritten to compute {column.colname}"
 
 
 @LOCKS.rule(
@@ -205,7 +205,7 @@ def _serial(s: Subject) -> Said:
         given = {item.constraint.contype for item in column.constraints}
         numbered = is_serial(column) or kinds.CONSTR_IDENTITY in given
         if cmd.subtype == kinds.AT_AddColumn and numbered and s.busy(s.table):
-            yield f"{s.busy(s.table)} is written anew to number its rows in {column.colname}"
+            yield f"{s.busy(s.table)} is rewritten to number its rows in {column.colname}"
 
 
 @LOCKS.rule(
@@ -217,11 +217,11 @@ def _serial(s: Subject) -> Said:
 )
 def _in_place(s: Subject) -> Said:
     if s.tag == "vacuum_stmt" and option(s.node.options, "full"):
-        yield "VACUUM FULL writes every table it names anew"
+        yield "VACUUM FULL rewrites every table it names"
     elif s.tag == "cluster_stmt":
-        yield "CLUSTER writes the table anew"
+        yield "CLUSTER rewrites the table"
     elif s.tag == "reindex_stmt" and not option(s.node.params, "concurrently"):
-        yield "REINDEX builds the indexes anew in one go"
+        yield "REINDEX rebuilds the indexes in one go"
 
 
 @LOCKS.rule(
@@ -240,7 +240,7 @@ def _storage(s: Subject) -> Said:
     }
     for cmd in s.commands:
         if cmd.subtype in anew and s.busy(s.table):
-            yield f"{s.busy(s.table)} is written anew"
+            yield f"{s.busy(s.table)} is rewritten"
 
 
 @LOCKS.rule(
@@ -291,13 +291,13 @@ def _trigger(s: Subject) -> Said:
     "refresh-not-concurrent",
     _WARNING,
     "REFRESH MATERIALIZED VIEW without CONCURRENTLY",
-    "Readers of the view wait until it is filled anew.",
+    "Readers of the view wait until it is refreshed.",
     "Give it a unique index and REFRESH ... CONCURRENTLY.",
 )
 def _refresh(s: Subject) -> Said:
     plain = s.tag == "refresh_mat_view_stmt" and not s.node.concurrent
     if plain and s.there(s.table) is not None:
-        yield f"{s.table} is filled anew under ACCESS EXCLUSIVE"
+        yield f"{s.table} is refreshed under ACCESS EXCLUSIVE"
 
 
 @LOCKS.rule(

@@ -186,7 +186,7 @@ def unused(
             path=item.path,
             line=item.line,
             cause=f"{item.rule} is accepted in {item.migration or item.object}, and {what} there.",
-            effect="The acceptance says nothing.",
+            effect="The acceptance has no effect.",
             remedy="Remove it, or correct its rule and migration.",
         )
 

@@ -70,7 +70,7 @@ class Applier:
                 if self._read_back(migration, lost):
                     return Outcome.DONE
                 if len(pieces) == 1 or lost.unit in lost_at:
-                    message = f"{lost.message} The server took it back: nothing of it stays."
+                    message = f"{lost.message} The server rolled it back: nothing of it remains."
                     raise TargetError(
                         message, sqlstate=lost.sqlstate, remedy="Run again."
                     ) from lost

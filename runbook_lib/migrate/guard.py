@@ -155,8 +155,10 @@ class HealthGate:
         while reasons:
             waited = time.monotonic() - begin
             if waited >= self.policy.health.wait:
-                message = f"The target is not well for {duration(waited)}: {'; '.join(reasons)}."
-                remedy = "Clear that up, or change the policy; run again, and it goes on from here."
+                message = (
+                    f"The target has been unhealthy for {duration(waited)}: {'; '.join(reasons)}."
+                )
+                remedy = "Resolve that or change the policy, then run again: it continues here."
                 raise GateError(message, remedy=remedy)
             self.emit(said(step, f"pauses: {'; '.join(reasons)}"))
             time.sleep(_LOOK)

@@ -231,7 +231,7 @@ class Work:
         state = _state(connection, parent)
         if state is not None and state["valid"] and (self.unsure or may_exist(statement)):
             return
-        # One that is not valid was begun and not finished: it is gone on with.
+        # One that is not valid was begun and not finished: it is continued.
         if not _of_table(state, parent) or state["valid"]:
             self._briefly(connection, lambda: self._send(connection, parent))
         state = _state(connection, parent)
@@ -456,7 +456,7 @@ def describe_duplicates(connection: Connection, index_oid: int) -> str:
     )
     found = connection.rows(query)
     if not found:
-        return "No duplicate is there any more."
+        return "There are no duplicates any more."
     shown = "; ".join(f"({item['key']}) in {item['rows']} rows" for item in found)
     more = f"; and {found[0]['keys'] - len(found)} more keys" if len(found) == _SHOWN else ""
     compared = ", ".join(row["keys"])

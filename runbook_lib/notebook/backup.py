@@ -15,7 +15,7 @@ def take_backup(run: Run) -> Table:
     made = run.backup()
     if made is None:
         if len(run.pending()) != len(run.plan.steps):
-            message = "Steps of this plan are done already: a backup now would not be from before."
+            message = "Steps of this plan are done: a backup now would not be of the state before."
             raise GateError(message, remedy="Use the backup of the earlier run.")
         with Progress("Backup", 1) as progress:
             made = dump.take_backup(

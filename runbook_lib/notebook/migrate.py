@@ -23,7 +23,7 @@ _QUIET = {"began", "committing", "committed", "built", "phase"}  # the statement
 _WORDS = {
     "retried": "a lock was in the way; the transaction was tried again",
     "waiting": "waited for another session",
-    "paused": "paused, for the target was not well",
+    "paused": "paused, because the target was unhealthy",
     "resumed": "went on",
     "leftover": "an invalid index was dropped",
     "adopted": "a build that still ran on the server was waited for",
@@ -89,7 +89,7 @@ def _statements(
     what = {
         StepKind.APPLY: f"{step.name} is applied",
         StepKind.BASELINE: f"{step.name} is recorded as baseline, not run",
-        StepKind.DEMO_ROWS: "The demo rows are in",
+        StepKind.DEMO_ROWS: "The demo rows are there",
     }[step.kind]
     if outcome is Outcome.ALREADY_DONE:
         what = f"{step.name} was done before; the server says so, and nothing was run"

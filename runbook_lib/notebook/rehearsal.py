@@ -68,7 +68,7 @@ def _outcomes(run: Run, seen: Rehearsal, backup: Backup, found: Sequence[Finding
 
 def _revert_words(seen: Rehearsal) -> tuple[bool | None, str]:
     if seen.reverted is None:
-        return None, "not tried, for statements failed"
+        return None, "not tried, because statements failed"
     return (None if seen.reverted else True), seen.reverted or "in one transaction"
 
 

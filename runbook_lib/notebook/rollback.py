@@ -26,7 +26,7 @@ from runbook_lib.rollback.revert import refuse_losses, revert
 
 _ACCEPTED = re.compile(r"\s*(.+?)\s*=\s*(\d+)\s*(?:,|$)")
 _SHOWN = 5
-_NOTHING_KEPT = "No restore put a database aside: there is nothing to carry"
+_NOTHING_KEPT = "No restore kept an old database: there is nothing to carry"
 _BY_DOWN = "as the release's own down.sql left them; they were not compared"
 _OWN = "sends the release's own down.sql, "
 
@@ -47,8 +47,8 @@ def diagnose_target(run: Run) -> Table:
     rows += [_named(f"created: {kind}", names) for kind, names in by_kind(drops).items()]
     rows += [_named(f"others', stays: {kind}", x) for kind, x in by_kind(seen.strangers).items()]
     caption = (
-        f"This run applied {len(seen.migrations)} migrations, created {len(drops)} objects and "
-        f"what is theirs, and changed {len(seen.changed)}; {len(seen.strangers)} came from others"
+        f"This run applied {len(seen.migrations)} migrations, created {len(drops)} objects with "
+        f"their parts, and changed {len(seen.changed)}; others created {len(seen.strangers)}"
     )
     return Table(caption, rows)
 
@@ -80,7 +80,7 @@ def show_losses(run: Run) -> Table:
     written = sum(max(item.now - item.at_backup, 0) for item in found if item.at_backup is not None)
     caption = (
         f"Going back to {backup.path.name} changes {len(rows)} tables: {made:,} rows go with "
-        f"tables made since, {written:,} more were added to older tables"
+        f"tables created since, {written:,} more were added to older tables"
     )
     return Table(caption, rows)
 
@@ -120,7 +120,7 @@ def show_ways(run: Run) -> Table:
             or "values that were changed",
             "what it does": "drops what the archive does not know, then replaces what it does; "
             "nothing is kept, and values changed since are lost",
-            "point of no return": "its first COMMIT; run again to go on behind it",
+            "point of no return": "its first COMMIT; run again to continue after it",
         },
     ]
     caption = {
@@ -206,7 +206,7 @@ def _revert(run: Run, seen: Diagnosis, accepted: dict[str, int]) -> Table:
 
 
 def _aside(seen: Diagnosis) -> str:
-    return f", {len(seen.strangers)} objects of others aside" if seen.strangers else ""
+    return f", apart from {len(seen.strangers)} objects of others" if seen.strangers else ""
 
 
 def _restorer(run: Run, backup: Backup, sender: Sender) -> Restorer:
@@ -367,7 +367,7 @@ def start_application(run: Run, confirm: str) -> Table:
 def _carried_out(run: Run, confirm: str, what: str, commands: Sequence[str]) -> Table:
     """Run the commands and record each one; raises ToolError for the first that fails."""
     if not commands:
-        return Table(f"No command in {FILE} is there to {what} the application: do it by hand", [])
+        return Table(f"{FILE} has no command to {what} the application: do it by hand", [])
     if not confirm:
         return Table(f"No command to {what} the application was run: confirm is empty", [])
     check_confirmed(run, confirm)

@@ -95,7 +95,7 @@ def _execute(run: Run, phase: Phase, parameters: dict[str, str], output: Path) -
     except papermill.PapermillExecutionError as error:
         raise _stopped(run, phase, output, f"{error.evalue}") from None
     except DeadKernelError:
-        said = "its kernel died; the server knows how far it came."
+        said = "its kernel died; the server knows how far it got."
         raise _stopped(run, phase, output, said) from None
     finally:
         if output.is_file():
@@ -104,7 +104,7 @@ def _execute(run: Run, phase: Phase, parameters: dict[str, str], output: Path) -
 
 def _stopped(run: Run, phase: Phase, output: Path, said: str) -> GateError:
     evidence = output.relative_to(run.root)
-    remedy = f"The evidence is in {evidence}. Mend it and run again: the run goes on from there."
+    remedy = f"The evidence is in {evidence}. Mend it and run again: the run continues from there."
     return GateError(f"{phase.title} stopped: {said}", remedy=remedy)
 
 

@@ -316,7 +316,7 @@ def _may_migrate(run: Run) -> None:
         raise GateError("The rehearsal failed.", remedy="Mend what 30_rehearsal.ipynb lists.")
     backup = run.backup()
     if backup is None or not still_whole(backup):
-        message = "The backup of this run is not there any more, or not with its checksum."
+        message = "The backup of this run is gone, or its checksum differs."
         raise GateError(message, remedy="Restore its directory from where it was moved.")
     if verdict is not None and verdict["backup"]["sha256"] != backup.sha256:
         message = "The rehearsal was done on another backup."

@@ -146,7 +146,7 @@ def record_failure(
     try:
         record_progress(connection, send, row_id, done, logs=str(error))
     except RunbookError as second:
-        error.message += f" The ledger could not be told: {second.message}"
+        error.message += f" The failure could not be written to the ledger: {second.message}"
 
 
 def _insert(

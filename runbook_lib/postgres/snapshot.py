@@ -96,7 +96,7 @@ class Difference:
         if self.found is None:
             return f"{self.key} is missing"
         if self.expected is None:
-            return f"{self.key} is there besides"
+            return f"{self.key} is unexpected"
         return f"{self.key} is '{self.found}' instead of '{self.expected}'"
 
 

@@ -128,9 +128,11 @@ class Probe:
                     since = f", since line {self._since}" if self._since < statement.line else ""
                     yield f"{mode} on {table} was taken and not predicted{since}"
         expected = {_qualified(item) for item in statement.rewrites}
-        yield from (f"{name} was rewritten, not predicted" for name in sorted(rewrites - expected))
+        yield from (
+            f"{name} was rewritten without being predicted" for name in sorted(rewrites - expected)
+        )
         for name in sorted(expected & self._ids.keys() - rewrites):
-            yield f"{name} was not rewritten, as was feared"
+            yield f"{name} was predicted to be rewritten, and was not"
 
     @staticmethod
     def _tell_of_temporary_files(connection: Connection) -> None:

@@ -311,7 +311,7 @@ def _refused(step: str, error: RunbookError) -> Finding:
         path=error.path or step,
         line=error.line or 1,
         cause=error.message,
-        effect="Nothing of the file stays.",
+        effect="The file is rolled back as a whole.",
         remedy=error.remedy or remedy(error.sqlstate or ""),
         sqlstate=error.sqlstate or "",
     )

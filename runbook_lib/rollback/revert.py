@@ -198,7 +198,7 @@ def _refuse_differences(before: Snapshot, now: Snapshot, after: Snapshot, marks:
         settings, found = inverse.expected_settings(before, now, marks), inverse.by_name(after)
         keys = sorted(settings.keys() | found.keys())
         left = [item for item in keys if settings.get(item) != found.get(item)]
-        words = [f"{what} of {key} is another" for what, key in left]
+        words = [f"{what} of {key} differs" for what, key in left]
     if words:
         message = (
             f"The revert would not lead back, and nothing was changed: {'; '.join(words[:3])}."

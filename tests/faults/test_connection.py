@@ -149,7 +149,7 @@ def test_a_commit_whose_answer_is_lost_is_resolved_through_the_ledger(
         assert (ended.code, ended.said) == (0, "")
     else:
         assert (ended.code, ended.error) == (1, "TargetError")
-        assert "nothing of it stays" in ended.said
+        assert "nothing of it remains" in ended.said
         assert str(bench.position()) == NOTHING
     bench.completes(undisturbed(scenario))
 

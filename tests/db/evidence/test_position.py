@@ -30,7 +30,7 @@ def position(
 def test_an_untouched_file(connection: Connection, journal: Journal, tmp_path: Path) -> None:
     found = position(connection, migration_of(tmp_path, PLAIN), journal)
     assert found == Position("0001_a", False, 0, 1, 0, (), ())
-    assert str(found) == "nothing of 0001_a is in"
+    assert str(found) == "no part of 0001_a is applied"
 
 
 def test_a_file_that_was_taken_back_is_not_in(
@@ -38,7 +38,7 @@ def test_a_file_that_was_taken_back_is_not_in(
 ) -> None:
     migration = migration_of(tmp_path, f"{PLAIN}SELECT nothing")
     failed(applier, migration)
-    assert str(position(connection, migration, journal)) == "nothing of 0001_a is in"
+    assert str(position(connection, migration, journal)) == "no part of 0001_a is applied"
 
 
 def test_an_applied_file(
@@ -57,7 +57,7 @@ def test_a_file_that_is_half_way(
     failed(applier, migration)
     found = position(connection, migration, journal)
     assert (found.committed, found.transactions, found.line) == (2, 4, 0)
-    assert str(found) == "2 of 4 transactions of 0001_a are in"
+    assert str(found) == "2 of 4 transactions of 0001_a are committed"
 
 
 def test_the_transactions_of_a_split_file_are_those_of_its_plan(
@@ -73,7 +73,7 @@ def test_the_transactions_of_a_split_file_are_those_of_its_plan(
     with pytest.raises(StatementError, match="23503"):
         applier.migrate(migration, split=split)
     found = position(connection, migration, journal, split)
-    assert str(found) == "3 of 4 transactions of 0001_a are in"  # the validation is missing
+    assert str(found) == "3 of 4 transactions of 0001_a are committed"  # the validation is missing
     connection.execute("INSERT INTO r VALUES (1)")
     applier.migrate(migration, journal.own_rows, split)
     assert position(connection, migration, journal, split).applied
@@ -88,7 +88,7 @@ def test_an_index_that_a_build_left_invalid(
         connection.execute(migration.statements[0].sql)
     found = position(connection, migration, journal)
     assert (found.invalid, found.building) == (("public.i",), ())
-    assert str(found) == "nothing of 0001_a is in; invalid and to be rebuilt: public.i"
+    assert str(found) == "no part of 0001_a is applied; invalid and to be rebuilt: public.i"
 
 
 def test_an_index_that_the_server_still_builds(
@@ -117,7 +117,7 @@ def test_the_line_at_which_a_killed_try_stopped(
     journal.emit(started("0001_a", migration.statements[2]))
     found = position(connection, migration, journal)
     assert found.line == 5
-    assert str(found) == "nothing of 0001_a is in; it was stopped at line 5"
+    assert str(found) == "no part of 0001_a is applied; it was stopped at line 5"
 
 
 def test_a_line_is_forgotten_when_a_later_try_ends_elsewhere(

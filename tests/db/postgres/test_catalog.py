@@ -202,7 +202,7 @@ def test_a_difference_names_what_is_missing_other_and_besides(connection: Connec
     assert [str(item) for item in found] == [
         "column public.a.x is '1 bigint' instead of '1 integer'",
         "column public.a.y is missing",
-        "column public.a.z is there besides",
+        "column public.a.z is unexpected",
     ]
 
 

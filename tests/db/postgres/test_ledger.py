@@ -143,7 +143,7 @@ def found(
         (b"\xef\xbb\xbf%s", Severity.WARNING, "line endings"),
         (b"%s\r\n", Severity.WARNING, "line endings"),
         (b"-- a note\n%s", Severity.WARNING, "comments and white space"),
-        (b"%s; SELECT 1", Severity.ERROR, "statements are others"),
+        (b"%s; SELECT 1", Severity.ERROR, "statements differ"),
     ],
 )
 def test_a_file_edited_after_it_was_applied_is_found_with_how_it_differs(

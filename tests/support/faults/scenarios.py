@@ -25,13 +25,13 @@ _AFTER = "CREATE TABLE done (c int);\nINSERT INTO log VALUES ('the file after');
 
 
 # What is said of the first file.
-APPLIED, NOTHING = f"{STEP} is applied", f"nothing of {STEP} is in"
+APPLIED, NOTHING = f"{STEP} is applied", f"no part of {STEP} is applied"
 
 
 def some(committed: int, of: int, line: int = 0) -> str:
-    """Return what is said of a file that is partly in."""
+    """Return what is said of a file that is partly applied."""
     at = f"; it was stopped at line {line}" if line else ""
-    return f"{committed} of {of} transactions of {STEP} are in{at}"
+    return f"{committed} of {of} transactions of {STEP} are committed{at}"
 
 
 @dataclass(frozen=True)
