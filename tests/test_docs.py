@@ -9,6 +9,7 @@ from tests.support.projects import REPOSITORY
 
 LIBRARY = REPOSITORY / "runbook_lib"
 DOCS = REPOSITORY / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
 SINGLE = "Single modules"
 
 
@@ -54,11 +55,21 @@ def test_modules_that_pages_name_with_their_package_exist() -> None:
             assert module in there[package], f"{path.name}: {package}.{module}"
 
 
-@pytest.mark.parametrize("page", ["architecture.md", "contributing.md", "decisions/README.md"])
-def test_links_of_the_pages_lead_somewhere(page: str) -> None:
-    path = DOCS / page
-    for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
+def test_the_picture_of_the_layers_shows_every_package() -> None:
+    text = (DOCS / "architecture.md").read_text()
+    picture = text.split("```mermaid\n")[1].split("```")[0]
+    there = modules()
+    assert {*there, *there[SINGLE]} - {SINGLE} <= set(re.findall(r"\w+", picture))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_links_and_files_that_a_page_names_are_there(path: Path) -> None:
+    text = path.read_text()
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (path.parent / target).exists(), target
+    roots = r"runbook_lib|docs|notebooks|sql|benchmarks|changes|tests"
+    for name in re.findall(rf"`((?:{roots})/[\w./-]+)`", text):
+        assert (REPOSITORY / name).exists(), name
 
 
 def test_every_decision_is_in_the_index_and_is_short() -> None:
@@ -67,6 +78,7 @@ def test_every_decision_is_in_the_index_and_is_short() -> None:
     assert [int(path.name[:4]) for path in pages] == list(range(1, len(pages) + 1))
     for path in pages:
         text = path.read_text()
-        assert f"({path.name})" in index, path.name
+        title = text.splitlines()[0].removeprefix("# ")
+        assert f"| [{title}]({path.name}) |" in index, path.name
         assert all(f"\n## {part}\n" in text for part in ("Context", "Decision", "Consequences"))
         assert len(text.splitlines()) <= 30, path.name
