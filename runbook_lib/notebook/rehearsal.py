@@ -127,7 +127,7 @@ def forecast(run: Run) -> Table:
     method = (
         f"as measured on all of the target's rows{twice}"
         if seen["data"] == FULL
-        else "on an empty schema: times and sizes say nothing of the target"
+        else "on an empty schema: times and sizes tell nothing about the target"
     )
     grown = f"the database grows by {size(max(seen['growth'], 0))}"
     return Table(f"Forecast, {method}; {grown}", rows)

@@ -223,7 +223,7 @@ def _read_plan(directory: RunDirectory) -> Plan:
     """Read the plan of a run; raises EvidenceError where it was edited."""
     planned = read_record(directory, "plan", Plan)
     if planned is None or planned.digest != plan.digest(planned):
-        message = "The plan of the run was edited: its digest is another."
+        message = "The plan of the run was edited: its digest differs."
         path = directory.path / "plan.json"
         raise EvidenceError(message, path=path, remedy="Move the run directory away.")
     return planned

@@ -50,8 +50,8 @@ def test_the_records_of_a_run_are_what_the_schemas_beside_them_say(
 @pytest.mark.parametrize(
     ("name", "old", "new", "said"),
     [
-        ("plan", '"why": "pending"', '"why": "pending!"', "its digest is another"),
-        ("plan", '"port": ', '"port": 1', "its digest is another"),
+        ("plan", '"why": "pending"', '"why": "pending!"', "its digest differs"),
+        ("plan", '"port": ', '"port": 1', "its digest differs"),
         ("plan", '"kind": "apply"', '"kind": "skip"', "steps.0.kind"),
         ("plan", '"in_recovery": false', '"in_recovery": "no"', "target.in_recovery"),
         ("20_backup", '"entries": ', '"entries": -0.5e', "backup.entries"),
