@@ -50,6 +50,7 @@ def test_the_records_of_a_run_are_read_back(
         (warning,) = (item for item in checks["checks"] if item["name"] == "secrets")
         assert warning["status"] == "warn"
         assert "the password in RUNBOOK_TEST_URL" in warning["observed"]
-        written = [path for path in run.directory.path.iterdir() if path.suffix != ".ipynb"]
+        files = (path for path in run.directory.path.rglob("*") if path.is_file())
+        written = [path for path in files if path.suffix != ".ipynb"]
         assert [path.name for path in written if HIDDEN in path.read_text()] == []
         assert redact(f"{os.environ['RUNBOOK_TEST_URL']} said") == "*** said"
