@@ -108,10 +108,10 @@ class TargetError(RunbookError):
 
 
 class OutcomeUnknownError(TargetError):
-    """Report a COMMIT whose answer was lost; ``unit`` counts the transactions of its file."""
+    """Report a COMMIT whose answer was lost; ``transaction`` counts those of its file."""
 
-    def __init__(self, message: str, *, unit: int, sqlstate: str | None) -> None:
-        self.unit = unit
+    def __init__(self, message: str, *, transaction: int, sqlstate: str | None) -> None:
+        self.transaction = transaction
         super().__init__(message, sqlstate=sqlstate)
 
 

@@ -84,7 +84,7 @@ def _parameters(
     for statement in _all(item for name in pending for item in release.migration(name).statements):
         named |= {f"{item.object.schema}.{item.object.name}" for item in statement.references}
         named |= {f"{item.relation.schema}.{item.relation.name}" for item in statement.locks}
-        pointed_to = {item.target for item in statement.relations}
+        pointed_to = {item.target for item in statement.foreign_keys}
         for lock in statement.locks:
             table = f"{lock.relation.schema}.{lock.relation.name}"
             if lock.relation.name in pointed_to:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from runbook_lib.evidence.records import Status
-from runbook_lib.parser.statement import DbObject, Relation
+from runbook_lib.parser.statement import DbObject, ForeignKey
 from runbook_lib.postgres import catalog
 from runbook_lib.postgres.connection import (
     SQL,
@@ -45,7 +45,7 @@ def compare_objects(
     wanted: dict[str, set[str]] = defaultdict(set)
     for item in standing(release.migrations):
         wanted[item.kind].add(str(item))
-    tables, columns, enums, relations = _inspect(database, connection)
+    tables, columns, enums, foreign_keys = _inspect(database, connection)
     rows = connection.rows(load("indexes"), {"names": _qualified(release)})
     indexes = {str(DbObject("index", row["schema"], row["name"])) for row in rows if row["valid"]}
     return (
@@ -53,7 +53,9 @@ def compare_objects(
         _compare("columns", wanted["column"], columns),
         _compare("enums", wanted["enum"], enums),
         _compare("indexes, valid and ready", wanted["index"], indexes),
-        _compare("foreign keys, validated", *_relations(release, tables | columns, relations)),
+        _compare(
+            "foreign keys, validated", *_foreign_keys(release, tables | columns, foreign_keys)
+        ),
     )
 
 
@@ -68,8 +70,8 @@ def _qualified(release: Release) -> list[str]:
     return [f"{item.schema}.{item.name}" for item in objects if item.kind == "index"]
 
 
-def _relations(
-    release: Release, there: set[str], found: set[Relation]
+def _foreign_keys(
+    release: Release, there: set[str], found: set[ForeignKey]
 ) -> tuple[set[str], set[str]]:
     """Return the foreign keys that are wanted and those found, as they are shown.
 
@@ -79,25 +81,25 @@ def _relations(
     statements = [item for migration in release.migrations for item in migration.statements]
     gone = {item.name for statement in statements for item in statement.removes} - there
     wanted = {
-        relation
+        key
         for statement in statements
-        for relation in statement.relations
-        if {relation.table, *(f"{relation.table}.{column}" for column in relation.columns)} <= there
-        and relation.target not in gone
+        for key in statement.foreign_keys
+        if {key.table, *(f"{key.table}.{column}" for column in key.columns)} <= there
+        and key.target not in gone
     }
-    implied = {str(relation) for relation in wanted if not relation.target_columns}
-    to_any = {str(replace(relation, target_columns=())) for relation in found}
-    names_found = {str(relation) for relation in found}
-    return {str(relation) for relation in wanted}, names_found | (implied & to_any)
+    implied = {str(key) for key in wanted if not key.target_columns}
+    to_any = {str(replace(key, target_columns=())) for key in found}
+    names_found = {str(key) for key in found}
+    return {str(key) for key in wanted}, names_found | (implied & to_any)
 
 
 def _inspect(
     database: Database, connection: Connection
-) -> tuple[set[str], set[str], set[str], set[Relation]]:
+) -> tuple[set[str], set[str], set[str], set[ForeignKey]]:
     """Return the names of tables, columns, enums and validated foreign keys, as they are shown."""
     inspector = database.inspector()
     unchecked = names(connection.rows(load("foreign_keys")), "name")
-    tables, columns, enums, relations = set[str](), set[str](), set[str](), set[Relation]()
+    tables, columns, enums, foreign_keys = set[str](), set[str](), set[str](), set[ForeignKey]()
     for schema in inspector.get_schema_names():
         if schema == "information_schema":
             continue
@@ -112,8 +114,10 @@ def _inspect(
             for key in keys:
                 if f"{schema}.{table}.{key['name']}" not in unchecked:
                     to = key["referred_table"], tuple(key["referred_columns"])
-                    relations.add(Relation(table, tuple(key["constrained_columns"]), *to, line=0))
-    return tables, columns, enums, relations
+                    foreign_keys.add(
+                        ForeignKey(table, tuple(key["constrained_columns"]), *to, line=0)
+                    )
+    return tables, columns, enums, foreign_keys
 
 
 def analyze(connection: Connection, release: Release, send: Send) -> int:

@@ -146,7 +146,7 @@ class Journal:
         """Return the last end of each statement that was done, in order."""
         done = [line for line in self.lines() if line["event"] == ENDED]
         keys = (
-            (line["step"], line["path"], line["number"] or line["line"], line["unit"])
+            (line["step"], line["path"], line["number"] or line["line"], line["transaction"])
             for line in done
         )
         return list(dict(zip(keys, done, strict=True)).values())

@@ -103,7 +103,7 @@ class StatementRun:
     """Hold what one statement did. ``seconds`` is wall time seen by the client.
 
     ``statement`` is the line where it begins, ``number`` its place in the file, ``line`` where the
-    server saw an error, else where it begins. ``unit`` counts the transactions of its file.
+    server saw an error, else where it begins. ``transaction`` counts those of its file.
     """
 
     step: str
@@ -113,7 +113,7 @@ class StatementRun:
     outcome: Outcome
     seconds: float
     started_at: datetime
-    unit: int = 1
+    transaction: int = 1
     statement: int = 0
     number: int = 0
     sqlstate: str = ""

@@ -13,7 +13,7 @@ from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.records import Backup, Outcome
 from runbook_lib.evidence.schemas import BackupTaken, Review, read_record
 from runbook_lib.findings import Finding
-from runbook_lib.parser.transactions import units
+from runbook_lib.parser.transactions import transactions_of
 from runbook_lib.postgres import ledger
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.queries import load
@@ -187,7 +187,7 @@ def read_position(
         step=step.name,
         applied=step.name in ledger.applied(rows),
         committed=begun.applied_steps if begun else 0,
-        transactions=len(units(migration.statements, step.split)),
+        transactions=len(transactions_of(migration.statements, step.split)),
         line=_under_way(line for line in journal.lines() if line.get("step") == step.name),
         invalid=tuple(row["name"] for row in unfinished if row["builder"] is None),
         building=tuple((row["name"], row["builder"]) for row in unfinished if row["builder"]),

@@ -69,7 +69,7 @@ class Sender:
         self,
         connection: Connection,
         statements: Sequence[Statement],
-        unit: int = 1,
+        transaction: int = 1,
         budget: LockBudget | None = None,
     ) -> None:
         """Send statements one after the other; raises StatementError with SQLSTATE and place."""
@@ -84,7 +84,7 @@ class Sender:
             try:
                 # One that fails later would keep the probe from seeing what came before it.
                 last = self.go_on or place == len(statements)
-                self.send(connection, statement, unit, last=last)
+                self.send(connection, statement, transaction, last=last)
             except StatementError:
                 if not self.go_on or (plain and connection.in_transaction()):
                     raise
@@ -96,7 +96,12 @@ class Sender:
                 budget.after(statement)
 
     def send(
-        self, connection: Connection, statement: Statement, unit: int = 1, *, last: bool = True
+        self,
+        connection: Connection,
+        statement: Statement,
+        transaction: int = 1,
+        *,
+        last: bool = True,
     ) -> None:
         """Send one statement of the release."""
         self.emit(started(self.step, statement))
@@ -132,7 +137,7 @@ class Sender:
                 outcome=outcome,
                 seconds=seconds,
                 started_at=started_at,
-                unit=unit,
+                transaction=transaction,
                 statement=statement.line,
                 number=statement.number,
                 sqlstate=sqlstate,
@@ -196,11 +201,11 @@ class Sender:
 
     def committing(self, number: int) -> None:
         """Say that the COMMIT of the transaction of this number comes next."""
-        self.emit(Event("committing", self.step, {"unit": number}))
+        self.emit(Event("committing", self.step, {"transaction": number}))
 
     def committed(self, number: int) -> None:
         """Say that the transaction of this number is committed; the ledger tells that as well."""
-        self.emit(Event("committed", self.step, {"unit": number}, durable=False))
+        self.emit(Event("committed", self.step, {"transaction": number}, durable=False))
 
     def runner(self, run: Runner, **digests: str) -> Runner:
         """Return what runs a program as ``run`` does, with a line before and after it.
@@ -231,7 +236,7 @@ class Sender:
 def lost_in_commit(error: TargetError, number: int) -> OutcomeUnknownError:
     """Return what says that nobody knows how a COMMIT ended."""
     message = f"The connection was lost during COMMIT: {error.message}"
-    return OutcomeUnknownError(message, unit=number, sqlstate=error.sqlstate)
+    return OutcomeUnknownError(message, transaction=number, sqlstate=error.sqlstate)
 
 
 def _digest_of(program: str) -> dict[str, str]:

@@ -120,10 +120,10 @@ def _left_open(_: Subject) -> Said:
     "Create an index on the column.",
 )
 def _unindexed(s: Subject) -> Said:
-    for relation in s.statement.relations if s.tag in {"create_stmt", ALTER} else ():
+    for key in s.statement.foreign_keys if s.tag in {"create_stmt", ALTER} else ():
         table = f"{s.table.schema}.{s.table.name}"
-        if not any((table, column) in s.memory.indexed for column in relation.columns):
-            yield f"No index of {s.table} begins with {', '.join(relation.columns)}"
+        if not any((table, column) in s.memory.indexed for column in key.columns):
+            yield f"No index of {s.table} begins with {', '.join(key.columns)}"
 
 
 @HABITS.rule(

@@ -8,7 +8,7 @@ from runbook_lib.errors import ReleaseError
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.parser.objects import named_relation
 from runbook_lib.parser.statement import DbObject, Split, Statement
-from runbook_lib.parser.transactions import as_planned, units
+from runbook_lib.parser.transactions import as_planned, transactions_of
 from runbook_lib.parser.tree import Node, kinds
 from runbook_lib.release.model import Acceptance, Migration
 
@@ -228,7 +228,7 @@ def _unbalanced(
     migration: Migration, reasons: Mapping[tuple[str, str], str], rules: Mapping[str, Rule]
 ) -> Iterator[Finding]:
     try:
-        units(migration.statements)
+        transactions_of(migration.statements)
     except ReleaseError as error:
         inside = error.sqlstate == "25001"
         item = rules["concurrent-in-transaction" if inside else "transaction-left-open"]

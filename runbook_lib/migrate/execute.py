@@ -14,8 +14,8 @@ from runbook_lib.evidence.records import Outcome
 from runbook_lib.evidence.sender import Prober, Sender, lost_in_commit
 from runbook_lib.migrate.guard import Unguarded
 from runbook_lib.migrate.index_builds import Builder
-from runbook_lib.parser.statement import Split, Statement, Unit
-from runbook_lib.parser.transactions import names_in, rehearsed, settings_of, units
+from runbook_lib.parser.statement import Split, Statement, Transaction
+from runbook_lib.parser.transactions import names_in, rehearsed, settings_of, transactions_of
 from runbook_lib.postgres import ledger
 from runbook_lib.postgres.connection import CleanSession, Connection, Database
 from runbook_lib.postgres.ledger import LedgerRow
@@ -54,13 +54,13 @@ class Applier:
         """Apply one migration file and write its ledger row in the same transaction.
 
         A file that cannot be one transaction, or that the plan's ``split`` takes apart, is applied
-        unit by unit, each counted in its ledger row, and goes on where an earlier try stopped, if
-        that row is among ``own_rows``, asked for when the runner's lock is held. Raises
+        transaction by transaction, each counted in its ledger row, and goes on where an earlier try
+        stopped, if that row is among ``own_rows``, asked for when the runner's lock is held. Raises
         StatementError with SQLSTATE, file and line; a file that is one transaction then left
         nothing behind. Raises OutcomeUnknownError where the connection was lost in COMMIT and the
         server does not come back to be asked.
         """
-        split_up = units if self.probe is None else rehearsed
+        split_up = transactions_of if self.probe is None else rehearsed
         pieces = split_up(migration.statements, split)
         lost_at: set[int] = set()
         while True:
@@ -69,14 +69,16 @@ class Applier:
             except OutcomeUnknownError as lost:
                 if self._read_back(migration, lost):
                     return Outcome.DONE
-                if len(pieces) == 1 or lost.unit in lost_at:
+                if len(pieces) == 1 or lost.transaction in lost_at:
                     message = f"{lost.message} The server rolled it back: nothing of it remains."
                     raise TargetError(
                         message, sqlstate=lost.sqlstate, remedy="Run again."
                     ) from lost
-                lost_at.add(lost.unit)
+                lost_at.add(lost.transaction)
 
-    def _once(self, migration: Migration, pieces: tuple[Unit, ...], own_rows: OwnRows) -> Outcome:
+    def _once(
+        self, migration: Migration, pieces: tuple[Transaction, ...], own_rows: OwnRows
+    ) -> Outcome:
         self.guard.ready(migration.name)
         with self._session() as connection:
             rows = ledger.read(connection)
@@ -144,8 +146,8 @@ class Applier:
                 time.sleep(_LOOK)
         finished = migration.name in ledger.applied(rows)
         done = max((row.applied_steps for row in rows if row.name == migration.name), default=0)
-        outcome = "committed" if finished or done >= lost.unit else "rolled back"
-        known = {"unit": lost.unit, "outcome": outcome}
+        outcome = "committed" if finished or done >= lost.transaction else "rolled back"
+        known = {"transaction": lost.transaction, "outcome": outcome}
         self.emit(Event("resolved", migration.name, known))
         return finished
 
@@ -157,7 +159,7 @@ class _File:
     applier: Applier
     connection: Connection
     migration: Migration
-    pieces: tuple[Unit, ...]
+    pieces: tuple[Transaction, ...]
 
     @property
     def step(self) -> str:
@@ -168,17 +170,17 @@ class _File:
         return Sender(self.applier.emit, self.step, self.applier.probe, self.applier.go_on)
 
     def apply(self, begun: LedgerRow | None) -> None:
-        """Apply it as one transaction or unit by unit; go on from ``begun``."""
-        if len(self.pieces) == 1 and self.pieces[0].transactional:
+        """Apply it as one transaction or transaction by transaction; go on from ``begun``."""
+        if len(self.pieces) == 1 and self.pieces[0].in_block:
             self._whole(self.pieces[0])
         else:
             self._in_units(begun)
 
-    def _whole(self, unit: Unit) -> None:
+    def _whole(self, transaction: Transaction) -> None:
         def act() -> None:
             started_at = datetime.now(UTC)
-            with self._transaction(unit, 1):
-                self._send(unit, 1)
+            with self._in_transaction(transaction, 1):
+                self._send(transaction, 1)
                 # Last, so that the file may begin with SET TRANSACTION.
                 change = self.sender.change
                 ledger.record_applied(self.connection, change, self.migration, started_at)
@@ -186,24 +188,26 @@ class _File:
         self._try(act)
 
     def _in_units(self, begun: LedgerRow | None) -> None:
-        """Commit unit by unit, each with its count in the ledger row."""
+        """Commit transaction by transaction, each with its count in the ledger row."""
         done, row_id = (begun.applied_steps, begun.id) if begun else (0, self._begin_row())
         guard, connection = self.applier.guard, self.connection
         for setting in settings_of(self.pieces[:done]):
             connection.execute(setting)
             LockBudget(connection, self.applier.policy).clamp()
-        for number, unit in enumerate(self.pieces[done:], start=done + 1):
+        for number, transaction in enumerate(self.pieces[done:], start=done + 1):
             if number > done + 1:
                 guard.ready(self.step)
             try:
-                if unit.transactional:
-                    self._try(self._unit(unit, number, row_id))
+                if transaction.in_block:
+                    self._try(self._one(transaction, number, row_id))
                 else:
-                    self._alone(unit, number, unsure=begun is not None and number == done + 1)
-                if not unit.transactional or unit.rolls_back:
+                    self._alone(
+                        transaction, number, unsure=begun is not None and number == done + 1
+                    )
+                if not transaction.in_block or transaction.rolls_back:
                     self._count(number, row_id)
                     self.sender.committed(number)
-                    guard.passed(self.step, names_in(unit))
+                    guard.passed(self.step, names_in(transaction))
             except StatementError as error:
                 change = self.sender.change
                 ledger.record_failure(connection, change, row_id, number - 1, error)
@@ -218,16 +222,16 @@ class _File:
         return row_id
 
     def _count(self, number: int, row_id: str) -> None:
-        """Count the unit in the ledger row, which the last one finishes."""
+        """Count the transaction in the ledger row, which the last one finishes."""
         change, finished = self.sender.change, number == len(self.pieces)
         ledger.record_progress(self.connection, change, row_id, number, finished=finished)
 
-    def _unit(self, unit: Unit, number: int, row_id: str) -> Callable[[], None]:
+    def _one(self, transaction: Transaction, number: int, row_id: str) -> Callable[[], None]:
         """Return what does one transaction of a file, with its count in the ledger row."""
 
         def act() -> None:
-            with self._transaction(unit, number):
-                self._send(unit, number)
+            with self._in_transaction(transaction, number):
+                self._send(transaction, number)
                 self._count(number, row_id)
 
         return act
@@ -243,12 +247,12 @@ class _File:
 
         retrying(self.applier.policy, tell)(act)
 
-    def _send(self, unit: Unit, number: int) -> None:
+    def _send(self, transaction: Transaction, number: int) -> None:
         budget = LockBudget(self.connection, self.applier.policy)
-        self.sender.send_all(self.connection, unit.statements, number, budget)
+        self.sender.send_all(self.connection, transaction.statements, number, budget)
 
     @contextmanager
-    def _transaction(self, unit: Unit, number: int) -> Iterator[None]:
+    def _in_transaction(self, transaction: Transaction, number: int) -> Iterator[None]:
         """Hold the block in one transaction: the file's own BEGIN and COMMIT, or ours.
 
         Raises OutcomeUnknownError where the connection is lost once COMMIT may have been sent.
@@ -256,18 +260,18 @@ class _File:
         sender, guard = self.sender, self.applier.guard
         sender.begin(self.connection)
         try:
-            if unit.opens is None or unit.closes is None:
+            if transaction.opens is None or transaction.closes is None:
                 with sender.transaction(self.connection, number, guard.committing):
                     yield
             else:
-                sender.send(self.connection, unit.opens, number)
+                sender.send(self.connection, transaction.opens, number)
                 yield
                 guard.committing(self.step)
                 sender.committing(number)
-                self._close(unit.closes, number)
+                self._close(transaction.closes, number)
         except StatementError as error:
-            if error.path is None and unit.statements:  # the commit: a deferred constraint
-                error.path = unit.statements[-1].path
+            if error.path is None and transaction.statements:  # the commit: a deferred constraint
+                error.path = transaction.statements[-1].path
             self.connection.rollback()
             raise
         guard.committed()
@@ -279,19 +283,19 @@ class _File:
             raise lost_in_commit(error, number) from error
         self.sender.committed(number)
 
-    def _alone(self, unit: Unit, number: int, *, unsure: bool) -> None:
+    def _alone(self, transaction: Transaction, number: int, *, unsure: bool) -> None:
         """Run what cannot be in a transaction.
 
         ``unsure`` says that an earlier try may have run it. A short lock_timeout would cancel what
         is concurrent even for a transaction on another table.
         """
         sender, connection = self.sender, self.connection
-        if unit.builds:
+        if transaction.builds:
             builder = Builder(self.applier.database, self.applier.policy, sender)
             settings = settings_of(self.pieces[: number - 1])
-            builder.build(number, unit.statements, settings, unsure=unsure)
+            builder.build(number, transaction.statements, settings, unsure=unsure)
             return
-        (statement,) = unit.statements
+        (statement,) = transaction.statements
         sender.begin(connection)
         bound = connection.value("SHOW lock_timeout")
         if statement.kind in _CONCURRENT:

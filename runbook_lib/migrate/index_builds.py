@@ -42,12 +42,12 @@ _LONGEST_REST = 60.0  # seconds
 
 @dataclass
 class Work:
-    """Hold what the lanes of one unit share."""
+    """Hold what the lanes of one transaction share."""
 
     database: Database
     policy: Policy
     sender: Sender
-    unit: int
+    transaction: int
     settings: Sequence[str]
     unsure: bool
     waiting: deque[list[Statement]]  # by table; a lane takes the next
@@ -126,7 +126,7 @@ class Work:
                 return
             try:
                 self.sender.begin(connection)
-                self.sender.send(connection, statement, self.unit)
+                self.sender.send(connection, statement, self.transaction)
             except StatementError as error:
                 # The session of an earlier try may have been quicker.
                 there = error.sqlstate == SqlState.DUPLICATE_TABLE
@@ -257,7 +257,7 @@ class Work:
 
     def _send(self, connection: Connection, statement: Statement) -> None:
         self.sender.begin(connection)
-        self.sender.send(connection, statement, self.unit)
+        self.sender.send(connection, statement, self.transaction)
 
     def _briefly(self, connection: Connection, act: Callable[[], object]) -> None:
         """Do what needs a strong lock for a moment, within the policy's bound, tried again."""
@@ -317,7 +317,7 @@ class Builder:
 
     def build(
         self,
-        unit: int,
+        transaction: int,
         statements: Sequence[Statement],
         settings: Sequence[str],
         *,
@@ -333,7 +333,7 @@ class Builder:
         for statement in statements:
             tables.setdefault(statement.locks[0].relation, []).append(statement)
         waiting = deque(tables.values())
-        work = Work(self.database, self.policy, self.sender, unit, settings, unsure, waiting)
+        work = Work(self.database, self.policy, self.sender, transaction, settings, unsure, waiting)
         with ThreadPoolExecutor(thread_name_prefix="build") as pool:
             lanes = [pool.submit(work.lane) for _ in range(min(self._lanes(), len(tables)))]
             try:

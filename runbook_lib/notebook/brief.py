@@ -16,7 +16,7 @@ def show_release(run: Run) -> Table:
             "estimate": item.declared.estimate,
             "tables": sum(created.kind == "table" for created in item.creates),
             "indexes": sum(created.kind == "index" for created in item.creates),
-            "foreign keys": sum(len(statement.relations) for statement in item.statements),
+            "foreign keys": sum(len(statement.foreign_keys) for statement in item.statements),
             "statements": len(item.statements),
         }
         for place, item in enumerate(run.release.migrations, start=1)

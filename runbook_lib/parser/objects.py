@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from runbook_lib.parser.statement import DbObject, Reference, Relation, Statement
+from runbook_lib.parser.statement import DbObject, ForeignKey, Reference, Statement
 from runbook_lib.parser.tree import Node, kinds, walk
 
 LineOf = Callable[[int], int]  # from a byte offset in the file to its line
@@ -177,11 +177,11 @@ def _constraints(tag: str, node: Node) -> Iterator[tuple[Node, str]]:
                 yield item.constraint, element.column_def.colname
 
 
-def relations(tag: str, node: Node, line_of: LineOf, line: int) -> Iterator[Relation]:
+def foreign_keys(tag: str, node: Node, line_of: LineOf, line: int) -> Iterator[ForeignKey]:
     """Yield the foreign keys that the statement declares."""
     for constraint, column in _constraints(tag, node):
         if constraint.contype == kinds.CONSTR_FOREIGN:
-            yield Relation(
+            yield ForeignKey(
                 table=node.relation.relname,
                 columns=(column,) if column else tuple(_strings(constraint.fk_attrs)),
                 target=constraint.pktable.relname,

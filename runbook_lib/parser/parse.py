@@ -12,7 +12,7 @@ from runbook_lib.parser import objects
 from runbook_lib.parser.bodies import body
 from runbook_lib.parser.effects import effects
 from runbook_lib.parser.objects import moved, search_path
-from runbook_lib.parser.statement import DbObject, Relation, Statement
+from runbook_lib.parser.statement import DbObject, ForeignKey, Statement
 from runbook_lib.parser.tree import (
     Node,
     PgQueryError,
@@ -137,7 +137,7 @@ def _read_tree(
 def _statement(stmt: Node, source: str, path: str, line: int, line_of: objects.LineOf) -> Statement:
     tag, node = tag_of(stmt), getattr(stmt, tag_of(stmt))
     created = tuple(objects.creates(tag, node))
-    relations = tuple(objects.relations(tag, node, line_of, line))
+    foreign_keys = tuple(objects.foreign_keys(tag, node, line_of, line))
     kind = tag.removesuffix("_stmt").replace("_", " ")
     done = effects(tag, node)
     inner = tuple(_inner(tag, node, source, path, line))
@@ -147,11 +147,11 @@ def _statement(stmt: Node, source: str, path: str, line: int, line_of: objects.L
         line=line,
         sql=source,
         kind=kind,
-        label=_label(tag, node, kind, created, relations),
+        label=_label(tag, node, kind, created, foreign_keys),
         creates=created,
         removes=tuple(objects.removes(tag, node)),
         references=tuple(objects.references(tag, node, created, line_of, line)),
-        relations=relations,
+        foreign_keys=foreign_keys,
         transactional=_transactional(tag, node) and not commits,
         control=_control(tag, node),
         opaque=tag in _OPAQUE,
@@ -218,12 +218,14 @@ def _label(
     node: Node,
     kind: str,
     creates: tuple[DbObject, ...],
-    relations: tuple[Relation, ...],
+    foreign_keys: tuple[ForeignKey, ...],
 ) -> str:
     """Say in a few words what the statement is."""
     if tag == "alter_table_stmt":
-        if relations:
-            return f"alter table {node.relation.relname}: add foreign key to {relations[0].target}"
+        if foreign_keys:
+            return (
+                f"alter table {node.relation.relname}: add foreign key to {foreign_keys[0].target}"
+            )
         if creates and creates[0].kind == "column":
             return f"alter table {node.relation.relname}: add column {creates[0].name}"
         return f"alter table {node.relation.relname}"

@@ -34,7 +34,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Relation:
+class ForeignKey:
     """Describe one foreign key. ``target_columns`` is empty where the primary key is meant."""
 
     table: str
@@ -102,7 +102,7 @@ class Statement:
     creates: tuple[DbObject, ...] = ()
     removes: tuple[DbObject, ...] = ()
     references: tuple[Reference, ...] = ()
-    relations: tuple[Relation, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
     transactional: bool = True
     control: str = ""
     opaque: bool = False
@@ -143,22 +143,22 @@ class Statement:
 
 
 @dataclass(frozen=True)
-class Unit:
-    """Hold statements that are committed together, ``transactional`` in one transaction.
+class Transaction:
+    """Hold statements that are committed together, ``in_block`` in one transaction block.
 
     ``opens`` and ``closes`` are the file's own BEGIN and COMMIT, where it has them. ``builds`` says
     that the statements are concurrent index builds, which may run side by side.
     """
 
     statements: tuple[Statement, ...]
-    transactional: bool = True
+    in_block: bool = True
     opens: Statement | None = None
     closes: Statement | None = None
     builds: bool = False
 
     @property
     def rolls_back(self) -> bool:
-        """Tell whether the file itself takes the unit back."""
+        """Tell whether the file itself takes it back."""
         return self.closes is not None and self.closes.control == "rollback"
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from runbook_lib.errors import ReleaseError
 from runbook_lib.parser import tree
 from runbook_lib.parser.identifiers import quote
-from runbook_lib.parser.statement import DbObject, Lock, LockMode, Split, Statement, Unit
+from runbook_lib.parser.statement import DbObject, Lock, LockMode, Split, Statement, Transaction
 from runbook_lib.parser.tree import kinds, scan, token_name
 
 _LONGEST_NAME = 63  # bytes: NAMEDATALEN - 1
@@ -22,14 +22,16 @@ _BOUND_CALLS = {
 _DROPPED_AT_COMMIT = {kinds.ONCOMMIT_DELETE_ROWS, kinds.ONCOMMIT_DROP}
 
 
-def units(statements: Sequence[Statement], split: Split | None = None) -> tuple[Unit, ...]:
+def transactions_of(
+    statements: Sequence[Statement], split: Split | None = None
+) -> tuple[Transaction, ...]:
     """Split a file into what is committed together, as the plan's ``split`` says.
 
-    A file is one unit, as ``psql -1`` runs it, unless it holds its own BEGIN or a statement that
-    cannot be in a transaction: then its own transactions are units, and every other statement is
-    one, as psql runs it without ``-1``. Concurrent index builds that follow each other are one
-    unit. Raises ReleaseError for a BEGIN without its COMMIT, and for a statement inside that cannot
-    be there.
+    A file is one, as ``psql -1`` runs it, unless it holds its own BEGIN or a statement that cannot
+    be in a transaction block: then its own transactions are kept, and every other statement is one,
+    as psql runs it without ``-1``. Concurrent index builds that follow each other are taken
+    together. Raises ReleaseError for a BEGIN without its COMMIT, and for a statement inside that
+    cannot be there.
     """
     wanted = split or Split()
     if all(item.transactional and not item.control for item in statements):
@@ -37,8 +39,10 @@ def units(statements: Sequence[Statement], split: Split | None = None) -> tuple[
     return tuple(_gathered(_of_parts(statements, set(wanted.concurrent))))
 
 
-def rehearsed(statements: Sequence[Statement], split: Split | None = None) -> tuple[Unit, ...]:
-    """Return the units as a scratch database runs them, where there are no writes to be stopped.
+def rehearsed(
+    statements: Sequence[Statement], split: Split | None = None
+) -> tuple[Transaction, ...]:
+    """Return them as a scratch database runs them, where there are no writes to be stopped.
 
     What the plan turns concurrent is built as the file has it, which fails on the same rows and
     reads the table once instead of twice; everything else is as planned.
@@ -46,10 +50,10 @@ def rehearsed(statements: Sequence[Statement], split: Split | None = None) -> tu
     plain = {item.number: item for item in statements}
     turned = set(split.concurrent) if split else set()
     return tuple(
-        Unit(tuple(plain[item.number] for item in unit.statements))
-        if unit.builds and {item.number for item in unit.statements} <= turned
-        else unit
-        for unit in units(statements, split)
+        Transaction(tuple(plain[item.number] for item in transaction.statements))
+        if transaction.builds and {item.number for item in transaction.statements} <= turned
+        else transaction
+        for transaction in transactions_of(statements, split)
     )
 
 
@@ -57,21 +61,30 @@ def as_planned(statements: tuple[Statement, ...], split: Split) -> tuple[Stateme
     """Return the statements as the plan runs them; those of the file where nothing is split."""
     if not split:
         return statements
-    return tuple(item for unit in units(statements, split) for item in unit.statements)
+    return tuple(
+        item
+        for transaction in transactions_of(statements, split)
+        for item in transaction.statements
+    )
 
 
-def names_in(unit: Unit) -> frozenset[str]:
-    """Return what a unit may change, as ``schema.name``."""
+def names_in(transaction: Transaction) -> frozenset[str]:
+    """Return what a transaction may change, as ``schema.name``."""
     found: set[str] = set()
-    for item in unit.statements:
+    for item in transaction.statements:
         made = (*item.creates, *item.removes, *(lock.relation for lock in item.locks))
         found |= {_name(x) for x in made}
     return frozenset(found)
 
 
-def settings_of(done: Sequence[Unit]) -> list[str]:
-    """Return what units that are committed have set: a new session needs it again."""
-    kept = [item for unit in done if not unit.rolls_back for item in unit.statements]
+def settings_of(done: Sequence[Transaction]) -> list[str]:
+    """Return what transactions that are committed have set: a new session needs it again."""
+    kept = [
+        item
+        for transaction in done
+        if not transaction.rolls_back
+        for item in transaction.statements
+    ]
     return [item.sql for item in kept if item.kind == "variable set" or sets_something(item)]
 
 
@@ -81,36 +94,36 @@ def sets_something(statement: Statement) -> bool:
     return statement.kind == "select" and calls == {"set_config"}
 
 
-def _of_whole(statements: Sequence[Statement], split: Split) -> Iterator[Unit]:
-    """Yield the units of a file that could be one transaction."""
+def _of_whole(statements: Sequence[Statement], split: Split) -> Iterator[Transaction]:
+    """Yield the transactions of a file that could be one transaction."""
     if not split:
-        yield Unit(tuple(statements))
+        yield Transaction(tuple(statements))
         return
     together: list[Statement] = []
     builds: list[Statement] = []
     for item in statements:
         if item.number in split.concurrent:
             if together:
-                yield Unit(tuple(together))
+                yield Transaction(tuple(together))
             together = []
             builds.append(concurrently(item))
         elif item.number not in split.apart:
             if builds:
-                yield Unit(tuple(builds), transactional=False, builds=True)
+                yield Transaction(tuple(builds), in_block=False, builds=True)
             builds = []
             together.append(item)
     if builds:
-        yield Unit(tuple(builds), transactional=False, builds=True)
+        yield Transaction(tuple(builds), in_block=False, builds=True)
     if together:
-        yield Unit(tuple(together))
+        yield Transaction(tuple(together))
     for item in statements:
         if item.number in split.apart:
-            yield Unit((_not_valid(item),))
-            yield Unit((_validation(item),))
+            yield Transaction((_not_valid(item),))
+            yield Transaction((_validation(item),))
 
 
-def _of_parts(statements: Sequence[Statement], concurrent: Set[int]) -> Iterator[Unit]:
-    """Yield the units of a file that is several transactions by itself."""
+def _of_parts(statements: Sequence[Statement], concurrent: Set[int]) -> Iterator[Transaction]:
+    """Yield the transactions of a file that is several transactions by itself."""
     opens: Statement | None = None
     inside: list[Statement] = []
     temporary: set[str] = set()  # no other session knows these
@@ -123,13 +136,13 @@ def _of_parts(statements: Sequence[Statement], concurrent: Set[int]) -> Iterator
         elif item.control:
             if opens is None:
                 raise _unbalanced(item, f"{item.sql.split()[0].upper()} ends no transaction.")
-            yield Unit(tuple(inside), opens=opens, closes=item)
+            yield Transaction(tuple(inside), opens=opens, closes=item)
             opens, inside = None, []
         elif opens is None:
             one = concurrently(item) if item.number in concurrent else item
             own = {lock.relation.name for lock in one.locks} & temporary
             builds = not one.transactional and one.kind == "index" and not own
-            yield Unit((one,), transactional=one.transactional, builds=builds)
+            yield Transaction((one,), in_block=one.transactional, builds=builds)
         elif item.transactional:
             inside.append(item)
         else:
@@ -141,19 +154,19 @@ def _of_parts(statements: Sequence[Statement], concurrent: Set[int]) -> Iterator
         raise _unbalanced(opens, "The transaction that begins here is never committed.")
 
 
-def _gathered(found: Iterable[Unit]) -> Iterator[Unit]:
+def _gathered(found: Iterable[Transaction]) -> Iterator[Transaction]:
     """Join concurrent builds that follow each other."""
     builds: tuple[Statement, ...] = ()
-    for unit in found:
-        if unit.builds:
-            builds += unit.statements
+    for transaction in found:
+        if transaction.builds:
+            builds += transaction.statements
             continue
         if builds:
-            yield Unit(builds, transactional=False, builds=True)
+            yield Transaction(builds, in_block=False, builds=True)
         builds = ()
-        yield unit
+        yield transaction
     if builds:
-        yield Unit(builds, transactional=False, builds=True)
+        yield Transaction(builds, in_block=False, builds=True)
 
 
 def _unbalanced(statement: Statement, message: str) -> ReleaseError:
@@ -180,10 +193,15 @@ def choose_split(
     if any(_bound(item) for item in statements):
         return Split()
     try:
-        found = units(statements)
+        found = transactions_of(statements)
     except ReleaseError:  # a finding of the review
         return Split()
-    free = [item for unit in found if unit.opens is None for item in unit.statements]
+    free = [
+        item
+        for transaction in found
+        if transaction.opens is None
+        for item in transaction.statements
+    ]
     builds = tuple(item.number for item in free if concurrent and _may_build(item, busy))
     keys: list[int] = []
     if apart and len(found) == 1 and found[0].opens is None:
@@ -229,7 +247,7 @@ def _may_build(statement: Statement, busy: Set[str]) -> bool:
 
 def _one_foreign_key(statement: Statement) -> bool:
     """Tell whether it adds one named foreign key, validated, and nothing else."""
-    if statement.kind != "alter table" or len(statement.relations) != 1:
+    if statement.kind != "alter table" or len(statement.foreign_keys) != 1:
         return False
     node = statement.node
     if (
@@ -286,7 +304,7 @@ def _validation(statement: Statement) -> Statement:
         label=f"alter table {node.relation.relname}: validate {name}",
         creates=(),
         references=(),
-        relations=(),
+        foreign_keys=(),
         locks=(
             Lock(own.relation, LockMode.SHARE_UPDATE_EXCLUSIVE),
             *(Lock(lock.relation, LockMode.ROW_SHARE) for lock in others),

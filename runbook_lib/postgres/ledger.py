@@ -133,7 +133,7 @@ def record_progress(
     finished: bool = False,
     logs: str = "",
 ) -> None:
-    """Count the committed units of such a file; finish the row with the last, or say the error."""
+    """Count the committed transactions of such a file; the last finishes the row."""
     finished_at = connection.value(_NOW) if finished else None
     parameters = {"id": row_id, "steps": steps, "finished_at": finished_at, "logs": logs or None}
     send(connection, load("ledger_progress"), parameters)

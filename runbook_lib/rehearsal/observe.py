@@ -174,23 +174,23 @@ def held_long(
     runs: Iterable[StatementRun], rows: Mapping[str, int], limit: float
 ) -> Iterator[Finding]:
     """Yield where a lock stopped the writes on a table with rows longer than ``limit`` seconds."""
-    for hold in holds(runs):
-        if rows.get(hold.table, 0) and hold.seconds > limit:
+    for held in held_locks(runs):
+        if rows.get(held.table, 0) and held.seconds > limit:
             yield Finding(
                 phase="rehearsal",
                 rule="writes-wait",
                 severity=Severity.ERROR,
-                path=hold.path,
-                line=hold.line,
-                cause=f"{hold.mode} on {hold.table} ({rows[hold.table]:,} rows) was held for "
-                f"{hold.seconds:.1f} s, until its transaction ended.",
+                path=held.path,
+                line=held.line,
+                cause=f"{held.mode} on {held.table} ({rows[held.table]:,} rows) was held for "
+                f"{held.seconds:.1f} s, until its transaction ended.",
                 effect="The application's writes to the table wait that long.",
                 remedy="Split the file, build indexes CONCURRENTLY, validate constraints later.",
             )
 
 
 @dataclass(frozen=True)
-class Hold:
+class HeldLock:
     """Hold how long, in seconds, the first statement's lock stopped the writes on a table."""
 
     step: str
@@ -201,7 +201,7 @@ class Hold:
     line: int
 
 
-def holds(runs: Iterable[StatementRun]) -> tuple[Hold, ...]:
+def held_locks(runs: Iterable[StatementRun]) -> tuple[HeldLock, ...]:
     """Return for each step and table the longest lock that stops writes, longest first.
 
     A lock is held until its transaction ends (PostgreSQL manual, 13.3.1).
@@ -209,15 +209,17 @@ def holds(runs: Iterable[StatementRun]) -> tuple[Hold, ...]:
     kept = list(runs)
     ends: dict[tuple[str, str, int], float] = {}
     for run in kept:
-        key = run.step, run.path, run.unit
+        key = run.step, run.path, run.transaction
         ends[key] = max(ends.get(key, 0.0), run.started_at.timestamp() + run.seconds)
-    longest: dict[tuple[str, str], Hold] = {}
+    longest: dict[tuple[str, str], HeldLock] = {}
     for run in kept:
         for table, modes in (run.observed.locks if run.observed else {}).items():
             strong = [mode for mode in modes if mode in _STOPS_WRITES]
-            seconds = ends[run.step, run.path, run.unit] - run.started_at.timestamp()
-            hold = Hold(run.step, table, strong[-1] if strong else "", seconds, run.path, run.line)
+            seconds = ends[run.step, run.path, run.transaction] - run.started_at.timestamp()
+            held = HeldLock(
+                run.step, table, strong[-1] if strong else "", seconds, run.path, run.line
+            )
             known = longest.get((run.step, table))
             if strong and (known is None or known.seconds < seconds):
-                longest[run.step, table] = hold
-    return tuple(sorted(longest.values(), key=lambda hold: -hold.seconds))
+                longest[run.step, table] = held
+    return tuple(sorted(longest.values(), key=lambda held: -held.seconds))

@@ -19,7 +19,7 @@ from runbook_lib.migrate.apply import carry_out
 from runbook_lib.migrate.execute import Applier
 from runbook_lib.parser.identifiers import quote
 from runbook_lib.parser.statement import Statement
-from runbook_lib.parser.transactions import units
+from runbook_lib.parser.transactions import transactions_of
 from runbook_lib.postgres import ledger, process, snapshot
 from runbook_lib.postgres.connection import CleanSession, Connection, Database, names
 from runbook_lib.postgres.snapshot import Snapshot
@@ -52,7 +52,7 @@ class Recording:
         """Keep a run in place of an earlier try; the second try goes on from a row."""
         if event.run is not None:
             run = event.run
-            self.runs[run.step, run.path, run.number, run.unit] = run
+            self.runs[run.step, run.path, run.number, run.transaction] = run
         elif event.name == LEDGER_ROW:
             self.rows.add(event.content["id"])
 
@@ -378,7 +378,7 @@ def _mended(release: Release) -> Release:
 
 def _splittable(migration: Migration) -> Migration:
     try:
-        units(migration.statements)
+        transactions_of(migration.statements)
     except ReleaseError:
         kept = [item for item in migration.statements if item.transactional and not item.control]
         return replace(migration, statements=tuple(kept))

@@ -9,7 +9,7 @@ from runbook_lib.evidence.records import Backup, Outcome, StatementRun
 from runbook_lib.evidence.run import REHEARSAL, Run
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.parser.statement import Split
-from runbook_lib.rehearsal.observe import held_long, holds
+from runbook_lib.rehearsal.observe import held_locks, held_long
 from runbook_lib.rehearsal.rehearse import Rehearsal
 
 
@@ -47,7 +47,7 @@ def record_verdict(
         "plan": run.plan.digest,
         "backup": {"path": backup.path.relative_to(run.root), "sha256": backup.sha256},
         **{key: value for key, value in asdict(seen).items() if key not in {"runs", "findings"}},
-        "holds": [asdict(item) for item in holds(seen.runs)],
+        "held_locks": [asdict(item) for item in held_locks(seen.runs)],
         "steps": _steps(run, seen),
         "observed": [_observed(item) for item in seen.runs if item.observed],
         "findings": found,
@@ -70,11 +70,11 @@ def _observed(run: StatementRun) -> dict[str, Any]:
 
 
 def _steps(run: Run, seen: Rehearsal) -> list[dict[str, Any]]:
-    known, splits = holds(seen.runs), run.plan.splits
+    known, splits = held_locks(seen.runs), run.plan.splits
     rows = []
     for name, seconds in seen.step_seconds.items():
         mine = [item.observed for item in seen.runs if item.step == name and item.observed]
-        hold = next((item for item in known if item.step == name), None)
+        held = next((item for item in known if item.step == name), None)
         turned = splits.get(name, Split()).concurrent
         again = sum(x.seconds for x in seen.runs if x.step == name and x.number in turned)
         rows.append(
@@ -85,8 +85,8 @@ def _steps(run: Run, seen: Rehearsal) -> list[dict[str, Any]]:
                 "growth": sum(item.growth for item in mine),
                 "temporary": sum(item.temporary for item in mine),
                 "scanned": sum(item.scanned for item in mine),
-                "longest lock": f"{hold.table} {hold.mode}" if hold else "",
-                "lock seconds": hold.seconds if hold else 0.0,
+                "longest lock": f"{held.table} {held.mode}" if held else "",
+                "lock seconds": held.seconds if held else 0.0,
             }
         )
     return rows

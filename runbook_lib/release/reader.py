@@ -271,8 +271,8 @@ def created(migration: Migration) -> dict[str, dict[str, Statement]]:
         for item in statement.creates:
             if item.kind in kinds:
                 found[kinds[item.kind]][str(item)] = statement
-        for relation in statement.relations:
-            found["relations"][str(relation)] = statement
+        for key in statement.foreign_keys:
+            found["relations"][str(key)] = statement
     return found
 
 

@@ -57,9 +57,9 @@ KILLED = {
         PARTS, Fault("ended", 4, before=True), some(1, 3, 4)
     ),
     "parts, first COMMIT not noted": Killed(PARTS, Fault("committed", before=True), some(1, 3)),
-    "parts, second unit not sent": Killed(PARTS, Fault("started", 5), some(1, 3, 5)),
-    "parts, second unit before COMMIT": Killed(PARTS, Fault("committing", 2), some(1, 3)),
-    "parts, inside the last unit": Killed(PARTS, Fault("started", 8), some(2, 3, 8)),
+    "parts, second transaction not sent": Killed(PARTS, Fault("started", 5), some(1, 3, 5)),
+    "parts, second transaction before COMMIT": Killed(PARTS, Fault("committing", 2), some(1, 3)),
+    "parts, inside the last transaction": Killed(PARTS, Fault("started", 8), some(2, 3, 8)),
     "parts, before the last COMMIT": Killed(PARTS, Fault("committing", 3), some(2, 3)),
     "parts, last COMMIT not noted": Killed(PARTS, Fault("committed", 3, before=True), APPLIED),
     # An index that is built concurrently, between other statements.

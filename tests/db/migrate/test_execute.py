@@ -1,4 +1,4 @@
-"""A file is applied whole or not at all, or unit by unit, and never twice."""
+"""A file is applied whole or not at all, or transaction by transaction, and never twice."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -209,7 +209,7 @@ def test_the_bounds_hold_behind_a_concurrent_index_too(
     assert values(connection) == ["200ms"]
 
 
-# --- unit by unit -------------------------------------------------------------------------------
+# --- transaction by transaction -------------------------------------------------------------------
 
 
 def test_a_file_with_a_concurrent_index_is_applied(

@@ -15,7 +15,7 @@ from runbook_lib.evidence.run import Run
 from runbook_lib.postgres import snapshot
 from runbook_lib.postgres.catalog import identify
 from runbook_lib.postgres.connection import Connection, Database
-from runbook_lib.rehearsal.observe import held_long, holds
+from runbook_lib.rehearsal.observe import held_locks, held_long
 from runbook_lib.rehearsal.rehearse import Rehearsal, Rehearser
 from runbook_lib.release.model import Migration, Release
 from runbook_lib.release.plan import Order, make_plan
@@ -217,9 +217,9 @@ def test_temporary_files_are_observed(stage: Stage, tmp_path: Path) -> None:
 def test_a_lock_is_held_until_its_transaction_ends(stage: Stage, tmp_path: Path) -> None:
     sql = "CREATE INDEX orders_user ON orders (user_id); SELECT pg_sleep(0.3)"
     seen = stage.rehearse(migration_of(tmp_path, sql))
-    (hold,) = holds(seen.runs)
-    assert (hold.table, hold.mode) == ("public.orders", "ShareLock")
-    assert hold.seconds >= 0.3
+    (held,) = held_locks(seen.runs)
+    assert (held.table, held.mode) == ("public.orders", "ShareLock")
+    assert held.seconds >= 0.3
     (finding,) = held_long(seen.runs, {"public.orders": 50}, 0.2)
     assert (finding.rule, finding.blocks) == ("writes-wait", True)
     assert list(held_long(seen.runs, {"public.orders": 50}, 60)) == []

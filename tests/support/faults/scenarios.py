@@ -73,7 +73,7 @@ UPDATE orders SET total = total + 1;
 INSERT INTO log VALUES ('behind');
 """
 )
-# The builds of lines 2 and 3 go out of the transaction: three units.
+# The builds of lines 2 and 3 go out of the transaction: three transactions.
 TAKEN_APART = Scenario(
     """ALTER TABLE orders ADD COLUMN note text;
 CREATE INDEX orders_user ON orders (user_id);
@@ -82,7 +82,7 @@ INSERT INTO log VALUES ('behind');
 """,
     Split(concurrent=(2, 3)),
 )
-# The key of line 2 is added and validated apart: three units.
+# The key of line 2 is added and validated apart: three transactions.
 KEYS = Scenario(
     """INSERT INTO log VALUES ('before');
 ALTER TABLE orders ADD CONSTRAINT orders_user_fk FOREIGN KEY (user_id) REFERENCES users (id);

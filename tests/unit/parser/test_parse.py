@@ -91,16 +91,16 @@ def test_a_foreign_key_has_the_line_it_is_written_on() -> None:
         'CREATE TABLE a (\n  id int,\n  "bId" int REFERENCES "B" ("key"),\n'
         "  FOREIGN KEY (id) REFERENCES c\n)"
     )
-    assert [(str(item), item.line) for item in one(sql).relations] == [
+    assert [(str(item), item.line) for item in one(sql).foreign_keys] == [
         ("a.bId -> B.key", 3),
         ("a.id -> c.id", 4),
     ]
 
 
-def test_a_foreign_key_added_later_is_a_relation_too() -> None:
+def test_a_foreign_key_added_later_is_one_too() -> None:
     sql = "ALTER TABLE a\n ADD CONSTRAINT k FOREIGN KEY (x, y) REFERENCES b (v, w)"
-    (relation,) = one(sql).relations
-    assert (str(relation), relation.line) == ("a.x,y -> b.v,w", 2)
+    (key,) = one(sql).foreign_keys
+    assert (str(key), key.line) == ("a.x,y -> b.v,w", 2)
 
 
 # --- what a statement creates and removes -------------------------------------------------------
@@ -185,7 +185,7 @@ def test_the_name_of_a_cte_is_no_reference() -> None:
 
 
 def test_a_table_that_refers_to_itself_needs_nothing() -> None:
-    assert one("CREATE TABLE a (up text REFERENCES a)").relations
+    assert one("CREATE TABLE a (up text REFERENCES a)").foreign_keys
     assert not any(
         item.object.kind == "relation"
         for item in one("CREATE TABLE a (b text REFERENCES a)").references

@@ -74,11 +74,11 @@ def test_a_foreign_key_apart_is_added_not_valid_and_then_validated(
     tmp_path: Path, sql: str, table: str, name: str
 ) -> None:
     migration = migration_of(tmp_path, f"{sql}\n")
-    added, validated = transactions.units(migration.statements, Split(apart=(1,)))
+    added, validated = transactions.transactions_of(migration.statements, Split(apart=(1,)))
     (first,), (second,) = added.statements, validated.statements
     plain = sql.partition(" --")[0]
     assert same(first.sql, f"{plain} NOT VALID")
     assert same(second.sql, f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}")
-    assert (added.transactional, validated.transactional) == (True, True)
+    assert (added.in_block, validated.in_block) == (True, True)
     assert (first.scans, bool(second.scans)) == ((), True)
     assert not any(lock.mode.stops_writes for lock in second.locks)

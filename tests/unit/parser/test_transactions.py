@@ -36,10 +36,10 @@ def chosen(
 
 
 def shapes(migration: Migration, split: Split) -> list[tuple[list[int], bool, bool]]:
-    """Return the numbers of each unit's statements, whether it is a transaction, or builds."""
+    """Return the numbers of each one's statements, whether it is a block, or builds."""
     return [
-        ([item.number for item in unit.statements], unit.transactional, unit.builds)
-        for unit in transactions.units(migration.statements, split)
+        ([item.number for item in transaction.statements], transaction.in_block, transaction.builds)
+        for transaction in transactions.transactions_of(migration.statements, split)
     ]
 
 

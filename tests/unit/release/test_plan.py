@@ -221,22 +221,22 @@ def test_behind_what_may_create_anything_nothing_is_known_to_be_unmet(
     assert plan.order(release).defects == ()
 
 
-# --- units --------------------------------------------------------------------------------------
+# --- transactions --------------------------------------------------------------------------------
 
 
 def test_a_file_is_one_unit(tmp_path: Path) -> None:
-    (unit,) = transactions.units(
+    (transaction,) = transactions.transactions_of(
         migration_of(tmp_path, "CREATE TABLE a (); CREATE INDEX ON a ((1))").statements
     )
-    assert (len(unit.statements), unit.transactional, unit.opens) == (2, True, None)
+    assert (len(transaction.statements), transaction.in_block, transaction.opens) == (2, True, None)
 
 
 def test_a_concurrent_index_is_a_unit_of_its_own_and_so_is_every_statement_beside_it(
     tmp_path: Path,
 ) -> None:
     sql = "CREATE TABLE a (b int); CREATE INDEX CONCURRENTLY i ON a (b); INSERT INTO a VALUES (1)"
-    found = transactions.units(migration_of(tmp_path, sql).statements)
-    assert [(len(unit.statements), unit.transactional) for unit in found] == [
+    found = transactions.transactions_of(migration_of(tmp_path, sql).statements)
+    assert [(len(transaction.statements), transaction.in_block) for transaction in found] == [
         (1, True),
         (1, False),
         (1, True),
@@ -245,7 +245,7 @@ def test_a_concurrent_index_is_a_unit_of_its_own_and_so_is_every_statement_besid
 
 def test_the_transactions_of_a_file_are_its_units(tmp_path: Path) -> None:
     sql = "BEGIN; SELECT 1; SELECT 2; COMMIT; SELECT 3; BEGIN; SELECT 4; ROLLBACK;"
-    first, alone, last = transactions.units(migration_of(tmp_path, sql).statements)
+    first, alone, last = transactions.transactions_of(migration_of(tmp_path, sql).statements)
     assert [item.sql for item in first.statements] == ["SELECT 1", "SELECT 2"]
     assert (alone.opens, [item.sql for item in alone.statements]) == (None, ["SELECT 3"])
     assert (first.rolls_back, last.rolls_back) == (False, True)
@@ -265,14 +265,14 @@ def test_an_unbalanced_transaction_is_refused_with_its_line(
 ) -> None:
     migration = migration_of(tmp_path, sql)
     with pytest.raises(ReleaseError) as caught:
-        transactions.units(migration.statements)
+        transactions.transactions_of(migration.statements)
     assert caught.value.place == f"{migration.statements[0].path}:{line}"
 
 
 def test_a_concurrent_index_inside_a_transaction_is_25001_with_its_line(tmp_path: Path) -> None:
     migration = migration_of(tmp_path, "BEGIN;\n\nCREATE INDEX CONCURRENTLY i ON t (c);\nCOMMIT;")
     with pytest.raises(ReleaseError) as caught:
-        transactions.units(migration.statements)
+        transactions.transactions_of(migration.statements)
     assert (caught.value.sqlstate, caught.value.line) == ("25001", 3)
 
 

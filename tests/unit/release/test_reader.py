@@ -98,7 +98,7 @@ def test_the_performance_migration_creates_thirty_indexes_and_more(shipped: Rele
 
 
 def test_every_migration_of_the_shipped_release_can_be_split_into_units(shipped: Release) -> None:
-    assert all(transactions.units(item.statements) for item in shipped.migrations)
+    assert all(transactions.transactions_of(item.statements) for item in shipped.migrations)
 
 
 def test_every_criterion_names_a_check_that_is_there_or_none(shipped: Release) -> None:
