@@ -123,7 +123,10 @@ class TestAFinishedRun:
         assert done.returncode == 0, done.stderr[-3000:]
         second = runs(finished)[-1]
         assert not list(second.glob("40_*"))
-        assert not (second / "journal.jsonl").exists()
+        # Verification gathers statistics; nothing of the release is sent.
+        lines = [json.loads(line) for line in (second / "journal.jsonl").read_text().splitlines()]
+        assert {line["event"] for line in lines} == {"sending", "sent"}
+        assert all(line["sql"].startswith("ANALYZE ") for line in lines)
         assert record(second, "60_verify")["status"] == "passed"
         assert fingerprint(finished) == before
 
