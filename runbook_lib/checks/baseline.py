@@ -43,7 +43,7 @@ def find_candidates(
         created = set(standing([migration])) - explained
         wanted = sorted(item for item in created if item.kind in _KINDS)
         there = tuple(item for item in wanted if (item.kind, _qualified(item)) in objects)
-        missing = tuple(item for item in wanted if item not in there)
+        missing = tuple(sorted(set(wanted).difference(there)))
         if there and not missing:
             found.append(migration)
         elif there:

@@ -252,7 +252,7 @@ def _storage(s: Subject) -> Said:
 )
 def _many_locks(s: Subject) -> Said:
     held = s.memory.exclusive
-    for lock in s.statement.locks:
+    for lock in s.statement.locks if len(held) < 2 else ():  # said once a transaction
         table = str(lock.relation)
         if lock.mode is LockMode.ACCESS_EXCLUSIVE and s.busy(lock.relation) and table not in held:
             held.append(table)

@@ -154,8 +154,9 @@ def find_hazards(
         memory.begin()
         split = splits.get(migration.name, Split())
         memory.made_concurrent = frozenset(split.concurrent)
+        validated_apart = frozenset(split.apart)
         for statement in as_planned(migration.statements, split):
-            apart = statement.number in split.apart
+            apart = statement.number in validated_apart
             if statement.control or not statement.transactional or apart:
                 memory.begin()
             inner = statement.inner if statement.kind == "do" else ()

@@ -27,6 +27,7 @@ from runbook_lib.parser.tree import (
 _WHITE_SPACE = re.compile(rb"\s*")
 _BEGINS = {"CREATE", "ALTER", "DROP", "INSERT", "UPDATE", "DELETE_P", "GRANT", "COMMENT", "DO"}
 _SEMICOLON, _BACKSLASH = "ASCII_59", "ASCII_92"
+_SCANNED = 1024  # bytes at a time, of a file that does not parse
 
 
 class Text:
@@ -286,14 +287,17 @@ class _Recovery:
         self.found: list[Finding] = []
 
     def read(self) -> tuple[list[Statement], list[Finding]]:
-        at = 0
+        at, size = 0, _SCANNED
         while at < len(self.text.raw):
-            at = self._read_from(at)
+            reached = self._read_from(at, self.text.line_end(at + size))
+            # Nothing whole was in it: a long statement, of which more has to be scanned.
+            size = _SCANNED if reached > at else 2 * size
+            at = reached
         return self.statements, self.found
 
-    def _read_from(self, base: int) -> int:
-        """Read to the end, or to where the scan has to begin anew; return where that is."""
-        tokens, unterminated = self._scan(base)
+    def _read_from(self, base: int, limit: int) -> int:
+        """Read what is whole before the limit; return where the next scan has to begin."""
+        tokens, unterminated = self._scan(base, limit)
         begin = 0
         for place, token in enumerate(tokens):
             if token.name == _BACKSLASH:  # nowhere in SQL
@@ -304,14 +308,16 @@ class _Recovery:
                 if begin < place and self._piece(tokens[begin:place], token.start):
                     return self._after_data(token.end)
                 begin = place + 1
+        if limit < len(self.text.raw):
+            return tokens[begin - 1].end if begin else base
         if unterminated is not None:
             self.found.append(unterminated)
         elif begin < len(tokens):
             self._piece(tokens[begin:], len(self.text.raw))
         return len(self.text.raw)
 
-    def _scan(self, base: int) -> tuple[list[_Token], Finding | None]:
-        rest = self.text.raw[base:].decode()
+    def _scan(self, base: int, limit: int) -> tuple[list[_Token], Finding | None]:
+        rest = self.text.raw[base:limit].decode()
         unterminated = None
         try:
             found = scan(rest)
@@ -332,8 +338,8 @@ class _Recovery:
         return rest[: max(error.cursorpos - 1, 0)], "Close it."
 
     def _starts_line(self, offset: int) -> bool:
-        before = self.text.raw[:offset]
-        return not before[before.rfind(b"\n") + 1 :].strip() or before.rstrip().endswith(b";")
+        before = self.text.raw[self.text.raw.rfind(b"\n", 0, offset) + 1 : offset].rstrip()
+        return not before or before.endswith(b";")
 
     def _goes_on(self, tokens: list[_Token]) -> bool:
         """Tell whether this semicolon stands inside a body that SQL itself delimits."""

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
+from itertools import groupby
 
 from runbook_lib.errors import ReleaseError
 from runbook_lib.parser import tree
@@ -99,15 +100,16 @@ def _of_whole(statements: Sequence[Statement], split: Split) -> Iterator[Transac
     if not split:
         yield Transaction(tuple(statements))
         return
+    concurrent, apart = set(split.concurrent), set(split.apart)
     together: list[Statement] = []
     builds: list[Statement] = []
     for item in statements:
-        if item.number in split.concurrent:
+        if item.number in concurrent:
             if together:
                 yield Transaction(tuple(together))
             together = []
             builds.append(concurrently(item))
-        elif item.number not in split.apart:
+        elif item.number not in apart:
             if builds:
                 yield Transaction(tuple(builds), in_block=False, builds=True)
             builds = []
@@ -117,7 +119,7 @@ def _of_whole(statements: Sequence[Statement], split: Split) -> Iterator[Transac
     if together:
         yield Transaction(tuple(together))
     for item in statements:
-        if item.number in split.apart:
+        if item.number in apart:
             yield Transaction((_not_valid(item),))
             yield Transaction((_validation(item),))
 
@@ -156,17 +158,12 @@ def _of_parts(statements: Sequence[Statement], concurrent: Set[int]) -> Iterator
 
 def _gathered(found: Iterable[Transaction]) -> Iterator[Transaction]:
     """Join concurrent builds that follow each other."""
-    builds: tuple[Statement, ...] = ()
-    for transaction in found:
-        if transaction.builds:
-            builds += transaction.statements
-            continue
+    for builds, together in groupby(found, key=lambda transaction: transaction.builds):
         if builds:
-            yield Transaction(builds, in_block=False, builds=True)
-        builds = ()
-        yield transaction
-    if builds:
-        yield Transaction(builds, in_block=False, builds=True)
+            joined = tuple(item for transaction in together for item in transaction.statements)
+            yield Transaction(joined, in_block=False, builds=True)
+        else:
+            yield from together
 
 
 def _unbalanced(statement: Statement, message: str) -> ReleaseError:

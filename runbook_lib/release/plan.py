@@ -119,16 +119,22 @@ def order(release: Release, existing: Set[str] = frozenset()) -> Order:
     the server would say) and requirements that are not in the release.
     """
     defects: list[Finding] = []
-    makers = _makers(release.migrations)
+    known = _Known(
+        release.migrations,
+        existing,
+        _makers(release.migrations),
+        frozenset(item.name for item in release.migrations),
+        next((at for at, item in enumerate(release.migrations) if _opaque(item)), None),
+    )
     needs = {
-        item.name: _needs(here, release, existing, makers, defects)
-        for here, item in enumerate(release.migrations)
+        item.name: _needs(here, known, defects) for here, item in enumerate(release.migrations)
     }
-    placed: list[str] = []
+    placed: dict[str, None] = {}
     waiting = [item.name for item in release.migrations]
     moved: dict[str, Moved] = {}
     while waiting:
-        ready = next((name for name in waiting if not needs[name].keys() - set(placed)), None)
+        free = (name for name in waiting if all(other in placed for other in needs[name]))
+        ready = next(free, None)
         if ready is None:
             ring = _ring(waiting, needs)
             defects.append(_cycle(ring, needs, release))
@@ -137,26 +143,33 @@ def order(release: Release, existing: Set[str] = frozenset()) -> Order:
             behind = [other for other in needs[name] if other not in placed]
             moved[name] = Moved(name, behind[-1], needs[name][behind[-1]])
         waiting.remove(ready)
-        placed.append(ready)
+        placed[ready] = None
     names = tuple(placed)
     requires = {name: tuple(needs[name]) for name in names}
     in_order = tuple(moved[name] for name in names if name in moved)
     return Order(names, in_order, requires, tuple(defects))
 
 
-def _needs(
-    here: int,
-    release: Release,
-    existing: Set[str],
-    makers: Mapping[Key, list[tuple[int, str]]],
-    defects: list[Finding],
-) -> dict[str, str]:
+@dataclass(frozen=True)
+class _Known:
+    """Hold what every file's needs are looked up in.
+
+    From the file ``opaque`` on, objects may be there that reading does not see.
+    """
+
+    migrations: tuple[Migration, ...]
+    existing: Set[str]
+    makers: Mapping[Key, list[tuple[int, str]]]
+    listed: Set[str]
+    opaque: int | None
+
+
+def _needs(here: int, known: _Known, defects: list[Finding]) -> dict[str, str]:
     """Return the migrations this one needs, each with the reason; add what nothing can meet."""
-    migration = release.migrations[here]
-    listed = {item.name for item in release.migrations}
+    migration = known.migrations[here]
     found: dict[str, str] = {}
     for name in migration.declared.requires:
-        if name not in listed:
+        if name not in known.listed:
             cause = f"{migration.name} requires {name}, which is not in the release."
             line = migration.declared.line
             effect, remedy = "The order cannot be known.", "Correct the manifest."
@@ -164,21 +177,21 @@ def _needs(
             continue
         found[name] = "the manifest requires it"
     made: set[Key] = set()
-    blind = any(_opaque(item) for item in release.migrations[: here + 1])
+    blind = known.opaque is not None and known.opaque <= here
     for statement in migration.statements:
         for reference in statement.references:
             key = _keys(reference.object)[0]
             if key in made:
                 continue
-            maker = _maker(makers.get(key, ()), here)
+            maker = _maker(known.makers.get(key, ()), here)
             if maker is not None:
                 source, place = maker
                 found.setdefault(
-                    release.migrations[source].name,
+                    known.migrations[source].name,
                     f"{statement.path}:{reference.line} needs {reference.object}, "
                     f"created at {place}",
                 )
-            elif not blind and _unmet(key, existing):
+            elif not blind and _unmet(key, known.existing):
                 defects.append(_missing(statement, reference))
         made.update(key for item in statement.creates for key in _keys(item))
     return found
@@ -318,11 +331,19 @@ def digest(plan: Plan) -> str:
 def standing(migrations: Iterable[Migration]) -> tuple[DbObject, ...]:
     """Return what must be there after these migrations: what they create less what they remove."""
     there: dict[DbObject, None] = {}
+    named: dict[tuple[str, ...], set[DbObject]] = {}
     for migration in migrations:
         for statement in migration.statements:
             for gone in statement.removes:
-                there = {item: None for item in there if not _goes_with(item, gone)}
-            there.update(dict.fromkeys(statement.creates))
+                own = (gone.table, gone.name) if gone.table else (gone.name,)
+                for item in named.get((gone.schema, *own), ()):
+                    if _goes_with(item, gone):
+                        there.pop(item, None)
+            for item in statement.creates:
+                there[item] = None
+                of_table = ((item.table,), (item.table, item.name)) if item.table else ()
+                for own in ((item.name,), *of_table):
+                    named.setdefault((item.schema, *own), set()).add(item)
     return tuple(item for item in there if item.schema != "pg_temp")
 
 

@@ -8,7 +8,7 @@ import postgast
 import pytest
 
 from runbook_lib.findings import Finding
-from runbook_lib.parser import tree
+from runbook_lib.parser import parse, tree
 from runbook_lib.parser.parse import fingerprint, read_statements
 from runbook_lib.parser.statement import DbObject, Statement
 
@@ -470,3 +470,21 @@ def test_four_times_as_many_statements_take_about_four_times_as_long() -> None:
 
     few, many = (min(seconds(count) for _ in range(3)) for count in (3_000, 12_000))
     assert many / few < 8  # quadratic would be 16
+
+
+@pytest.mark.parametrize("scanned", [1, 7, 64])
+def test_a_broken_file_reads_the_same_however_much_is_scanned_at_once(
+    scanned: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sql = (
+        "CREATE TABLE a (b text DEFAULT 'x;\n;y');\n/* ; \n */ \\echo ü\n"
+        "INSRT INTO a VALUES (1);\nDO $$ BEGIN\nDELETE FROM a;\nEND $$;\n"
+        "COPY a FROM stdin;\n1;\n\\.\nCREATE RULE r AS ON UPDATE TO a DO (SELECT 1; SELECT 2);\n"
+        "SELECT 'never closed;\n"
+    )
+    whole = read_statements(sql, "a.sql")
+    assert [item.rule for item in whole[1]] == [
+        *("psql-meta-command", "syntax-error", "copy-from-stdin", "unterminated")
+    ]
+    monkeypatch.setattr(parse, "_SCANNED", scanned)
+    assert read_statements(sql, "a.sql") == whole
