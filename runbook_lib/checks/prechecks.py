@@ -82,11 +82,11 @@ def _parameters(
     named, altered, targets = set[str](), set[str](), set[str]()
     schemas, new_schemas, extensions = set[str](), set[str](), set[str]()
     for statement in _all(item for name in pending for item in release.migration(name).statements):
-        named |= {f"{item.object.schema}.{item.object.name}" for item in statement.references}
-        named |= {f"{item.relation.schema}.{item.relation.name}" for item in statement.locks}
+        named |= {item.object.qualified for item in statement.references}
+        named |= {item.relation.qualified for item in statement.locks}
         pointed_to = {item.target for item in statement.foreign_keys}
         for lock in statement.locks:
-            table = f"{lock.relation.schema}.{lock.relation.name}"
+            table = lock.relation.qualified
             if lock.relation.name in pointed_to:
                 targets.add(table)
             elif _owners_alone(statement, lock.mode):

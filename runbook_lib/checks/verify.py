@@ -67,7 +67,7 @@ def _compare(kind: str, wanted: Iterable[str], found: set[str]) -> Comparison:
 
 def _qualified(release: Release) -> list[str]:
     objects = standing(release.migrations)
-    return [f"{item.schema}.{item.name}" for item in objects if item.kind == "index"]
+    return [item.qualified for item in objects if item.kind == "index"]
 
 
 def _foreign_keys(

@@ -181,7 +181,7 @@ def read_position(
     rows = ledger.read(connection)
     begun = next((row for row in rows if row.name == step.name and row.failed), None)
     made = [item for item in migration.creates if item.kind == "index"]
-    wanted = {"names": [f"{item.schema}.{item.name}" for item in made]}
+    wanted = {"names": [item.qualified for item in made]}
     unfinished = connection.rows(load("indexes_unfinished"), wanted)
     return Position(
         step=step.name,

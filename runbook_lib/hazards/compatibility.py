@@ -2,20 +2,12 @@
 
 from runbook_lib.findings import Severity
 from runbook_lib.hazards.rules import ALTER, Rules, Said, Subject
-from runbook_lib.parser.tree import Node, kinds, scan, token_name, walk
+from runbook_lib.parser.tree import definition, kinds, scan, token_name, type_name, walk
 
 _ERROR, _WARNING = Severity.ERROR, Severity.WARNING
 _LONGEST_NAME = 63  # bytes: NAMEDATALEN - 1
 _BREAKS = "Code that is running and knows the old name fails at once."
 HABITS = Rules()
-
-
-def _given(cmd: Node) -> Node:
-    return getattr(cmd, "def")
-
-
-def _type(column: Node) -> str:
-    return str(column.type_name.names[-1].string.sval) if column.type_name.names else ""
 
 
 @HABITS.rule(
@@ -27,8 +19,8 @@ def _type(column: Node) -> str:
 )
 def _json(s: Subject) -> Said:
     elements = list(s.node.table_elts) if s.tag == "create_stmt" else []
-    for element in [*elements, *(_given(cmd) for cmd in s.commands)]:
-        if element.HasField("column_def") and _type(element.column_def) == "json":
+    for element in [*elements, *(definition(cmd) for cmd in s.commands)]:
+        if element.HasField("column_def") and type_name(element.column_def) == "json":
             yield f"Column {element.column_def.colname or '(changed)'} of {s.table} is json"
 
 
@@ -121,7 +113,7 @@ def _left_open(_: Subject) -> Said:
 )
 def _unindexed(s: Subject) -> Said:
     for key in s.statement.foreign_keys if s.tag in {"create_stmt", ALTER} else ():
-        table = f"{s.table.schema}.{s.table.name}"
+        table = s.table.qualified
         if not any((table, column) in s.memory.indexed for column in key.columns):
             yield f"No index of {s.table} begins with {', '.join(key.columns)}"
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.hazards.rules import Facts
-from runbook_lib.parser.objects import named_relation
+from runbook_lib.parser.objects import named, named_relation
 from runbook_lib.parser.parse import read_statements
 from runbook_lib.parser.statement import DbObject, Statement
-from runbook_lib.parser.tree import Node, kinds, walk
+from runbook_lib.parser.tree import Node, kinds, strings, walk
 from runbook_lib.release.model import Acceptance, Migration
 
 _KINDS = {
@@ -68,7 +68,7 @@ class _Reader:
             place = f"{item.schema}.{item.table}" if item.kind == "column" else item.schema
             self.new.add((place, item.name))
             if item.kind == "function":
-                self.functions[f"{item.schema}.{item.name}"] = statement.inner
+                self.functions[item.qualified] = statement.inner
 
     def body(self, name: str) -> tuple[Statement, ...]:
         """Return the statements of a function of the release or of the target."""
@@ -108,7 +108,7 @@ def _finding(
     inside = at.path == statement.path
     rows = ""
     if loss.table is not None:
-        known = reader.facts.tables.get(f"{loss.table.schema}.{loss.table.name}")
+        known = reader.facts.tables.get(loss.table.qualified)
         rows = f" ({known.rows:,} rows)" if known else ""
     called = f", in {through}, called here" if through else ""
     return Finding(
@@ -178,19 +178,18 @@ _WRITERS = {
 def _drops(node: Node) -> Iterator[_Loss]:
     for item in node.objects:
         if node.remove_type in {kinds.OBJECT_TABLE, kinds.OBJECT_FOREIGN_TABLE}:
-            names = [part.string.sval for part in item.list.items]
-            table = DbObject("table", names[-2] if len(names) > 1 else "public", names[-1])
+            table = named("table", strings(item.list.items))
             yield _Loss("drops-table", Severity.ERROR, f"DROP TABLE {table}", table)
         elif node.remove_type in _KINDS:
             kind = _KINDS[node.remove_type]
-            names = _names(item)
-            schema = names[-2] if len(names) > 1 else "public"
-            named = DbObject(kind, "" if kind in {"schema", "extension"} else schema, names[-1])
-            whole = kind in {"schema", "extension"} and node.behavior == kinds.DROP_CASCADE
+            found = named(kind, _names(item))
+            if kind in {"schema", "extension"}:
+                found = replace(found, schema="")
+            whole = not found.schema and node.behavior == kinds.DROP_CASCADE
             rule = "drops-table" if whole else "drops-object"
             severity = Severity.ERROR if whole else Severity.WARNING
             cascade = " CASCADE" if node.behavior == kinds.DROP_CASCADE else ""
-            yield _Loss(rule, severity, f"DROP {kind.upper()} {named}{cascade}", named)
+            yield _Loss(rule, severity, f"DROP {kind.upper()} {found}{cascade}", found)
 
 
 def _names(item: Node) -> list[str]:
@@ -199,10 +198,10 @@ def _names(item: Node) -> list[str]:
     if kind == "string":
         return [item.string.sval]
     if kind == "type_name":
-        return [part.string.sval for part in item.type_name.names]
+        return strings(item.type_name.names)
     if kind == "object_with_args":
-        return [part.string.sval for part in item.object_with_args.objname]
-    return [part.string.sval for part in item.list.items]
+        return strings(item.object_with_args.objname)
+    return strings(item.list.items)
 
 
 def _writes(tag: str, node: Node) -> Iterator[_Loss]:

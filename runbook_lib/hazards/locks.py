@@ -5,21 +5,13 @@ from runbook_lib.hazards.rules import Rules, Said, Subject
 from runbook_lib.parser.effects import constraints, is_serial, option, volatile
 from runbook_lib.parser.objects import named_relation
 from runbook_lib.parser.statement import LockMode
-from runbook_lib.parser.tree import Node, kinds
+from runbook_lib.parser.tree import Node, definition, kinds, type_name
 
 _ERROR, _WARNING = Severity.ERROR, Severity.WARNING
 _STOPS_ALL = "Every statement on the table waits until it is done."
 _STOPS_WRITES = "INSERT, UPDATE and DELETE on the table wait until the transaction ends."
 _INDEX_FIRST = "Build a unique index CONCURRENTLY first, then ADD CONSTRAINT ... USING INDEX."
 LOCKS = Rules()
-
-
-def _given(cmd: Node) -> Node:
-    return getattr(cmd, "def")
-
-
-def _type(column: Node) -> str:
-    return str(column.type_name.names[-1].string.sval) if column.type_name.names else ""
 
 
 @LOCKS.rule(
@@ -43,7 +35,7 @@ def _index(s: Subject) -> Said:
 )
 def _unique(s: Subject) -> Said:
     for cmd in s.commands:
-        for item in constraints(_given(cmd)):
+        for item in constraints(definition(cmd)):
             unique = (
                 item.contype in {kinds.CONSTR_UNIQUE, kinds.CONSTR_PRIMARY} and not item.indexname
             )
@@ -60,7 +52,7 @@ def _unique(s: Subject) -> Said:
 )
 def _exclusion(s: Subject) -> Said:
     for cmd in s.commands:
-        if _given(cmd).constraint.contype == kinds.CONSTR_EXCLUSION and s.busy(s.table):
+        if definition(cmd).constraint.contype == kinds.CONSTR_EXCLUSION and s.busy(s.table):
             yield f"The constraint's index is built on {s.busy(s.table)}"
 
 
@@ -73,7 +65,7 @@ def _exclusion(s: Subject) -> Said:
 )
 def _check(s: Subject) -> Said:
     for cmd in s.commands:
-        item = _given(cmd).constraint
+        item = definition(cmd).constraint
         checked = item.contype == kinds.CONSTR_CHECK and not item.skip_validation
         if cmd.subtype == kinds.AT_AddConstraint and checked and s.busy(s.table):
             yield f"Every row of {s.busy(s.table)} is checked under ACCESS EXCLUSIVE"
@@ -88,7 +80,7 @@ def _check(s: Subject) -> Said:
 )
 def _foreign_key(s: Subject) -> Said:
     for cmd in s.commands:
-        item = _given(cmd).constraint
+        item = definition(cmd).constraint
         checked = item.contype == kinds.CONSTR_FOREIGN and not item.skip_validation
         if cmd.subtype == kinds.AT_AddConstraint and checked and s.busy(s.table):
             yield f"Every row of {s.busy(s.table)} is looked up in {named_relation(item.pktable)}"
@@ -118,7 +110,7 @@ def _not_null(s: Subject) -> Said:
 )
 def _required(s: Subject) -> Said:
     for cmd in s.commands:
-        column = _given(cmd).column_def
+        column = definition(cmd).column_def
         given = {item.constraint.contype for item in column.constraints}
         has_value = given & {kinds.CONSTR_DEFAULT, kinds.CONSTR_IDENTITY, kinds.CONSTR_GENERATED}
         required = given & {kinds.CONSTR_NOTNULL, kinds.CONSTR_PRIMARY}
@@ -140,13 +132,13 @@ def _type_change(s: Subject) -> Said:
             continue
         facts = s.there(s.table)
         old = facts.columns.get(cmd.name, "") if facts else ""
-        if not _free(old, _given(cmd).column_def):
+        if not _free(old, definition(cmd).column_def):
             yield f"{s.busy(s.table)} is rewritten: {cmd.name} was {old or 'of unknown type'}"
 
 
 def _free(old: str, column: Node) -> bool:
     """Tell whether only the catalog changes (PostgreSQL manual, ALTER TABLE, Notes)."""
-    new, sizes = _type(column), [item.a_const.ival.ival for item in column.type_name.typmods]
+    new, sizes = type_name(column), [item.a_const.ival.ival for item in column.type_name.typmods]
     base, _, rest = old.partition("(")
     limits = [int(part) for part in rest.rstrip(")").split(",")] if rest[:1].isdigit() else []
     text = {"character varying", "text"}
@@ -169,7 +161,7 @@ def _free(old: str, column: Node) -> bool:
 )
 def _volatile(s: Subject) -> Said:
     for cmd in s.commands:
-        column = _given(cmd).column_def
+        column = definition(cmd).column_def
         for item in column.constraints if cmd.subtype == kinds.AT_AddColumn else ():
             found = item.constraint.contype == kinds.CONSTR_DEFAULT
             if found and volatile(item.constraint.raw_expr) and s.busy(s.table):
@@ -185,7 +177,7 @@ def _volatile(s: Subject) -> Said:
 )
 def _stored(s: Subject) -> Said:
     for cmd in s.commands:
-        column = _given(cmd).column_def
+        column = definition(cmd).column_def
         for item in column.constraints if cmd.subtype == kinds.AT_AddColumn else ():
             stored = item.constraint.contype == kinds.CONSTR_GENERATED
             if stored and str(item.constraint.generated_kind) != "v" and s.busy(s.table):
@@ -201,7 +193,7 @@ def _stored(s: Subject) -> Said:
 )
 def _serial(s: Subject) -> Said:
     for cmd in s.commands:
-        column = _given(cmd).column_def
+        column = definition(cmd).column_def
         given = {item.constraint.contype for item in column.constraints}
         numbered = is_serial(column) or kinds.CONSTR_IDENTITY in given
         if cmd.subtype == kinds.AT_AddColumn and numbered and s.busy(s.table):
@@ -269,7 +261,7 @@ def _many_locks(s: Subject) -> Said:
 )
 def _attach(s: Subject) -> Said:
     for cmd in s.commands:
-        part = named_relation(_given(cmd).partition_cmd.name)
+        part = named_relation(definition(cmd).partition_cmd.name)
         proven = str(part) in s.memory.checked
         if cmd.subtype == kinds.AT_AttachPartition and s.busy(part) and not proven:
             yield f"Every row of {s.busy(part)} is read to see that it belongs there"

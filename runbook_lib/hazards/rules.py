@@ -6,10 +6,10 @@ from types import MappingProxyType
 
 from runbook_lib.errors import ReleaseError
 from runbook_lib.findings import Finding, Severity
-from runbook_lib.parser.objects import named_relation
+from runbook_lib.parser.objects import named, named_relation
 from runbook_lib.parser.statement import DbObject, Split, Statement
 from runbook_lib.parser.transactions import as_planned, transactions_of
-from runbook_lib.parser.tree import Node, kinds
+from runbook_lib.parser.tree import Node, definition, kinds, strings
 from runbook_lib.release.model import Acceptance, Migration
 
 Said = Iterator[str]
@@ -126,7 +126,7 @@ class Subject:
         """Return the facts of a table that the target has, None for one of this release."""
         if (table.schema, table.name) in self.memory.new:
             return None
-        return self.memory.facts.tables.get(f"{table.schema}.{table.name}")
+        return self.memory.facts.tables.get(table.qualified)
 
     def busy(self, table: DbObject) -> str:
         """Return the table with its rows as people say it; empty where it has none or is new."""
@@ -252,7 +252,7 @@ def _indexes_of(tag: str, node: Node) -> Iterator[tuple[str, str]]:
     unique = {kinds.CONSTR_PRIMARY, kinds.CONSTR_UNIQUE}
     if tag == "index_stmt" and node.index_params:
         table = named_relation(node.relation)
-        yield f"{table.schema}.{table.name}", node.index_params[0].index_elem.name
+        yield table.qualified, node.index_params[0].index_elem.name
         return
     if tag not in {"create_stmt", ALTER}:
         return
@@ -260,18 +260,17 @@ def _indexes_of(tag: str, node: Node) -> Iterator[tuple[str, str]]:
     elements = (
         list(node.table_elts)
         if tag == "create_stmt"
-        else [getattr(item.alter_table_cmd, "def") for item in node.cmds]
+        else [definition(item.alter_table_cmd) for item in node.cmds]
     )
     for element in elements:
         if element.HasField("constraint") and element.constraint.contype in unique:
             yield from (
-                (f"{table.schema}.{table.name}", key.string.sval)
-                for key in list(element.constraint.keys)[:1]
+                (table.qualified, key.string.sval) for key in list(element.constraint.keys)[:1]
             )
         elif element.HasField("column_def"):
             for item in element.column_def.constraints:
                 if item.constraint.contype in unique:
-                    yield f"{table.schema}.{table.name}", element.column_def.colname
+                    yield table.qualified, element.column_def.colname
 
 
 def _resets(migration: Migration) -> Iterator[str]:
@@ -294,12 +293,11 @@ def _learn(subject: Subject) -> None:
         if item.kind in {"table", "view", "enum", "type"}:
             memory.new.add((item.schema, item.name))
     if subject.tag == "alter_enum_stmt" and subject.node.new_val and not subject.node.old_val:
-        names = [part.string.sval for part in subject.node.type_name]
-        schema = names[-2] if len(names) > 1 else "public"
-        if (schema, names[-1]) not in memory.new:
-            memory.enum_values[subject.node.new_val] = names[-1]
+        enum = named("enum", strings(subject.node.type_name))
+        if (enum.schema, enum.name) not in memory.new:
+            memory.enum_values[subject.node.new_val] = enum.name
     for cmd in subject.commands:
-        constraint = getattr(cmd, "def").constraint
+        constraint = definition(cmd).constraint
         name = f"{subject.table}.{cmd.name or constraint.conname}"
         if cmd.subtype == kinds.AT_AddConstraint and constraint.contype == kinds.CONSTR_CHECK:
             if constraint.skip_validation:

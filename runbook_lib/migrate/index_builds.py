@@ -111,7 +111,7 @@ class Work:
 
     def _build(self, connection: Connection, statement: Statement, parents: Set[str]) -> None:
         table = statement.locks[0].relation
-        if f"{table.schema}.{table.name}" in parents:
+        if table.qualified in parents:
             with _placed(statement):
                 self._partitioned(connection, statement, parents)
         else:

@@ -54,7 +54,7 @@ def read_builds(
             for item in statement.creates:
                 old = item.kind == "index" and (item.schema, item.table) not in fresh
                 if old and seconds is not None:
-                    wanted[f"{item.schema}.{item.name}"] = seconds
+                    wanted[item.qualified] = seconds
     builds = catalog.read_indexes(connection, wanted, wanted)
     return tuple(sorted(builds, key=lambda build: -(build.seconds or 0)))
 

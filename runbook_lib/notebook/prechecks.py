@@ -48,7 +48,7 @@ def show_locks(run: Run) -> Table:
     for step in (item for item in run.pending() if item.kind is StepKind.APPLY):
         for statement in as_planned(run.release.migration(step.name).statements, step.split):
             for lock in statement.locks:
-                table = f"{lock.relation.schema}.{lock.relation.name}"
+                table = lock.relation.qualified
                 known = rows.get((step.name, table))
                 stronger = known is None or order.index(lock.mode) > order.index(known["mode"])
                 if table in facts.tables and stronger and lock.mode.stops_writes:

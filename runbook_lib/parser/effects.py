@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from runbook_lib.parser.objects import named_relation
+from runbook_lib.parser.objects import named, named_relation
 from runbook_lib.parser.statement import DbObject, Lock, LockMode
-from runbook_lib.parser.tree import Node, kinds, walk
+from runbook_lib.parser.tree import Node, definition, kinds, strings, type_name, walk
 
 _REWRITES = {
     kinds.AT_AlterColumnType,
@@ -98,7 +98,7 @@ def _alter_table(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
     table = named_relation(node.relation)
     for cmd in (item.alter_table_cmd for item in node.cmds):
         mode = _ALTER.get(cmd.subtype, M.ACCESS_EXCLUSIVE)
-        given = getattr(cmd, "def")
+        given = definition(cmd)
         if (
             cmd.subtype == kinds.AT_AddConstraint
             and given.constraint.contype == kinds.CONSTR_FOREIGN
@@ -115,7 +115,7 @@ def _alter_table(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
 
 
 def _referenced(cmd: Node) -> Iterator[tuple[DbObject, LockMode]]:
-    for constraint in constraints(getattr(cmd, "def")):
+    for constraint in constraints(definition(cmd)):
         if constraint.contype == kinds.CONSTR_FOREIGN:
             yield named_relation(constraint.pktable), M.SHARE_ROW_EXCLUSIVE
 
@@ -143,15 +143,11 @@ def _create_index(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
 
 def _drop(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
     for item in node.objects:
-        names = [part.string.sval for part in item.list.items]
+        names = strings(item.list.items)
         if node.remove_type in _TABLE_KINDS:
-            yield _of_names(names), M.ACCESS_EXCLUSIVE
+            yield named("relation", names), M.ACCESS_EXCLUSIVE
         elif node.remove_type in _ON_TABLE:
-            yield _of_names(names[:-1]), M.ACCESS_EXCLUSIVE
-
-
-def _of_names(names: list[str]) -> DbObject:
-    return DbObject("relation", names[-2] if len(names) > 1 else "public", names[-1])
+            yield named("relation", names[:-1]), M.ACCESS_EXCLUSIVE
 
 
 def _vacuum(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
@@ -179,11 +175,11 @@ def _set_schema(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
 
 
 def _comment(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
-    names = [part.string.sval for part in node.object.list.items]
+    names = strings(node.object.list.items)
     if node.objtype in _TABLE_KINDS:
-        yield _of_names(names), M.SHARE_UPDATE_EXCLUSIVE
+        yield named("relation", names), M.SHARE_UPDATE_EXCLUSIVE
     elif node.objtype == kinds.OBJECT_COLUMN and len(names) > 1:
-        yield _of_names(names[:-1]), M.SHARE_UPDATE_EXCLUSIVE
+        yield named("relation", names[:-1]), M.SHARE_UPDATE_EXCLUSIVE
 
 
 def _lock_table(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
@@ -353,7 +349,7 @@ def fills_rows(cmd: Node) -> bool:
     """Tell whether ADD COLUMN has to write a value of its own into every row."""
     if cmd.subtype != kinds.AT_AddColumn:
         return False
-    column = getattr(cmd, "def").column_def
+    column = definition(cmd).column_def
     if is_serial(column):
         return True
     for item in column.constraints:
@@ -368,8 +364,7 @@ def fills_rows(cmd: Node) -> bool:
 
 def is_serial(column: Node) -> bool:
     """Tell whether the column's type is one of the serial types."""
-    names = [part.string.sval for part in column.type_name.names]
-    return bool(names) and names[-1] in SERIALS
+    return type_name(column) in SERIALS
 
 
 def volatile(expression: Node) -> bool:
@@ -388,13 +383,13 @@ def scans(tag: str, node: Node) -> Iterator[DbObject]:
         if any(_reads_all(item.alter_table_cmd) for item in node.cmds):
             yield named_relation(node.relation)
         for item in node.cmds:
-            given = getattr(item.alter_table_cmd, "def")
+            given = definition(item.alter_table_cmd)
             if item.alter_table_cmd.subtype == kinds.AT_AttachPartition:
                 yield named_relation(given.partition_cmd.name)
 
 
 def _reads_all(cmd: Node) -> bool:
-    added: Iterable[Node] = constraints(getattr(cmd, "def"))
+    added: Iterable[Node] = constraints(definition(cmd))
     if cmd.subtype == kinds.AT_AddColumn:
         # Without a value of its own a row needs no look for a foreign key.
         given = {item.contype for item in added}

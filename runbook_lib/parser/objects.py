@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from runbook_lib.parser.statement import DbObject, ForeignKey, Reference, Statement
-from runbook_lib.parser.tree import Node, kinds, walk
+from runbook_lib.parser.tree import Node, definition, kinds, strings, walk
 
 LineOf = Callable[[int], int]  # from a byte offset in the file to its line
 
@@ -45,11 +45,8 @@ def named_relation(relation: Node) -> DbObject:
     return _relation_object("relation", relation)
 
 
-def _strings(items: Node) -> list[str]:
-    return [item.string.sval for item in items]
-
-
-def _named(kind: str, names: list[str]) -> DbObject:
+def named(kind: str, names: list[str]) -> DbObject:
+    """Return the object that a name with or without a schema means."""
     return DbObject(kind, names[-2] if len(names) > 1 else "public", names[-1])
 
 
@@ -74,11 +71,11 @@ def creates(tag: str, node: Node) -> Iterator[DbObject]:
     elif tag == "composite_type_stmt":
         yield _relation_object(kind, node.typevar)
     elif tag in {"create_enum_stmt", "create_range_stmt"}:
-        yield _named(kind, _strings(node.type_name))
+        yield named(kind, strings(node.type_name))
     elif tag == "create_domain_stmt":
-        yield _named(kind, _strings(node.domainname))
+        yield named(kind, strings(node.domainname))
     elif tag == "create_function_stmt":
-        yield _named(kind, _strings(node.funcname))
+        yield named(kind, strings(node.funcname))
     elif tag == "create_schema_stmt":
         yield DbObject(kind, "", node.schemaname)
     elif tag == "create_role_stmt":
@@ -97,7 +94,7 @@ def creates(tag: str, node: Node) -> Iterator[DbObject]:
         yield from _relocated(node, node.newschema)
     elif tag == "alter_table_stmt":
         for cmd in node.cmds:
-            column = getattr(cmd.alter_table_cmd, "def").column_def
+            column = definition(cmd.alter_table_cmd).column_def
             if cmd.alter_table_cmd.subtype == kinds.AT_AddColumn:
                 table = node.relation
                 yield DbObject("column", _schema(table), column.colname, table.relname)
@@ -112,7 +109,7 @@ def _renamed(node: Node, name: str) -> DbObject | None:
     if node.rename_type == kinds.OBJECT_INDEX:
         return DbObject("index", _schema(node.relation), name)
     if node.rename_type == kinds.OBJECT_TYPE:
-        return _named("enum", [*_strings(node.object.list.items)[:-1], name])
+        return named("enum", [*strings(node.object.list.items)[:-1], name])
     return None
 
 
@@ -127,7 +124,7 @@ def _relocated(node: Node, schema: str) -> Iterator[DbObject]:
         old = _relation_object(known[node.object_type], node.relation)
         yield replace(old, schema=schema) if schema else old
     elif node.object_type == kinds.OBJECT_TYPE:
-        old = _named("enum", _strings(node.object.list.items))
+        old = named("enum", strings(node.object.list.items))
         yield replace(old, schema=schema) if schema else old
 
 
@@ -136,7 +133,7 @@ def removes(tag: str, node: Node) -> Iterator[DbObject]:
     if tag == "rename_stmt":
         old = node.subname or node.relation.relname
         if node.rename_type == kinds.OBJECT_TYPE:
-            old = _strings(node.object.list.items)[-1]
+            old = strings(node.object.list.items)[-1]
         gone = _renamed(node, old)
         if gone:
             yield gone
@@ -151,9 +148,9 @@ def removes(tag: str, node: Node) -> Iterator[DbObject]:
         }
         for item in node.objects:
             if node.remove_type in kind:
-                yield _named(kind[node.remove_type], _strings(item.list.items))
+                yield named(kind[node.remove_type], strings(item.list.items))
             elif node.remove_type == kinds.OBJECT_TYPE:
-                yield _named("enum", _strings(item.type_name.names))
+                yield named("enum", strings(item.type_name.names))
     elif tag == "alter_table_stmt":
         for cmd in node.cmds:
             if cmd.alter_table_cmd.subtype == kinds.AT_DropColumn:
@@ -166,7 +163,7 @@ def _constraints(tag: str, node: Node) -> Iterator[tuple[Node, str]]:
     if tag == "create_stmt":
         elements = list(node.table_elts)
     elif tag == "alter_table_stmt":
-        elements = [getattr(cmd.alter_table_cmd, "def") for cmd in node.cmds]
+        elements = [definition(cmd.alter_table_cmd) for cmd in node.cmds]
     else:
         return
     for element in elements:
@@ -183,9 +180,9 @@ def foreign_keys(tag: str, node: Node, line_of: LineOf, line: int) -> Iterator[F
         if constraint.contype == kinds.CONSTR_FOREIGN:
             yield ForeignKey(
                 table=node.relation.relname,
-                columns=(column,) if column else tuple(_strings(constraint.fk_attrs)),
+                columns=(column,) if column else tuple(strings(constraint.fk_attrs)),
                 target=constraint.pktable.relname,
-                target_columns=tuple(_strings(constraint.pk_attrs)),
+                target_columns=tuple(strings(constraint.pk_attrs)),
                 line=line_of(constraint.location) if constraint.location > 0 else line,
             )
 
@@ -219,9 +216,9 @@ def references(
             if item.relname and (_schema(item), item.relname) not in own:
                 yield Reference(DbObject("relation", _schema(item), item.relname), at)
         elif type(item).__name__ == "TypeName":
-            names = _strings(item.names)
+            names = strings(item.names)
             if names and names[0] != "pg_catalog":
-                yield Reference(_named("type", names), at)
+                yield Reference(named("type", names), at)
 
 
 def calls(tag: str, node: Node) -> Iterator[str]:
@@ -229,7 +226,7 @@ def calls(tag: str, node: Node) -> Iterator[str]:
     if tag in _CALLERS:
         for _, item in walk(node):
             if type(item).__name__ == "FuncCall":
-                names = _strings(item.funcname)
+                names = strings(item.funcname)
                 yield ".".join(names if len(names) > 1 else ["public", *names])
 
 
@@ -244,7 +241,7 @@ def search_path(tag: str, node: Node, before: str) -> str:
         for target in node.target_list:
             call = target.res_target.val.func_call
             given = [item.a_const.sval.sval for item in call.args]
-            if _strings(call.funcname)[-1:] == ["set_config"] and given[:1] == ["search_path"]:
+            if strings(call.funcname)[-1:] == ["set_config"] and given[:1] == ["search_path"]:
                 first = given[1].split(",")[0].strip(' "')
                 return before if first in {"", "$user"} else first
     return before

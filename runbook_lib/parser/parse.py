@@ -16,6 +16,7 @@ from runbook_lib.parser.statement import DbObject, ForeignKey, Statement
 from runbook_lib.parser.tree import (
     Node,
     PgQueryError,
+    definition,
     deparse,
     kinds,
     parse,
@@ -208,7 +209,7 @@ def _transactional(tag: str, node: Node) -> bool:
     if tag == "alter_table_stmt":
         return not any(
             cmd.alter_table_cmd.subtype == kinds.AT_DetachPartition
-            and getattr(cmd.alter_table_cmd, "def").partition_cmd.concurrent
+            and definition(cmd.alter_table_cmd).partition_cmd.concurrent
             for cmd in node.cmds
         )
     return tag not in _NEVER_IN_TRANSACTION

@@ -18,6 +18,11 @@ class DbObject:
     name: str
     table: str = ""
 
+    @property
+    def qualified(self) -> str:
+        """Return ``schema.name``, without quotes, as catalog queries and facts are keyed."""
+        return f"{self.schema}.{self.name}"
+
     def __str__(self) -> str:
         prefix = "" if self.schema in {"", "public"} else f"{self.schema}."
         if self.kind == "column":

@@ -9,7 +9,7 @@ from runbook_lib.errors import ReleaseError
 from runbook_lib.parser import tree
 from runbook_lib.parser.identifiers import quote
 from runbook_lib.parser.statement import DbObject, Lock, LockMode, Split, Statement, Transaction
-from runbook_lib.parser.tree import kinds, scan, token_name
+from runbook_lib.parser.tree import definition, kinds, scan, token_name
 
 _LONGEST_NAME = 63  # bytes: NAMEDATALEN - 1
 _DIGEST = 8
@@ -74,7 +74,7 @@ def names_in(transaction: Transaction) -> frozenset[str]:
     found: set[str] = set()
     for item in transaction.statements:
         made = (*item.creates, *item.removes, *(lock.relation for lock in item.locks))
-        found |= {_name(x) for x in made}
+        found |= {x.qualified for x in made}
     return frozenset(found)
 
 
@@ -206,14 +206,10 @@ def choose_split(
         for item in reversed(free):
             if not _one_foreign_key(item):
                 break
-            tables = [_name(lock.relation) for lock in item.locks]
+            tables = [lock.relation.qualified for lock in item.locks]
             if set(tables) & busy and not set(tables[:1]) & new:
                 keys.append(item.number)
     return Split(builds, tuple(reversed(keys)))
-
-
-def _name(item: DbObject) -> str:
-    return f"{item.schema}.{item.name}"
 
 
 def _bound(statement: Statement) -> bool:
@@ -238,7 +234,7 @@ def _may_build(statement: Statement, busy: Set[str]) -> bool:
     if statement.kind != "index" or not statement.transactional:
         return False
     named = any(item.kind == "index" for item in statement.creates)
-    on = {_name(lock.relation) for lock in statement.locks}
+    on = {lock.relation.qualified for lock in statement.locks}
     return named and bool(on & busy) and bool(statement.node.relation.inh)
 
 
@@ -253,14 +249,14 @@ def _one_foreign_key(statement: Statement) -> bool:
         or node.cmds[0].alter_table_cmd.subtype != kinds.AT_AddConstraint
     ):
         return False
-    constraint = getattr(node.cmds[0].alter_table_cmd, "def").constraint
+    constraint = definition(node.cmds[0].alter_table_cmd).constraint
     return bool(constraint.conname) and not constraint.skip_validation
 
 
 def _new_partitioned(statements: Iterable[Statement]) -> Iterator[str]:
     for item in statements:
         if item.kind == "create" and item.node.HasField("partspec"):
-            yield from (_name(made) for made in item.creates if made.kind == "table")
+            yield from (made.qualified for made in item.creates if made.kind == "table")
 
 
 def concurrently(statement: Statement) -> Statement:
@@ -291,7 +287,7 @@ def _not_valid(statement: Statement) -> Statement:
 def _validation(statement: Statement) -> Statement:
     """Return the look at the rows, which stops no writes (PostgreSQL manual, ALTER TABLE)."""
     node = statement.node
-    name = getattr(node.cmds[0].alter_table_cmd, "def").constraint.conname
+    name = definition(node.cmds[0].alter_table_cmd).constraint.conname
     parts = [part for part in (node.relation.schemaname, node.relation.relname) if part]
     table = ".".join(quote(part) for part in parts)
     own, *others = statement.locks

@@ -11,6 +11,7 @@ from postgast import PgQueryError, deparse, parse, parse_plpgsql, scan, walk
 __all__ = [
     "Node",
     "PgQueryError",
+    "definition",
     "deparse",
     "kinds",
     "of",
@@ -18,8 +19,10 @@ __all__ = [
     "parse",
     "parse_plpgsql",
     "scan",
+    "strings",
     "tag_of",
     "token_name",
+    "type_name",
     "walk",
 ]
 
@@ -35,6 +38,21 @@ def token_name(token: Node) -> str:
 def tag_of(stmt: Node) -> str:
     """Return what kind of statement a tree is, for example ``create_stmt``; empty for none."""
     return stmt.WhichOneof("node") or ""
+
+
+def strings(items: Node) -> list[str]:
+    """Return the parts of a name, or another list of strings."""
+    return [item.string.sval for item in items]
+
+
+def definition(cmd: Node) -> Node:
+    """Return what a sub-command of ALTER TABLE brings: a column, a constraint, a type, ..."""
+    return getattr(cmd, "def")
+
+
+def type_name(column: Node) -> str:
+    """Return the last part of the name of a column's type; empty where it has none."""
+    return strings(column.type_name.names)[-1] if column.type_name.names else ""
 
 
 def only(sql: str) -> Node:

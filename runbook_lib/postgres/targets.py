@@ -139,7 +139,7 @@ def has_rows(connection: Connection, files: Sequence[Path]) -> bool:
     """Tell whether the demo rows are there: they are one transaction, so any row of the first."""
     first = next(item for item in demo_statements(files[:1]) if item.kind == "insert")
     table = first.references[0].object
-    if f"{table.schema}.{table.name}" not in relations(connection):
+    if table.qualified not in relations(connection):
         return False
     any_row = SQL("SELECT EXISTS (SELECT FROM {})").format(Identifier(table.schema, table.name))
     return bool(connection.value(any_row))

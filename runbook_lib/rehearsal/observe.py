@@ -8,7 +8,7 @@ from typing import Any
 from runbook_lib.errors import StatementError
 from runbook_lib.evidence.records import Observation, StatementRun
 from runbook_lib.findings import Finding, Severity
-from runbook_lib.parser.statement import DbObject, LockMode, Statement
+from runbook_lib.parser.statement import LockMode, Statement
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.postgres.queries import load
 
@@ -117,7 +117,7 @@ class Probe:
         if statement is None or statement.opaque:
             return  # what a block or a function does depends on what it finds
         held = {(self._names[key], mode) for key, modes in self._held.items() for mode in modes}
-        predicted = {_qualified(item.relation): item.mode.value for item in statement.locks}
+        predicted = {item.relation.qualified: item.mode.value for item in statement.locks}
         for table, mode in sorted(predicted.items() - held):
             if table in self._ids:
                 yield f"{mode} on {table} was predicted and not taken"
@@ -127,7 +127,7 @@ class Probe:
                 if mode in _STRONG and _RANK[mode] > _RANK.get(predicted.get(table, ""), -1):
                     since = f", since line {self._since}" if self._since < statement.line else ""
                     yield f"{mode} on {table} was taken and not predicted{since}"
-        expected = {_qualified(item) for item in statement.rewrites}
+        expected = {item.qualified for item in statement.rewrites}
         yield from (
             f"{name} was rewritten without being predicted" for name in sorted(rewrites - expected)
         )
@@ -149,16 +149,12 @@ class Probe:
         items = [lock.relation for lock in statement.locks]
         items += [item.object for item in statement.references]
         plain = statement.kind in _PLAIN and not statement.opaque and not statement.calls
-        return plain and not any(_qualified(item) in self._ids for item in items)
+        return plain and not any(item.qualified in self._ids for item in items)
 
     def _named(self, statement: Statement) -> list[str]:
-        wanted = {_qualified(item.relation) for item in statement.locks}
-        wanted |= {_qualified(item.relation) for inner in statement.inner for item in inner.locks}
+        wanted = {item.relation.qualified for item in statement.locks}
+        wanted |= {item.relation.qualified for inner in statement.inner for item in inner.locks}
         return [self._ids[name] for name in sorted(wanted) if name in self._ids]
-
-
-def _qualified(item: DbObject) -> str:
-    return f"{item.schema}.{item.name}"
 
 
 def _measures(found: dict[str, Iterable[Any]] | None) -> _Measures:
