@@ -1,5 +1,6 @@
 """The hazard rules about what fails, breaks the application, or bites later."""
 
+from runbook_lib.errors import SqlState
 from runbook_lib.findings import Severity
 from runbook_lib.hazards.rules import ALTER, Rules, Said, Subject
 from runbook_lib.parser.tree import definition, kinds, scan, token_name, type_name, walk
@@ -69,7 +70,7 @@ def _not_null_dropped(s: Subject) -> Said:
     "enum value used in the transaction that adds it",
     "The statement fails if the value is meant: it has to be committed first.",
     "Use the new value in a later migration.",
-    sqlstate="55P04",
+    sqlstate=SqlState.UNSAFE_NEW_ENUM_VALUE_USAGE,
 )
 def _enum_used(s: Subject) -> Said:
     added = s.memory.enum_values
@@ -85,7 +86,7 @@ def _enum_used(s: Subject) -> Said:
     "statement that cannot be in a transaction between BEGIN and COMMIT",
     "The statement fails.",
     "Move it out of the transaction, or to a file of its own.",
-    sqlstate="25001",
+    sqlstate=SqlState.ACTIVE_SQL_TRANSACTION,
 )
 def _concurrent(s: Subject) -> Said:
     # Files are judged as a whole (hazards.py); here the blocks, which are always in one.

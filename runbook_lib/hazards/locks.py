@@ -1,5 +1,6 @@
 """The hazard rules about locks: what stops the traffic on a table of the target."""
 
+from runbook_lib.errors import SqlState
 from runbook_lib.findings import Severity
 from runbook_lib.hazards.rules import Rules, Said, Subject
 from runbook_lib.parser.effects import constraints, is_serial, option, volatile
@@ -106,7 +107,7 @@ def _not_null(s: Subject) -> Said:
     "NOT NULL column without DEFAULT added to a table with rows",
     "The statement fails: the rows have no value for it.",
     "Give it a DEFAULT, or add it nullable, fill it and then SET NOT NULL.",
-    sqlstate="23502",
+    sqlstate=SqlState.NOT_NULL_VIOLATION,
 )
 def _required(s: Subject) -> Said:
     for cmd in s.commands:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from runbook_lib.errors import ReleaseError
+from runbook_lib.errors import ReleaseError, SqlState
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.parser.objects import named, named_relation
 from runbook_lib.parser.statement import DbObject, Split, Statement
@@ -231,7 +231,7 @@ def _unbalanced(
     try:
         transactions_of(migration.statements)
     except ReleaseError as error:
-        inside = error.sqlstate == "25001"
+        inside = error.sqlstate == SqlState.ACTIVE_SQL_TRANSACTION
         item = rules["concurrent-in-transaction" if inside else "transaction-left-open"]
         place = error.path or "", error.line or 1
         reason = reasons.get((item.id, migration.name), "")

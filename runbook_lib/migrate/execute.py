@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runbook_lib.config.policies import Policy
-from runbook_lib.errors import GateError, OutcomeUnknownError, StatementError, TargetError
+from runbook_lib.errors import GateError, OutcomeUnknownError, SqlState, StatementError, TargetError
 from runbook_lib.evidence.journal import LEDGER_ROW, Event, Listener, said
 from runbook_lib.evidence.records import Outcome
 from runbook_lib.evidence.sender import Prober, Sender, lost_in_commit
@@ -24,7 +24,7 @@ from runbook_lib.postgres.targets import demo_statements, has_rows, set_scale
 from runbook_lib.release.model import Migration
 
 _CONCURRENT = {"drop", "reindex", "index"}
-_GONE = {"42704", "42P01"}
+_GONE = {SqlState.UNDEFINED_OBJECT, SqlState.UNDEFINED_TABLE}
 _LOOK = 0.5  # seconds between two tries to reach a server that was lost
 
 

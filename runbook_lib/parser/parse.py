@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import accumulate
 
+from runbook_lib.errors import SqlState
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.parser import objects
 from runbook_lib.parser.bodies import body
@@ -327,7 +328,9 @@ class _Recovery:
             line = self.text.line(base + len(rest.encode()))
             what = error.message.split(" at or near", 1)[0]
             cause = f"{what[:1].upper()}{what[1:]}: it is opened in this line and never closed."
-            unterminated = defect("unterminated", self.path, line, line, cause, opened, "42601")
+            unterminated = defect(
+                "unterminated", self.path, line, line, cause, opened, SqlState.SYNTAX_ERROR
+            )
             found = scan(rest)
         comments = {"SQL_COMMENT", "C_COMMENT"}
         tokens = [_Token(token, base) for token in found.tokens]
@@ -398,7 +401,9 @@ class _Recovery:
             remedy = "Write a semicolon before it."
         else:
             begins = False
-        self.found.append(defect("syntax-error", self.path, line, first, message, remedy, "42601"))
+        self.found.append(
+            defect("syntax-error", self.path, line, first, message, remedy, SqlState.SYNTAX_ERROR)
+        )
         if begins:
             self._piece(tokens[:cut], at)
             self._piece(tokens[cut:], end)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from itertools import groupby
 
-from runbook_lib.errors import ReleaseError
+from runbook_lib.errors import ReleaseError, SqlState
 from runbook_lib.parser import tree
 from runbook_lib.parser.identifiers import quote
 from runbook_lib.parser.statement import DbObject, Lock, LockMode, Split, Statement, Transaction
@@ -150,7 +150,11 @@ def _of_parts(statements: Sequence[Statement], concurrent: Set[int]) -> Iterator
         else:
             message = f"'{item.label}' cannot run inside the transaction of line {opens.line}."
             raise ReleaseError(
-                message, path=item.path, line=item.line, sqlstate="25001", remedy="Move it out."
+                message,
+                path=item.path,
+                line=item.line,
+                sqlstate=SqlState.ACTIVE_SQL_TRANSACTION,
+                remedy="Move it out.",
             )
     if opens is not None:
         raise _unbalanced(opens, "The transaction that begins here is never committed.")

@@ -4,13 +4,28 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from runbook_lib.errors import SqlState
 from runbook_lib.evidence.records import StatementRun
 from runbook_lib.findings import Finding, Severity, remedy
 from runbook_lib.parser.statement import Statement
 
 # Something is not there / something is there already (PostgreSQL manual, appendix A).
-_MISSING = {"42P01", "42703", "42704", "42883", "3F000", "42830", "42P10"}
-_THERE = {"42P07", "42701", "42710", "42P06", "42723"}
+_MISSING = {
+    SqlState.UNDEFINED_TABLE,
+    SqlState.UNDEFINED_COLUMN,
+    SqlState.UNDEFINED_OBJECT,
+    SqlState.UNDEFINED_FUNCTION,
+    SqlState.INVALID_SCHEMA_NAME,
+    SqlState.INVALID_FOREIGN_KEY,
+    SqlState.INVALID_COLUMN_REFERENCE,
+}
+_THERE = {
+    SqlState.DUPLICATE_TABLE,
+    SqlState.DUPLICATE_COLUMN,
+    SqlState.DUPLICATE_OBJECT,
+    SqlState.DUPLICATE_SCHEMA,
+    SqlState.DUPLICATE_FUNCTION,
+}
 
 
 @dataclass(frozen=True)

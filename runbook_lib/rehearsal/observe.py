@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from runbook_lib.errors import StatementError
+from runbook_lib.errors import SqlState, StatementError
 from runbook_lib.evidence.records import Observation, StatementRun
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.parser.statement import LockMode, Statement
@@ -14,7 +14,7 @@ from runbook_lib.postgres.queries import load
 
 _STOPS_WRITES = {mode.value for mode in LockMode if mode.stops_writes}
 
-_MAY_NOT = "42501"
+_MAY_NOT = SqlState.INSUFFICIENT_PRIVILEGE
 _WAL = "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
 _PLAIN = {"create", "create enum", "index", "alter table"}
 _RENAMES = {"rename", "alter object schema", "drop"}

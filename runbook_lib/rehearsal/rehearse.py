@@ -17,11 +17,17 @@ from runbook_lib.evidence.sender import Sender
 from runbook_lib.findings import Finding, Severity, remedy
 from runbook_lib.migrate.apply import carry_out
 from runbook_lib.migrate.execute import Applier
-from runbook_lib.parser.identifiers import quote
 from runbook_lib.parser.statement import Statement
 from runbook_lib.parser.transactions import transactions_of
 from runbook_lib.postgres import ledger, process, snapshot
-from runbook_lib.postgres.connection import CleanSession, Connection, Database, names
+from runbook_lib.postgres.connection import (
+    SQL,
+    CleanSession,
+    Connection,
+    Database,
+    Identifier,
+    names,
+)
 from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.postgres.targets import rehearsal_server
 from runbook_lib.rehearsal.failures import Failure, Unreadable, follow
@@ -339,13 +345,13 @@ def _roles(server: Database, wanted: Sequence[str], created: Set[str]) -> Iterat
     with server.connect() as connection:
         for role in wanted:
             if role not in before:
-                connection.execute(f"CREATE ROLE {quote(role)} NOLOGIN")
+                connection.execute(SQL("CREATE ROLE {} NOLOGIN").format(Identifier(role)))
     try:
         yield
     finally:
         with server.connect() as connection:
             for role in sorted({*wanted, *created} - before):
-                connection.execute(f"DROP ROLE IF EXISTS {quote(role)}")
+                connection.execute(SQL("DROP ROLE IF EXISTS {}").format(Identifier(role)))
 
 
 def _known_roles(server: Database) -> frozenset[str]:

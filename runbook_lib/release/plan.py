@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
+from runbook_lib.errors import SqlState
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.parser.statement import DbObject, Reference, Split, Statement
 from runbook_lib.redaction import redact_values
@@ -234,7 +235,9 @@ def _missing(statement: Statement, reference: Reference) -> Finding:
     effect = "The statement fails, and its file with it."
     remedy = "Add the migration that creates the table, or correct the name."
     found = _defect("missing-table", statement.path, reference.line, cause, effect, remedy)
-    return replace(found, sqlstate="42P01", statement=statement.line, number=statement.number)
+    return replace(
+        found, sqlstate=SqlState.UNDEFINED_TABLE, statement=statement.line, number=statement.number
+    )
 
 
 def _ring(waiting: list[str], needs: Mapping[str, Mapping[str, str]]) -> list[str]:

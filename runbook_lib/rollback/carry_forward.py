@@ -4,17 +4,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from runbook_lib.errors import StatementError
+from runbook_lib.errors import SqlState, StatementError
 from runbook_lib.evidence.journal import Event
 from runbook_lib.evidence.records import Backup
 from runbook_lib.evidence.sender import Sender
-from runbook_lib.parser.identifiers import quote
 from runbook_lib.postgres import snapshot
-from runbook_lib.postgres.connection import Connection, Database, Row
+from runbook_lib.postgres.connection import (
+    SQL,
+    Connection,
+    Database,
+    Identifier,
+    Query,
+    Row,
+)
 from runbook_lib.postgres.queries import load
 
 _SEQUENCES = "SELECT schemaname, sequencename, last_value FROM pg_sequences"
-_PARENT_MISSING = "23503"  # foreign_key_violation: tried again after the other tables
+_PARENT_MISSING = SqlState.FOREIGN_KEY_VIOLATION  # tried again after the other tables
+_MISSING = "FROM {copy} AS theirs WHERE NOT EXISTS (SELECT FROM {name} AS ours WHERE {same})"
+_GONE = "FROM {name} AS ours WHERE NOT EXISTS (SELECT FROM {copy} AS theirs WHERE {same})"
+_DIFFER = "FROM {copy} AS theirs JOIN {name} AS ours ON {same} WHERE {other}"
+_INSERT = "INSERT INTO {name} ({listed}) OVERRIDING SYSTEM VALUE SELECT {listed} {missing}"
+_OTHER = "theirs.{0}::text IS DISTINCT FROM ours.{0}::text"
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,7 @@ def _both(database: Database, kept_as: str) -> Iterator[tuple[Connection, Connec
         yield restored, kept
 
 
-def _inserted(restored: Connection, sender: Sender, found: Carried, sql: str) -> bool:
+def _inserted(restored: Connection, sender: Sender, found: Carried, sql: Query) -> bool:
     """Insert the missing rows of one table, unless rows of another have to be there first."""
     try:
         with restored.transaction():  # a savepoint
@@ -88,7 +99,7 @@ def _inserted(restored: Connection, sender: Sender, found: Carried, sql: str) ->
     return True
 
 
-def _insert(restored: Connection, sender: Sender, found: Carried, sql: str) -> None:
+def _insert(restored: Connection, sender: Sender, found: Carried, sql: Query) -> None:
     try:
         sender.change(restored, sql)
     except StatementError as error:
@@ -99,7 +110,7 @@ def _insert(restored: Connection, sender: Sender, found: Carried, sql: str) -> N
 
 def _changed(
     restored: Connection, kept: Connection, backup: Backup
-) -> Iterator[tuple[Carried, str]]:
+) -> Iterator[tuple[Carried, Query]]:
     """Yield the tables that changed, each with the statement that inserts what is missing."""
     theirs = {row["name"]: row for row in kept.rows(load("carry_tables"))}
     columns = snapshot.columns_by_table(restored)
@@ -138,22 +149,26 @@ def _compared(
     row: Row,
     columns: Sequence[str],
     copy: str,
-) -> tuple[Carried, str]:
-    name, listed = row["name"], ", ".join(columns)
-    read = f"SELECT {listed} FROM {name}"  # noqa: S608
-    restored.execute(f"CREATE TEMPORARY TABLE {copy} ON COMMIT DROP AS {read} WITH NO DATA")
-    kept.copy(f"COPY ({read}) TO STDOUT", restored, f"COPY {copy} FROM STDIN")
-    restored.execute(f"ANALYZE {copy}")
-    same = " AND ".join(f"theirs.{column} = ours.{column}" for column in row["key"])
-    missing = f"FROM {copy} AS theirs WHERE NOT EXISTS (SELECT FROM {name} AS ours WHERE {same})"
-    gone = f"FROM {name} AS ours WHERE NOT EXISTS (SELECT FROM {copy} AS theirs WHERE {same})"
-    other = " OR ".join(
-        f"theirs.{each}::text IS DISTINCT FROM ours.{each}::text" for each in columns
-    )
-    differ = f"FROM {copy} AS theirs JOIN {name} AS ours ON {same} WHERE {other}"
-    counts = [restored.value(f"SELECT count(*) {each}") for each in (missing, differ, gone)]
+) -> tuple[Carried, Query]:
+    # The names come from the catalog, quoted.
+    parts = {
+        "copy": Identifier(copy),
+        "name": SQL(row["name"]),
+        "listed": SQL(", ".join(columns)),
+        "same": SQL(" AND ".join(f"theirs.{each} = ours.{each}" for each in row["key"])),
+        "other": SQL(" OR ".join(_OTHER.format(each) for each in columns)),
+    }
+    read = SQL("SELECT {listed} FROM {name}").format(**parts)
+    create = SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS {} WITH NO DATA")
+    restored.execute(create.format(Identifier(copy), read))
+    write = SQL("COPY {} FROM STDIN").format(Identifier(copy))
+    kept.copy(SQL("COPY ({}) TO STDOUT").format(read), restored, write)
+    restored.execute(SQL("ANALYZE {}").format(Identifier(copy)))
+    missing, differ, gone = (SQL(text).format(**parts) for text in (_MISSING, _DIFFER, _GONE))
+    count = SQL("SELECT count(*) {}")
+    counts = [restored.value(count.format(each)) for each in (missing, differ, gone)]
     why = "a trigger of the table would fire" if row["fires"] else ""
-    insert = f"INSERT INTO {name} ({listed}) OVERRIDING SYSTEM VALUE SELECT {listed} {missing}"
+    insert = SQL(_INSERT).format(**parts, missing=missing)
     return replace(found, missing=counts[0], differ=counts[1], gone=counts[2], why=why), insert
 
 
@@ -161,7 +176,7 @@ def _ahead(restored: Connection, kept: Connection) -> Mapping[str, int]:
     """Return the sequences that went on since the backup, quoted, with where they were."""
     here, there = (
         {
-            f"{quote(row['schemaname'])}.{quote(row['sequencename'])}": row["last_value"] or 0
+            Identifier(row["schemaname"], row["sequencename"]).as_string(): row["last_value"] or 0
             for row in connection.rows(_SEQUENCES)
         }
         for connection in (restored, kept)

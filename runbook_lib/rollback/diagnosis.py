@@ -7,7 +7,7 @@ from runbook_lib.evidence.run import SCHEMA_BEFORE, Run
 from runbook_lib.evidence.schemas import read_record
 from runbook_lib.parser.statement import Statement
 from runbook_lib.postgres import ledger, snapshot
-from runbook_lib.postgres.connection import Connection
+from runbook_lib.postgres.connection import SQL, Connection, Literal
 from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.release.model import Migration
@@ -98,16 +98,16 @@ def count_data(connection: Connection, made: Set[str], now: Snapshot) -> dict[st
     """
     found, tables = dict[str, int](), inverse.tables(made)
     if tables:
-        counts = ", ".join(f"(SELECT count(*) FROM {table})" for table in tables)  # noqa: S608
-        found |= zip(tables, connection.value(f"SELECT ARRAY[{counts}]"), strict=True)
+        count = SQL("(SELECT count(*) FROM {})")
+        counts = SQL(", ").join(count.format(SQL(table)) for table in tables)
+        found |= zip(tables, connection.value(SQL("SELECT ARRAY[{}]").format(counts)), strict=True)
     for table, column in inverse.columns(made, now.objects):
         wanted = {"table": table, "column": column}
         (known,) = connection.rows(load("column_default"), wanted)
         if not known["generated"]:
-            sql = f"SELECT count(*) FROM {table} WHERE {column}::text IS DISTINCT FROM "  # noqa: S608
-            # A name may hold a per cent sign, which is doubled beside a parameter.
-            sql = f"{sql.replace('%', '%%')}%(missing)s"
-            found[f"{table}.{column}"] = connection.value(sql, {"missing": known["missing"]})
+            count = SQL("SELECT count(*) FROM {} WHERE {}::text IS DISTINCT FROM {}")
+            written = count.format(SQL(table), SQL(column), Literal(known["missing"]))
+            found[f"{table}.{column}"] = connection.value(written)
     return {name: count for name, count in found.items() if count}
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from runbook_lib.config.policies import Policy
-from runbook_lib.errors import GateError, StatementError
+from runbook_lib.errors import GateError, SqlState, StatementError
 from runbook_lib.evidence.journal import Event, said
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.parser.identifiers import parts, split
@@ -20,13 +20,28 @@ from runbook_lib.rollback.diagnosis import Diagnosis, count_data
 from runbook_lib.rollback.inverse import Undo
 
 # dependent_objects_still_exist, and what a partition has from its parent: tried after the others.
-DEPENDED_ON = {"2BP01", "42P16"}
+DEPENDED_ON = {SqlState.DEPENDENT_OBJECTS_STILL_EXIST, SqlState.INVALID_TABLE_DEFINITION}
 # What a later statement may mend: a name that is still taken, or is not back yet.
-_NOT_YET = {*DEPENDED_ON, "42P07", "42710", "42723", "42P01", "42883", "42704", "42703", "42P17"}
-_LOCKED = {"55P03", "40P01", "53200"}  # once more would not help
+_NOT_YET = {
+    *DEPENDED_ON,
+    SqlState.DUPLICATE_TABLE,
+    SqlState.DUPLICATE_OBJECT,
+    SqlState.DUPLICATE_FUNCTION,
+    SqlState.UNDEFINED_TABLE,
+    SqlState.UNDEFINED_FUNCTION,
+    SqlState.UNDEFINED_OBJECT,
+    SqlState.UNDEFINED_COLUMN,
+    SqlState.INVALID_OBJECT_DEFINITION,
+}
+_LOCKED = {
+    SqlState.LOCK_NOT_AVAILABLE,
+    SqlState.DEADLOCK_DETECTED,
+    SqlState.OUT_OF_MEMORY,
+}  # once more would not help
 _SAVEPOINT = "runbook_drop"
 
-_TOO_MANY_LOCKS = "53200"  # out_of_memory: each dropped table holds a lock until the COMMIT
+# Each dropped table holds a lock until the COMMIT.
+_TOO_MANY_LOCKS = SqlState.OUT_OF_MEMORY
 _OLD_ENUM = "runbook_old_enum"
 _LABEL = re.compile(r"E?'(?:[^']|'')*'")
 

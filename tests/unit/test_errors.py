@@ -14,7 +14,7 @@ from runbook_lib.errors import ReleaseError, RunbookError, SqlState, StatementEr
 from tests.support.projects import REPOSITORY
 
 # findings.py is a table of remedies by code; the others are still to follow.
-_SPELT_OUT = ("findings", "parser/", "release/", "hazards/", "rehearsal/", "rollback/")
+_SPELT_OUT = ("findings",)  # its table of remedies; the two may not import each other
 
 
 def test_an_error_says_where_what_and_what_to_do() -> None:
@@ -83,5 +83,4 @@ def spelt_out() -> Iterator[str]:
 
 
 def test_no_module_spells_a_code_out() -> None:
-    allowed = (*_SPELT_OUT, "migrate/execute.py")
-    assert [name for name in spelt_out() if not name.startswith(allowed)] == []
+    assert [name for name in spelt_out() if not name.startswith(_SPELT_OUT)] == []
