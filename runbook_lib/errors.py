@@ -135,10 +135,12 @@ class StatementError(RunbookError):
 class ToolError(RunbookError):
     """Report a program that failed or was not found.
 
-    ``output`` is what it had said where it was ended at its time limit.
+    ``output`` is what it had said where it was ended at its time limit, ``exit_code`` how it ended
+    by itself.
     """
 
     output = ""
+    exit_code: int | None = None
 
 
 class EvidenceError(RunbookError):

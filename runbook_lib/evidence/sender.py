@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from runbook_lib.errors import OutcomeUnknownError, RunbookError, StatementError, TargetError
+from runbook_lib.errors import OutcomeUnknownError, StatementError, TargetError, ToolError
 from runbook_lib.evidence.directory import file_sha256
 from runbook_lib.evidence.journal import (
     EXITED,
@@ -222,8 +222,8 @@ class Sender:
             try:
                 done = run(argv, **options)
                 outcome = {"exit": done.returncode}
-            except RunbookError as error:
-                outcome = {"exit": None, "error": error.message}
+            except ToolError as error:
+                outcome = {"exit": error.exit_code, "error": error.message}
                 raise
             finally:
                 took = {"seconds": time.perf_counter() - begin}

@@ -130,7 +130,9 @@ def run(
     seconds = time.monotonic() - started
     done = Completed(words, process.returncode, out or "", redact(err or ""), seconds)
     if check and done.returncode != 0:
-        raise ToolError(failure(done))
+        failed = ToolError(failure(done))
+        failed.exit_code = done.returncode
+        raise failed
     return done
 
 
