@@ -52,7 +52,7 @@ def _by_runbook(database: Database, files: list[Migration]) -> None:
         journal, policy = Journal(Path(directory) / "journal.jsonl"), Policy()
         notes = Journal(Path(directory) / "traffic.jsonl")
         with (
-            Guard(database, policy, journal.emit, notes, (), (Path(directory),)) as guard,
+            Guard(database, policy, journal.emit, notes, disks=(Path(directory),)) as guard,
             closing(CleanSession(database)) as sessions,
         ):
             applier = Applier(database, policy, journal.emit, guard=guard, sessions=sessions)

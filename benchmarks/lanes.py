@@ -66,7 +66,7 @@ def _by_runbook(database: Database) -> float:
         journal, policy = Journal(Path(directory) / "journal.jsonl"), Policy()
         touched = [("public", name) for name in TABLES]
         notes = Journal(Path(directory) / "traffic.jsonl")
-        with Guard(database, policy, journal.emit, notes, touched) as guard:
+        with Guard(database, policy, journal.emit, notes, tables=touched) as guard:
             applier = Applier(database, policy, journal.emit, guard=guard)
             return timed(lambda: applier.migrate(migration, split=split))
 

@@ -127,7 +127,9 @@ def _by_runbook(database: Database, release: Path) -> None:
         journal, policy = Journal(Path(directory) / "journal.jsonl"), Policy()
         notes = Journal(Path(directory) / "traffic.jsonl")
         touched = [("public", "pgbench_accounts")]
-        with Guard(database, policy, journal.emit, notes, touched, (Path(directory),)) as guard:
+        with Guard(
+            database, policy, journal.emit, notes, tables=touched, disks=(Path(directory),)
+        ) as guard:
             Applier(database, policy, journal.emit, guard=guard).migrate(migration, split=split)
 
 

@@ -53,7 +53,7 @@ def take_backup(
     """
     begin = time.perf_counter()
     with database.connect() as connection, files.whole_or_nothing(directory) as place:
-        known = _dump(database, connection, target, place.partial, policy, run, say)
+        known = _Dump(database, target, policy, run, say).write(connection, place.partial)
         known["taken_at"] = place.taken_at
         known["without_globals"] = _dump_globals(database, target, place.partial, run)
         known["restore_point"] = ""
@@ -81,41 +81,62 @@ def take_backup(
     )
 
 
-def _dump(
-    database: Database,
-    connection: Connection,
-    target: Target,
-    partial: Path,
-    policy: Policy,
-    run: Runner,
-    say: Say,
-) -> dict[str, Any]:
-    """Write archive and schema of one moment; return what is known of that moment."""
-    pg_dump = tools.find_program("pg_dump", server_major=target.major)
-    form = choose_form(connection, pg_dump, policy)
-    tables = connection.rows(load("dump_tables"))
-    check_disk(partial, tables, policy)
-    with connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        (moment,) = connection.rows(load("dump_moment"))
-        held = moment["snapshot"]
-        dump(database, pg_dump, form, held, partial, tables, policy, run, say)
-        say(f"reading the contents of {len(tables)} tables")
-        contents = contents_here(connection, tables_by_size(connection))
-        size = connection.value("SELECT pg_database_size(current_database())")
-        snapshot = snapshot_here(connection)
-    files.write_json(partial / files.SCHEMA_FILE, snapshot.objects)
-    rows, checksums = rows_and_checksums(contents)
-    return {
-        "lsn": moment["lsn"],
-        "schema_fingerprint": snapshot.fingerprint,
-        "rows": rows,
-        "checksums": checksums,
-        "database_size": size,
-        "tool": f"pg_dump {tools.version(pg_dump)}",
-        **vars(form),
-        "entries": _read_back(partial / ARCHIVES[form.format], pg_dump, run),
-    }
+@dataclass(frozen=True)
+class _Dump:
+    """Write what is dumped of one database; ``say`` is told how far it is."""
+
+    database: Database
+    target: Target
+    policy: Policy
+    run: Runner
+    say: Say
+
+    def write(self, connection: Connection, partial: Path) -> dict[str, Any]:
+        """Write archive and schema of one moment; return what is known of that moment."""
+        pg_dump = tools.find_program("pg_dump", server_major=self.target.major)
+        form = choose_form(connection, pg_dump, self.policy)
+        tables = connection.rows(load("dump_tables"))
+        check_disk(partial, tables, self.policy)
+        archive = partial / ARCHIVES[form.format]
+        with connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            (moment,) = connection.rows(load("dump_moment"))
+            argv = self._argv(pg_dump, form, archive, moment["snapshot"])
+            self._archive(argv, archive, tables)
+            self.say(f"reading the contents of {len(tables)} tables")
+            contents = contents_here(connection, tables_by_size(connection))
+            size = connection.value("SELECT pg_database_size(current_database())")
+            snapshot = snapshot_here(connection)
+        files.write_json(partial / files.SCHEMA_FILE, snapshot.objects)
+        rows, checksums = rows_and_checksums(contents)
+        return {
+            "lsn": moment["lsn"],
+            "schema_fingerprint": snapshot.fingerprint,
+            "rows": rows,
+            "checksums": checksums,
+            "database_size": size,
+            "tool": f"pg_dump {tools.version(pg_dump)}",
+            **vars(form),
+            "entries": _read_back(archive, pg_dump, self.run),
+        }
+
+    def _argv(self, pg_dump: Path, form: "Form", archive: Path, snapshot: str) -> list[str]:
+        return dump_argv(
+            pg_dump,
+            self.database.conninfo(),
+            archive,
+            form=form.format,
+            compress=tools.compression_word(pg_dump, form.compression),
+            jobs=form.jobs,
+            snapshot=snapshot,
+        )
+
+    def _archive(self, argv: list[str], archive: Path, tables: list[Row]) -> None:
+        """Run pg_dump, watched; raises ToolError."""
+        with closing(SideSession(self.database)) as session:
+            rows = {row["relid"]: row["rows"] for row in tables}
+            watch = Watch(archive, session, rows, self.policy.health.disk_free, self.say)
+            self.run(argv, env=self.database.tool_environment(), watch=watch.look)
 
 
 def _read_back(archive: Path, pg_dump: Path, run: Runner) -> int:
@@ -194,34 +215,6 @@ def check_disk(directory: Path, tables: list[Row], policy: Policy) -> None:
             f"tables' bytes, and the {policy.health.disk_free:,} MB that the policy keeps free."
         )
         raise GateError(message, remedy="Make room, or mount another disk there.")
-
-
-def dump(
-    database: Database,
-    pg_dump: Path,
-    form: Form,
-    snapshot: str,
-    partial: Path,
-    tables: list[Row],
-    policy: Policy,
-    run: Runner,
-    say: Say,
-) -> None:
-    """Write the archive of an exported snapshot into a backup's directory; raises ToolError."""
-    path = partial / ARCHIVES[form.format]
-    argv = dump_argv(
-        pg_dump,
-        database.conninfo(),
-        path,
-        form=form.format,
-        compress=tools.compression_word(pg_dump, form.compression),
-        jobs=form.jobs,
-        snapshot=snapshot,
-    )
-    with closing(SideSession(database)) as session:
-        rows = {row["relid"]: row["rows"] for row in tables}
-        watch = Watch(path, session, rows, policy.health.disk_free, say)
-        run(argv, env=database.tool_environment(), watch=watch.look)
 
 
 @dataclass

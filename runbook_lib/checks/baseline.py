@@ -76,9 +76,16 @@ def _by_half(presence: Presence) -> Finding:
 
 
 def _finding(rule: str, statement: Statement, cause: str, remedy: str) -> Finding:
-    effect = "The migration can neither be applied nor be recorded as applied."
-    place = statement.path, statement.line
-    return Finding("looking", rule, Severity.ERROR, *place, cause, effect, remedy)
+    return Finding(
+        phase="looking",
+        rule=rule,
+        severity=Severity.ERROR,
+        path=statement.path,
+        line=statement.line,
+        cause=cause,
+        effect="The migration can neither be applied nor be recorded as applied.",
+        remedy=remedy,
+    )
 
 
 def prove_equal(

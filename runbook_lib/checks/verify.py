@@ -113,9 +113,14 @@ def _inspect(
         for (_, table), keys in inspector.get_multi_foreign_keys(schema=schema).items():
             for key in keys:
                 if f"{schema}.{table}.{key['name']}" not in unchecked:
-                    to = key["referred_table"], tuple(key["referred_columns"])
                     foreign_keys.add(
-                        ForeignKey(table, tuple(key["constrained_columns"]), *to, line=0)
+                        ForeignKey(
+                            table=table,
+                            columns=tuple(key["constrained_columns"]),
+                            target=key["referred_table"],
+                            target_columns=tuple(key["referred_columns"]),
+                            line=0,
+                        )
                     )
     return tables, columns, enums, foreign_keys
 

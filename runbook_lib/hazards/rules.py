@@ -75,8 +75,16 @@ class Rules(dict[str, Rule]):
         """Register a function, which yields one cause for each thing it finds."""
 
         def register(find: Callable[["Subject"], Said]) -> Callable[["Subject"], Said]:
-            words = (condition, effect, remedy)
-            self[name] = Rule(name, severity, *words, find, versions, sqlstate)
+            self[name] = Rule(
+                id=name,
+                severity=severity,
+                condition=condition,
+                effect=effect,
+                remedy=remedy,
+                find=find,
+                versions=versions,
+                sqlstate=sqlstate,
+            )
             return find
 
         return register

@@ -47,8 +47,10 @@ def apply_guarded(run: Run, step: Step, emit: Listener) -> Outcome:
     saved = run.directory.read(_STAMPS)
     known = saved["stamps"] if saved and saved["applied"] == applied else None
     notes = Journal(run.directory.path / TRAFFIC)
-    places = tables, (run.root,), known
-    with Guard(run.database, run.policy, emit, notes, *places) as guard:
+    watched = Guard(
+        run.database, run.policy, emit, notes, tables=tables, disks=(run.root,), known=known
+    )
+    with watched as guard:
         applier = Applier(run.database, run.policy, emit, guard=guard)
         outcome = carry_out(run, applier, step, run.journal.own_rows)
     done = sorted({*applied, step.name} if step.kind is not StepKind.DEMO_ROWS else applied)

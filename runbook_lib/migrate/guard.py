@@ -65,6 +65,7 @@ class Guard(ExitStack, Unguarded):
         policy: Policy,
         emit: Listener,
         notes: Notes,
+        *,
         tables: Sequence[tuple[str, str]] = (),
         disks: tuple[Path, ...] = (),
         known: str | None = None,

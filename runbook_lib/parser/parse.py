@@ -111,7 +111,7 @@ def fingerprint(sql: str) -> str:
 def _nul(path: str, sql: str) -> Finding:
     line = sql[: sql.index("\0")].count("\n") + 1
     cause = "The file holds a NUL byte, which PostgreSQL takes nowhere in SQL."
-    return defect("nul-byte", path, line, line, cause, "Remove it.")
+    return defect("nul-byte", (path, line), cause, "Remove it.")
 
 
 def _read_tree(
@@ -254,20 +254,35 @@ class _Token:
 
 
 def defect(
-    rule: str, path: str, line: int, statement: int, cause: str, remedy: str, sqlstate: str = ""
+    rule: str,
+    place: tuple[str, int],
+    cause: str,
+    remedy: str,
+    *,
+    statement: int = 0,
+    sqlstate: str = "",
 ) -> Finding:
-    """Return a finding about text that cannot be read."""
-    effect = "The file cannot be applied."
-    error = Severity.ERROR
-    place = (rule, error, path, line, cause, effect, remedy, sqlstate, statement)
-    return Finding("reading", *place)
+    """Return a finding about text that cannot be read; its statement begins there or before."""
+    path, line = place
+    return Finding(
+        phase="reading",
+        rule=rule,
+        severity=Severity.ERROR,
+        path=path,
+        line=line,
+        cause=cause,
+        effect="The file cannot be applied.",
+        remedy=remedy,
+        sqlstate=sqlstate,
+        statement=statement or line,
+    )
 
 
 def copy_defect(path: str, line: int) -> Finding:
     """Return the finding for COPY FROM STDIN."""
     cause = "COPY FROM STDIN carries its rows inside the file, which only psql understands."
     remedy = "Write the rows as INSERT statements."
-    return defect("copy-from-stdin", path, line, line, cause, remedy)
+    return defect("copy-from-stdin", (path, line), cause, remedy)
 
 
 def copies_from_stdin(stmt: Node) -> bool:
@@ -328,9 +343,8 @@ class _Recovery:
             line = self.text.line(base + len(rest.encode()))
             what = error.message.split(" at or near", 1)[0]
             cause = f"{what[:1].upper()}{what[1:]}: it is opened in this line and never closed."
-            unterminated = defect(
-                "unterminated", self.path, line, line, cause, opened, SqlState.SYNTAX_ERROR
-            )
+            state = SqlState.SYNTAX_ERROR
+            unterminated = defect("unterminated", (self.path, line), cause, opened, sqlstate=state)
             found = scan(rest)
         comments = {"SQL_COMMENT", "C_COMMENT"}
         tokens = [_Token(token, base) for token in found.tokens]
@@ -360,7 +374,7 @@ class _Recovery:
         line = self.text.line(start)
         cause = f"{words[0]} is a psql meta-command, and the runbook executes plain SQL only."
         remedy = "Write it as SQL or take it out of the file."
-        self.found.append(defect("psql-meta-command", self.path, line, line, cause, remedy))
+        self.found.append(defect("psql-meta-command", (self.path, line), cause, remedy))
         return end
 
     def _after_data(self, start: int) -> int:
@@ -402,7 +416,14 @@ class _Recovery:
         else:
             begins = False
         self.found.append(
-            defect("syntax-error", self.path, line, first, message, remedy, SqlState.SYNTAX_ERROR)
+            defect(
+                "syntax-error",
+                (self.path, line),
+                message,
+                remedy,
+                statement=first,
+                sqlstate=SqlState.SYNTAX_ERROR,
+            )
         )
         if begins:
             self._piece(tokens[:cut], at)

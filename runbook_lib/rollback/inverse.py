@@ -256,8 +256,15 @@ def compare(before: Snapshot, now: Snapshot, marks: Set[str]) -> Changes:
         if kind != "function" and (kind != "view" or name in made_columns):
             remade.add(key)
     inside = {key for key in made | gone if _view_of(key) & (remade | gone)}
-    left = made - inside, frozenset(gone - inside), frozenset(remade)
-    return Changes(before, now, marks, *left, settings)
+    return Changes(
+        before=before,
+        now=now,
+        marks=marks,
+        made=made - inside,
+        gone=frozenset(gone - inside),
+        remade=frozenset(remade),
+        settings=settings,
+    )
 
 
 def _view_of(key: str) -> set[str]:
