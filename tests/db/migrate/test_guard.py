@@ -43,12 +43,16 @@ def foreign(
     sql: str,
     act: Any = lambda: None,
     split: Split | None = None,
+    seen: str = "public.",
 ) -> list[str]:
-    """Apply a file, do something else as its second line starts; return what is told of others."""
+    """Apply a file, do something else as its second line starts; return what is told of others.
+
+    It is done when the guard has ``seen`` that name.
+    """
     known: list[Guard] = []
 
     def act_when_seen() -> None:
-        until(lambda: known[0].schema)  # the schema is read beside the file
+        until(lambda: seen in (known[0].schema or ""))  # the schema is read beside the file
         act()
 
     acting = Acting(journal, 2, act_when_seen)
@@ -111,7 +115,8 @@ def test_during_a_file_of_several_transactions_it_is_told_too(
     def act() -> None:
         connection.execute("ALTER TABLE old ADD e int")
 
-    assert foreign(applier, journal, tmp_path, sql, act) == ["relation public.old was altered"]
+    told = foreign(applier, journal, tmp_path, sql, act, seen="public.ours")
+    assert told == ["relation public.old was altered"]
 
 
 @pytest.mark.parametrize(
