@@ -116,8 +116,9 @@ def chart_steps(run: Run, journal: Journal, title: str) -> Chart:
     took = dict.fromkeys((step.name for step in run.plan.steps), 0.0)
     count = dict.fromkeys(took, 0)
     for line in journal.runs():
-        took[line["step"]] = took.get(line["step"], 0.0) + line["seconds"]
-        count[line["step"]] = count.get(line["step"], 0) + 1
+        if line["step"] in took:  # a way back sends statements of the release, too
+            took[line["step"]] += line["seconds"]
+            count[line["step"]] += 1
     total = duration(sum(took.values()))
     notes = [f"{number} statements" if number else "no statement" for number in count.values()]
     return bars(title.format(total=total), list(took), list(took.values()), notes)
