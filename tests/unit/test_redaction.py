@@ -1,9 +1,6 @@
 """A secret is hidden in every form; one that is a word only where it stands as a secret."""
 
-import html
-import json
 import time
-from urllib.parse import quote
 
 import pytest
 
@@ -17,20 +14,8 @@ from runbook_lib.redaction import (
     weak_secrets,
     without_values,
 )
+from tests.support.redactor import FORMS, SECRET
 
-SECRET = 'p"a\\s<s>&/wörd%'
-FORMS = {
-    "raw": SECRET,
-    "percent-encoded": quote(SECRET, safe=""),
-    "percent-encoded but the slash": quote(SECRET),
-    "in JSON": json.dumps(SECRET)[1:-1],
-    "in JSON, not ASCII": json.dumps(SECRET, ensure_ascii=False)[1:-1],
-    "in HTML": html.escape(SECRET),
-    "in HTML, quotes kept": html.escape(SECRET, quote=False),
-    "in HTML in JSON": json.dumps(html.escape(SECRET))[1:-1],
-    "in HTML in JSON, not ASCII": json.dumps(html.escape(SECRET), ensure_ascii=False)[1:-1],
-    "as Python shows it": repr(SECRET)[1:-1],
-}
 STANDING = {  # where a text shows by itself that it holds a secret
     "CREATE ROLE app LOGIN PASSWORD 'users'": "CREATE ROLE app LOGIN PASSWORD '***'",
     "alter user app encrypted password 'u''s' valid until 'x'": (

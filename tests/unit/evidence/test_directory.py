@@ -8,7 +8,6 @@ import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 
@@ -19,20 +18,8 @@ from runbook_lib.evidence.journal import LEDGER_ROW, Event, Journal, ended, star
 from runbook_lib.evidence.records import Outcome, StatementRun
 from runbook_lib.parser.statement import Statement
 from runbook_lib.redaction import keep_secret
+from tests.support.redactor import FORMS, SECRET
 
-SECRET = 'p"a\\s<s>&/wörd%'
-FORMS = {
-    "raw": SECRET,
-    "percent-encoded": quote(SECRET, safe=""),
-    "percent-encoded but the slash": quote(SECRET),
-    "in JSON": json.dumps(SECRET)[1:-1],
-    "in JSON, not ASCII": json.dumps(SECRET, ensure_ascii=False)[1:-1],
-    "in HTML": html.escape(SECRET),
-    "in HTML, quotes kept": html.escape(SECRET, quote=False),
-    "in HTML in JSON": json.dumps(html.escape(SECRET))[1:-1],
-    "in HTML in JSON, not ASCII": json.dumps(html.escape(SECRET), ensure_ascii=False)[1:-1],
-    "as Python shows it": repr(SECRET)[1:-1],
-}
 STATEMENT = Statement("0001_a/migration.sql", 7, "SELECT 1", "select", "select")
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
