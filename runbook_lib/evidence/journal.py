@@ -125,13 +125,15 @@ class Journal:
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Yield what was written; a last line that a kill cut short is passed over."""
-        if not self.path.is_file():
-            return
-        for text in self.path.read_bytes().split(b"\n"):
-            try:
-                yield json.loads(text)
-            except ValueError:
-                continue
+        if self.path.is_file():
+            yield from _parsed(self.path.read_bytes())
+
+    def since(self, event: str) -> list[dict[str, Any]]:
+        """Return the lines from the last of this event on, none where it never came."""
+        data = self.path.read_bytes() if self.path.is_file() else b""
+        # Inside of a text its quotes would be escaped.
+        at = data.rfind(f'"event": "{event}"'.encode())
+        return list(_parsed(data[data.rfind(b"\n", 0, at) + 1 :])) if at >= 0 else []
 
     def own_rows(self) -> frozenset[str]:
         """Return the ids of the ledger rows that this run began."""
@@ -150,3 +152,11 @@ class Journal:
             for line in done
         )
         return list(dict(zip(keys, done, strict=True)).values())
+
+
+def _parsed(data: bytes) -> Iterator[dict[str, Any]]:
+    for text in data.split(b"\n"):
+        try:
+            yield json.loads(text)
+        except ValueError:
+            continue

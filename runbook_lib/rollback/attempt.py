@@ -39,9 +39,7 @@ def attempt(run: Run, way: str, follow: Listener, **intent: object) -> Iterator[
         run.record(False, {"way": way, "error": str(error), "outcome": "unknown"}, FAILURE)
         raise
     except RunbookError as error:
-        failed = {"way": way, "error": str(error), "sqlstate": error.sqlstate}
-        emit(Event(_FAILED, sender.step, failed))
-        run.record(False, {**failed, "sent": _sent(run)}, FAILURE)
+        _fail(run, emit, str(error), error.sqlstate)
         raise
     emit(Event(_ENDED, sender.step, {"way": way}))
 
@@ -51,16 +49,14 @@ def settle(run: Run, connection: Connection) -> None:
 
     One that still holds the runner's lock is left alone: its process, or its backend, is at work.
     """
-    lines = list(_last_try(run))
+    lines = _last_try(run)
     if not lines or ledger.lock_holders(connection):
         return
     way, step = lines[0]["way"], lines[0]["step"]
     done = _done(run, connection, lines)
     if done is None:
         error = f"The {way} was cut off, and the target is not what it was before the run."
-        known = {"way": way, "error": error, "sqlstate": None, "sent": _sent(run)}
-        run.record(False, known, FAILURE)
-        run.journal.emit(Event(_FAILED, step, {"way": way, "error": error}))
+        _fail(run, run.journal.emit, error)
         return
     if way != CARRY and not run.passed("rollback"):
         found = {"way": way, **done, "settled": "by the next start"}
@@ -68,21 +64,24 @@ def settle(run: Run, connection: Connection) -> None:
     run.journal.emit(Event(_ENDED, step, {"way": way, "settled": "by the next start"}))
 
 
-def _last_try(run: Run) -> Iterator[Mapping[str, Any]]:
-    """Yield the journal's lines of a way back that was begun and has no end; none else."""
-    found: list[Mapping[str, Any]] = []
-    for line in run.journal.lines():
-        if line["event"] == _INTENT:
-            found = [line]
-        elif line["event"] in {_ENDED, _FAILED}:
-            found = []
-        elif found and line.get("step") == found[0]["step"]:
-            found.append(line)
-    yield from found
+def _fail(run: Run, emit: Listener, error: str, sqlstate: str | None = None) -> None:
+    """Record that the last try failed, and how many of its statements came to their end."""
+    lines = _last_try(run)
+    failed = {"way": lines[0]["way"], "error": error, "sqlstate": sqlstate}
+    sent = sum(line["event"] == SENT for line in lines)
+    emit(Event(_FAILED, lines[0]["step"], failed))
+    run.record(False, {**failed, "sent": sent}, FAILURE)
+
+
+def _last_try(run: Run) -> list[dict[str, Any]]:
+    """Return the journal's lines of a way back that was begun and has no end; none else."""
+    lines = run.journal.since(_INTENT)
+    mine = [line for line in lines if line.get("step") == lines[0]["step"]]
+    return [] if any(line["event"] in {_ENDED, _FAILED} for line in mine) else mine
 
 
 def _done(
-    run: Run, connection: Connection, lines: list[Mapping[str, Any]]
+    run: Run, connection: Connection, lines: list[dict[str, Any]]
 ) -> Mapping[str, Any] | None:
     """Return what is recorded of a try that the server says was carried out, None for others."""
     way = lines[0]["way"]
@@ -97,11 +96,3 @@ def _done(
         return {"migrations": lines[0]["migrations"]} if seen is None or seen.nothing else None
     # The contents of a database in place, and carried rows, are compared by a further try alone.
     return {} if way == CARRY and any(x["event"] == "committed" for x in lines) else None
-
-
-def _sent(run: Run) -> int:
-    """Count the statements that the last try sent to their end, as the journal has them."""
-    count = 0
-    for line in run.journal.lines():
-        count = 0 if line["event"] == _INTENT else count + (line["event"] == SENT)
-    return count

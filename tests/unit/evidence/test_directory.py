@@ -192,6 +192,15 @@ def test_the_last_end_of_a_statement_is_what_counts(directory: RunDirectory) -> 
     assert [(run["line"], run["outcome"]) for run in journal.runs()] == [(7, "done"), (9, "done")]
 
 
+def test_lines_are_read_from_the_last_of_an_event_on(directory: RunDirectory) -> None:
+    journal = Journal(directory.path / "journal.jsonl")
+    assert journal.since("begun") == []
+    for name, text in (("begun", "1"), ("x", "2"), ("begun", "3"), ("x", '"event": "begun"')):
+        journal.emit(Event(name, "a step", {"text": text}))
+    assert [line["text"] for line in journal.since("begun")] == ["3", '"event": "begun"']
+    assert journal.since("never") == []
+
+
 def test_the_ledger_rows_a_run_began_are_remembered(directory: RunDirectory) -> None:
     journal = Journal(directory.path / "journal.jsonl")
     journal.emit(Event(LEDGER_ROW, "0001_a", {"id": "id-1"}))
