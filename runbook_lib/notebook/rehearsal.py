@@ -17,11 +17,13 @@ from runbook_lib.migrate.apply import count_statements
 from runbook_lib.notebook.charts import Chart, chart_steps
 from runbook_lib.notebook.show import DIGEST_SHOWN, Progress, Table, approval_form, findings_table
 from runbook_lib.rehearsal import rehearse as rehearsal
-from runbook_lib.rehearsal.rehearse import FULL, Rehearsal
+from runbook_lib.rehearsal.rehearse import Rehearsal
 from runbook_lib.rehearsal.verdict import all_findings, on_target, record_verdict
+from runbook_lib.rehearsal.world import FULL
 
 _REVERT = "a revert returns there, too"
 _SHOWN = 30
+_NAMED = 4
 
 
 def rehearse(run: Run) -> Table:
@@ -58,6 +60,7 @@ def _outcomes(run: Run, seen: Rehearsal, backup: Backup, found: Sequence[Finding
             "the rollback returns to the start", seen.taken_back, duration(seen.rollback_seconds)
         ),
         _outcome(_REVERT, *_revert_words(seen)),
+        _likeness(seen),
     ]
     for row in rows:
         if row["status"] == Status.NOT_MEASURED.value and row["what"] != _REVERT:
@@ -70,6 +73,20 @@ def _revert_words(seen: Rehearsal) -> tuple[bool | None, str]:
     if seen.reverted is None:
         return None, "not tried, because statements failed"
     return (None if seen.reverted else True), seen.reverted or "in one transaction"
+
+
+def _likeness(seen: Rehearsal) -> dict[str, str]:
+    """Say where the server of the rehearsal is not the target's: there it proves nothing."""
+    more = (
+        f"; and {len(seen.differs) - _NAMED} more, in the record" if seen.differs[_NAMED:] else ""
+    )
+    status = Status.WARN if seen.differs else Status.PASS
+    observed = "; ".join(seen.differs[:_NAMED]) + more
+    return {
+        "what": "its server is like the target's",
+        "status": status.value,
+        "observed": observed or "roles, rights, settings, encoding, locale",
+    }
 
 
 def _outcome(name: str, good: bool | None, observed: str) -> dict[str, str]:

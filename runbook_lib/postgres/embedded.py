@@ -17,7 +17,6 @@ parent's hold on users.lock, so that the server stays while either lives.
 import argparse
 import contextlib
 import fcntl
-import hashlib
 import os
 import shutil
 import sys
@@ -28,7 +27,8 @@ from pathlib import Path
 from typing import Self
 
 from runbook_lib.errors import ConfigError, RunbookError, ToolError
-from runbook_lib.postgres import accounts, process, tools
+from runbook_lib.postgres import accounts, cluster, process, tools
+from runbook_lib.postgres.cluster import SOCKET, clean_environment, is_held, lock, try_lock
 from runbook_lib.postgres.process import Account
 
 GRACE_VARIABLE = "RUNBOOK_SANDBOX_GRACE"
@@ -39,8 +39,6 @@ SETTINGS = {  # sane for a demo; fsync stays on, a killed server must find its c
     "shared_buffers": "128MB",
 }
 
-_SOCKET = ".s.PGSQL.5432"
-_SUN_PATH = 103  # bytes of a socket's path: 107 on Linux, 103 on macOS
 _PATIENCE = 120.0  # seconds before a start or stop of somebody else's counts as hung
 _LOG_LIMIT = 10_000_000  # bytes
 
@@ -58,33 +56,6 @@ def stays_free(held: int, grace: float) -> bool:
             return True
         fcntl.flock(held, fcntl.LOCK_UN)
         time.sleep(min(0.2, left))
-
-
-def try_lock(path: Path, kind: int) -> int | None:
-    """Return a descriptor that holds the lock, or None where somebody else does."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BaseException as error:
-        os.close(descriptor)
-        if isinstance(error, BlockingIOError):
-            return None
-        raise
-    return descriptor
-
-
-def lock(path: Path, kind: int, patience: float) -> int:
-    """Return a descriptor that holds the lock; raises ToolError after `patience` seconds."""
-    deadline = time.monotonic() + patience
-    while (held := try_lock(path, kind)) is None:
-        if time.monotonic() >= deadline:
-            raise ToolError(
-                f"The lock was held by another process for {patience:g} s.",
-                path=path,
-                remedy="Look for a start or stop that hangs.",
-            )
-        time.sleep(0.02)
-    return held
 
 
 class Sandbox:
@@ -175,26 +146,20 @@ class Sandbox:
 
     def _answers(self) -> bool:
         socket_dir = self._published()
-        if socket_dir is None or not (socket_dir / _SOCKET).exists():
+        if socket_dir is None or not (socket_dir / SOCKET).exists():
             return False
         program = self._installation().bindir / "pg_isready"
         argv = tools.ready_argv(program, socket_dir)
-        return process.run(argv, env=_clean(), check=False, timeout=30).returncode == 0
+        return process.run(argv, env=clean_environment(), check=False, timeout=30).returncode == 0
 
     def _alive(self) -> bool:
-        path = self.base / "server.lock"
-        if not path.exists():
-            return False
-        if (probe := try_lock(path, fcntl.LOCK_EX)) is None:
-            return True
-        os.close(probe)
-        return False
+        return is_held(self.base / "server.lock")
 
     def _deaf(self) -> bool:
         """Tell whether a running server lost its socket, as to a cleaner of /tmp."""
         lines = self._pid_file()
         ready = len(lines) > 7 and lines[7].strip() == "ready"
-        return ready and not (Path(lines[4]) / _SOCKET).exists()
+        return ready and not (Path(lines[4]) / SOCKET).exists()
 
     def _settle(self) -> bool:
         """Wait until a server that does not answer does (True) or is gone (False)."""
@@ -234,34 +199,17 @@ class Sandbox:
         if not (self.data / "PG_VERSION").exists():
             self._initdb(bindir, account)
         accounts.give(self.data, owner)
-        # server.lock is free, so whatever these files say is about a server that is gone.
+        # server.lock is free, so whatever this file says is about a server that is gone.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
-        socket_dir = self._make_socket_dir(owner)
         if self.log.exists() and self.log.stat().st_size > _LOG_LIMIT:
             self.log.replace(self.log.with_suffix(".log.1"))
-        self.log.touch()
-        os.chown(self.log, *owner, follow_symlinks=False)
-        before = self.log.stat().st_size
-        held = lock(self.base / "server.lock", fcntl.LOCK_EX, 0)
-        try:
-            done = process.run(
-                tools.start_argv(bindir, self.data, self.log, socket_dir, SETTINGS),
-                env=_clean(),
-                check=False,
-                timeout=_PATIENCE,
-                as_account=account,
-                pass_fds=(held,),  # the server keeps it for as long as one of its processes lives
-                capture=False,
-            )
-        finally:
-            os.close(held)
-        if done.returncode != 0 or not self._answers():
-            shutil.rmtree(socket_dir, ignore_errors=True)
-            said = self.log.read_bytes()[before:].decode(errors="replace")
-            raise ToolError(
-                f"The embedded server did not start: {process.tail(said) or 'it logged nothing'}",
-                path=self.log,
-            )
+        self._begin(bindir, account)
+        if not self._answers():
+            raise ToolError("The embedded server started and does not answer.", path=self.log)
+
+    def _begin(self, bindir: Path, account: Account | None) -> None:
+        lock_file = self.base / "server.lock"
+        cluster.Start(bindir, self.data, self.log, lock_file, account, SETTINGS).start()
 
     def _initdb(self, bindir: Path, account: Account | None) -> None:
         for leftover in self.base.glob("data.new-*"):
@@ -269,7 +217,7 @@ class Sandbox:
         new = Path(tempfile.mkdtemp(prefix="data.new-", dir=self.base))
         os.chown(new, *accounts.owner(account))
         argv = tools.initdb_argv(bindir, new)
-        process.run(argv, env=_clean(), timeout=_PATIENCE, as_account=account)
+        process.run(argv, env=clean_environment(), timeout=_PATIENCE, as_account=account)
         try:
             new.rename(self.data)
         except OSError as error:
@@ -289,26 +237,13 @@ class Sandbox:
         )
         socket_dir = self._published()
         argv = tools.stop_argv(bindir, self.data, "fast")
-        process.run(argv, env=_clean(), timeout=_PATIENCE, as_account=account)
+        process.run(argv, env=clean_environment(), timeout=_PATIENCE, as_account=account)
         deadline = time.monotonic() + _PATIENCE
         while self._alive() and time.monotonic() < deadline:  # the pid file goes a moment before
             time.sleep(0.005)
         if socket_dir is not None:
             with contextlib.suppress(OSError):
                 socket_dir.rmdir()
-
-    def _make_socket_dir(self, owner: tuple[int, int]) -> Path:
-        """Make the short, private directory of the socket; trust authentication relies on it."""
-        # The inode tells this cluster from a removed one whose server has not noticed yet.
-        key = f"{self.data}\0{self.data.stat().st_ino}\0{owner[0]}"
-        name = f"runbook-{hashlib.sha256(os.fsencode(key)).hexdigest()[:12]}"
-        path = Path(tempfile.gettempdir()) / name
-        if len(os.fsencode(path / _SOCKET)) > _SUN_PATH or set(str(path)) & set(',"'):
-            path = Path("/tmp", name)  # noqa: S108 - private by its mode, checked below
-        accounts.make_private(path, owner)
-        for stale in path.glob(f"{_SOCKET}*"):
-            stale.unlink()
-        return path
 
     # --- the watcher -------------------------------------------------------------------------
 
@@ -364,12 +299,6 @@ def _grace() -> float:
     except ValueError:
         message = f"{GRACE_VARIABLE} is {text!r}, not a number of seconds."
         raise ConfigError(message, remedy="Set it to a number such as 5, or unset it.") from None
-
-
-def _clean() -> dict[str, str | None]:
-    """Return an environment in which the caller's own PG* variables and locale do not count."""
-    gone: dict[str, str | None] = {name: None for name in os.environ if name.startswith("PG")}
-    return gone | {"LC_ALL": "C" if sys.platform == "darwin" else "C.UTF-8"}
 
 
 def main() -> int:

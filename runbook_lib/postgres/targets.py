@@ -1,11 +1,10 @@
 """Reach the server of an environment, and make the embedded ones what they start as."""
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from runbook_lib.config.environments import Environment, coordinates
-from runbook_lib.errors import ConfigError, ReleaseError, StatementError
+from runbook_lib.errors import ReleaseError, StatementError
 from runbook_lib.parser.parse import read_statements
 from runbook_lib.parser.statement import Statement
 from runbook_lib.postgres.catalog import relations
@@ -48,32 +47,6 @@ def _keep_url(url: str, variable: str) -> None:
 def embedded_server(root: Path) -> Database:
     """Return the embedded server's maintenance database, started when it does not run."""
     return Database(_sandbox(root).conninfo())
-
-
-def rehearsal_server(environment: Environment, root: Path, major: int) -> Database:
-    """Return the server to rehearse on: the one the environment names, else the embedded one.
-
-    Raises ConfigError where the target's server is newer than the embedded one, which then cannot
-    hold its backup, and no other is named.
-    """
-    variable = environment.rehearsal_url_variable
-    url = os.environ.get(variable, "") if variable else ""
-    if url:
-        _keep_url(url, variable)
-        return Database.from_url(url, variable)
-    # A server of its own: roles and settings of the rehearsed files do not reach the targets'.
-    server = embedded_server(root / ".runbook" / "rehearsal")
-    with server.connect() as connection:
-        own = int(connection.value("SHOW server_version_num")) // 10000
-        # What is on it is thrown away: nothing has to survive a power cut.
-        for setting in ("fsync", "autovacuum"):
-            connection.execute(SQL("ALTER SYSTEM SET {} = off").format(Identifier(setting)))
-        connection.rows("SELECT pg_reload_conf()")
-    if own < major:
-        message = f"The embedded PostgreSQL {own} cannot rehearse for a PostgreSQL {major}."
-        remedy = f"Name a server for it: rehearsal_url_variable in [{environment.name}]."
-        raise ConfigError(message, path="environments.toml", remedy=remedy)
-    return server
 
 
 _used: dict[Path, Sandbox] = {}

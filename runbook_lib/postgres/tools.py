@@ -186,8 +186,8 @@ def version(program: Path) -> str:
 # --- argv builders ------------------------------------------------------------------------------
 
 
-def initdb_argv(bindir: Path, data: Path) -> list[str]:
-    """Build the command that makes a database cluster for the superuser postgres."""
+def initdb_argv(bindir: Path, data: Path, superuser: str = "postgres") -> list[str]:
+    """Build the command that makes a database cluster with its bootstrap superuser."""
     # macOS has no C.UTF-8, but its LC_CTYPE "UTF-8" is the same thing.
     locale = (
         ["--locale=C", "--lc-ctype=UTF-8"] if sys.platform == "darwin" else ["--locale=C.UTF-8"]
@@ -195,7 +195,7 @@ def initdb_argv(bindir: Path, data: Path) -> list[str]:
     return [
         str(bindir / "initdb"),
         f"--pgdata={data}",
-        "--username=postgres",
+        f"--username={superuser}",
         "--auth=trust",
         "--encoding=UTF8",
         *locale,

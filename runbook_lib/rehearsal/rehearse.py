@@ -1,13 +1,12 @@
 """Rehearse the plan on the restored backup: restore, prove, apply, observe, take back."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from runbook_lib.backup.archive import restore, swap
+from runbook_lib.backup.archive import swap
 from runbook_lib.checks.query_checks import run_checks
 from runbook_lib.errors import GateError, ReleaseError, RunbookError, StatementError
 from runbook_lib.evidence.journal import LEDGER_ROW, Event, Listener, said, to_all
@@ -19,29 +18,24 @@ from runbook_lib.migrate.apply import carry_out
 from runbook_lib.migrate.execute import Applier
 from runbook_lib.parser.statement import Statement
 from runbook_lib.parser.transactions import transactions_of
-from runbook_lib.postgres import ledger, process, snapshot
+from runbook_lib.postgres import ledger, snapshot
 from runbook_lib.postgres.connection import (
-    SQL,
     CleanSession,
     Connection,
     Database,
-    Identifier,
-    names,
 )
 from runbook_lib.postgres.snapshot import Snapshot
-from runbook_lib.postgres.targets import rehearsal_server
 from runbook_lib.rehearsal.failures import Failure, Unreadable, follow
 from runbook_lib.rehearsal.observe import Probe
+from runbook_lib.rehearsal.world import FULL, World, open_world
 from runbook_lib.release.model import Migration, Release
 from runbook_lib.release.plan import Step, StepKind
 from runbook_lib.rollback.diagnosis import diagnose
 from runbook_lib.rollback.revert import revert
 
-FULL = "full"
 _READERS = 2
-_ROLES = "SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_'"
+_BESIDE, _KEPT = "runbook_restored", "runbook_kept"
 _SIZE = "SELECT pg_database_size(current_database())"
-_NAME_BYTES = 40  # of the 63 a name may have; the rest says what the database is for
 
 Files = Mapping[tuple[str, int], Statement]
 """The statements of the release by path and place."""
@@ -80,6 +74,7 @@ class Rehearsal:
     ``same_rows`` and ``same_contents`` are None where the rows were not restored. ``taken_back``
     says that after the rollback by restoring the schema was that of the backup; ``reverted`` is
     what kept a revert from leading there, empty where it did, None where it was not tried.
+    ``differs`` says where the rehearsal's server could not be made like the target's.
     """
 
     data: str
@@ -96,6 +91,7 @@ class Rehearsal:
     step_seconds: Mapping[str, float]
     runs: tuple[StatementRun, ...]
     findings: tuple[Finding, ...]
+    differs: tuple[str, ...]
 
     @property
     def proven(self) -> bool:
@@ -116,52 +112,34 @@ def rehearse(run: Run, backup: Backup, emit: Listener) -> Rehearsal:
     takes the release back is a revert, and the same archive restored once more beside the work: its
     schema alone, for its rows were compared before.
     """
-    with run.database.connect() as connection:
-        roles = names(connection.rows(_ROLES), "rolname")
-    server = rehearsal_server(run.environment, run.root, run.target.major)
-    return Rehearser(run, backup, server, tuple(sorted(roles)), emit).rehearse()
+    begin = time.perf_counter()
+    with open_world(run, backup, Sender(emit, "rehearsal: restore")) as world:
+        return Rehearser(run, backup, world, emit).rehearse(time.perf_counter() - begin)
 
 
 @dataclass(frozen=True)
 class Rehearser:
-    """Rehearse the plan of a run on an empty database of ``server``; ``emit`` is told each event.
-
-    ``roles`` are those of the target; what the plan grants to them must be grantable here.
-    """
+    """Rehearse the plan of a run in a world of its own; ``emit`` is told each event."""
 
     run: Run
     backup: Backup
-    server: Database
-    roles: Sequence[str]
+    world: World
     emit: Listener
     probe: Probe = field(default_factory=Probe)
     recording: Recording = field(default_factory=Recording)
-
-    @property
-    def name(self) -> str:
-        """Return what the database is called in which it happens."""
-        return f"rehearsal_{self.run.target.dbname.encode()[:_NAME_BYTES].decode(errors='ignore')}"
 
     @property
     def _statements(self) -> dict[tuple[str, int], Statement]:
         items = (x for migration in self.run.release.migrations for x in migration.statements)
         return {(item.path, item.number): item for item in items}
 
-    def rehearse(self) -> Rehearsal:
-        """Do all of it; nothing of it stays on the server."""
-        files = self._statements
-        beside, kept = f"{self.name}_restored", f"{self.name}_kept"
-        with ExitStack() as stack:
-            stack.enter_context(_roles(self.server, self.roles, _created_roles(files.values())))
-            helpers = stack.enter_context(ThreadPoolExecutor(_READERS))
-            stack.callback(lambda: list(helpers.map(self.server.drop, (self.name, kept, beside))))
-            self.server.drop(kept)
-            begin = time.perf_counter()
-            copy = self._restored(self.name, with_rows=self._with_rows)
-            restore_seconds = time.perf_counter() - begin
+    def rehearse(self, restore_seconds: float) -> Rehearsal:
+        """Do all of it; the backup is restored already, and took so many seconds."""
+        files, copy = self._statements, self.world.copy
+        with ThreadPoolExecutor(_READERS) as helpers:
+            restoring = helpers.submit(self.world.restorer.schema_beside, _BESIDE)
             schema = _snapshot(copy, settings=True)
             contents = _contents(copy, helpers) if self._with_rows else None
-            restoring = helpers.submit(self._restored, beside, with_rows=False, jobs=1)
             before = self._prepare(copy)
             took, refused, lost = self._apply(copy, files)
             after = helpers.submit(_snapshot, copy)
@@ -170,7 +148,7 @@ class Rehearser:
             reverted = self._reverted(copy, schema) if self._whole else None
             restoring.result()
             begin = time.perf_counter()
-            swap(copy, beside, kept)
+            swap(self.world.maintained, _BESIDE, _KEPT)
             back = _snapshot(copy).fingerprint
             rollback_seconds = time.perf_counter() - begin
         same_rows = same_contents = None
@@ -193,6 +171,7 @@ class Rehearser:
             step_seconds=took,
             runs=runs,
             findings=(*follow(_failures(runs, files), lost), *refused, *found),
+            differs=tuple(self.world.differs),
         )
 
     @property
@@ -203,15 +182,6 @@ class Rehearser:
     def _whole(self) -> bool:
         """Tell whether every statement was carried out."""
         return not any(run.outcome is Outcome.FAILED for run in self.recording.runs.values())
-
-    def _restored(self, dbname: str, **options: Any) -> Database:
-        self.server.drop(dbname)
-        self.server.create(dbname)
-        made, archive = self.server.on(dbname), self.backup.archive
-        sender = Sender(self.emit, "rehearsal: restore")
-        runner = sender.runner(process.run, backup=self.backup.sha256)
-        restore(made, self.run.target.major, archive, runner, with_owners=False, **options)
-        return made
 
     def _prepare(self, copy: Database) -> int:
         """Let nothing of the ledger block the copy; return its size in bytes."""
@@ -327,36 +297,6 @@ def _failures(runs: Iterable[StatementRun], files: Files) -> Iterator[Failure]:
     for run in runs:
         if run.outcome is Outcome.FAILED:
             yield Failure(run, files.get((run.path, run.number)))
-
-
-def _created_roles(statements: Iterable[Statement]) -> frozenset[str]:
-    parts = (part for item in statements for part in (item, *item.inner))
-    return frozenset(made.name for part in parts for made in part.creates if made.kind == "role")
-
-
-@contextmanager
-def _roles(server: Database, wanted: Sequence[str], created: Set[str]) -> Iterator[None]:
-    """Make the target's roles, which grants in the files name, and drop them afterwards.
-
-    Roles belong to the whole server: those that the rehearsed files create go as well, or they
-    would be in the way later.
-    """
-    before = _known_roles(server)
-    with server.connect() as connection:
-        for role in wanted:
-            if role not in before:
-                connection.execute(SQL("CREATE ROLE {} NOLOGIN").format(Identifier(role)))
-    try:
-        yield
-    finally:
-        with server.connect() as connection:
-            for role in sorted({*wanted, *created} - before):
-                connection.execute(SQL("DROP ROLE IF EXISTS {}").format(Identifier(role)))
-
-
-def _known_roles(server: Database) -> frozenset[str]:
-    with server.connect() as connection:
-        return names(connection.rows("SELECT rolname FROM pg_roles"), "rolname")
 
 
 def _checks_failed(run: Run, connection: Connection) -> Iterator[Finding]:

@@ -21,7 +21,6 @@ ENVIRONMENT = """
 [test]
 dbname = "{dbname}"
 url_variable = "RUNBOOK_TEST_URL"
-rehearsal_url_variable = "RUNBOOK_TEST_URL"
 """
 
 

@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,12 @@ def hurry(sandbox: Sandbox) -> None:
         connection.execute("ALTER SYSTEM SET fsync = off")
         connection.execute("ALTER SYSTEM SET full_page_writes = off")
         connection.rows("SELECT pg_reload_conf()")
+
+
+@pytest.fixture(scope="session")
+def shared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory that all share: whatever rehearses below it copies one template."""
+    return shared_directory(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

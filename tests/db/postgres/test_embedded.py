@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.errors import ConfigError, ToolError
-from runbook_lib.postgres import embedded, process
+from runbook_lib.postgres import cluster, embedded, process
 from runbook_lib.postgres.embedded import Sandbox
 from tests.support.servers import psql
 
@@ -82,7 +82,7 @@ def stopped(box: Sandbox) -> bool:
 
 
 def watched(base: Path) -> bool:
-    held = embedded.try_lock(base / "watcher.lock", fcntl.LOCK_EX)
+    held = cluster.try_lock(base / "watcher.lock", fcntl.LOCK_EX)
     if held is not None:
         os.close(held)
     return held is None
@@ -306,14 +306,14 @@ def test_a_socket_directory_that_a_cleaner_removed_comes_back(box: Sandbox) -> N
 
 
 def test_a_link_in_place_of_the_socket_directory_is_not_followed(box: Sandbox) -> None:
-    path = box._make_socket_dir((os.geteuid(), os.getegid()))
+    path = cluster.make_socket_directory(box.root, (os.geteuid(), os.getegid()))
     path.rmdir()
     target = box.root / "target"
     target.mkdir(mode=0o755)
     path.symlink_to(target)
     try:
         with pytest.raises(ToolError, match="belongs to another account"):
-            box._make_socket_dir((os.geteuid(), os.getegid()))
+            cluster.make_socket_directory(box.root, (os.geteuid(), os.getegid()))
         assert stat.S_IMODE(target.stat().st_mode) == 0o755
     finally:
         path.unlink()
@@ -322,11 +322,11 @@ def test_a_link_in_place_of_the_socket_directory_is_not_followed(box: Sandbox) -
 
 @pytest.mark.skipif(not AS_ROOT, reason="needs root: only root can give a directory away")
 def test_a_socket_directory_of_somebody_else_is_refused(box: Sandbox) -> None:
-    path = box._make_socket_dir((0, 0))
+    path = cluster.make_socket_directory(box.root, (0, 0))
     os.chown(path, 54321, 54321)
     try:
         with pytest.raises(ToolError, match="belongs to another account"):
-            box._make_socket_dir((0, 0))
+            cluster.make_socket_directory(box.root, (0, 0))
     finally:
         path.rmdir()
 

@@ -1,0 +1,344 @@
+"""Make PostgreSQL clusters that are thrown away, and start and stop any of ours.
+
+::
+
+    template-17.10-postgres/  made by initdb, once for each version and account; copied
+    cluster-XXXX/             one cluster: mode 0700, of the server's account
+        owner.lock            held by the process that uses it
+        server.lock           held by the server's own processes
+        data/, server.log     the cluster
+    claim.lock                held while a directory is claimed or swept away
+
+All are flock(2) locks: they end with their process, however it ends. What is left of a process
+that was killed goes at the next start, and at once by the watcher that each cluster has.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook_lib.errors import RunbookError, ToolError
+from runbook_lib.postgres import accounts, process, tools
+from runbook_lib.postgres.connection import Database
+from runbook_lib.postgres.process import Account
+
+SOCKET = ".s.PGSQL.5432"
+SUPERUSER = "runbook_rehearsal"
+"""The bootstrap superuser of a cluster that is thrown away: no role of a target has this name."""
+
+_SUN_PATH = 103  # bytes of a socket's path: 107 on Linux, 103 on macOS
+_PATIENCE = 120.0  # seconds before a start or stop of somebody else's counts as hung
+_SETTINGS = {  # what is on it is thrown away: nothing has to survive a power cut
+    "fsync": "off",
+    "autovacuum": "off",
+    "cluster_name": "runbook rehearsal",
+    "shared_buffers": "128MB",
+    "max_wal_size": "1GB",
+    "shared_preload_libraries": "",  # nobody's background workers
+    "restart_after_crash": "off",
+}
+
+
+# --- locks --------------------------------------------------------------------------------------
+
+
+def try_lock(path: Path, kind: int) -> int | None:
+    """Return a descriptor that holds the lock, or None where somebody else does."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BaseException as error:
+        os.close(descriptor)
+        if isinstance(error, BlockingIOError):
+            return None
+        raise
+    return descriptor
+
+
+def lock(path: Path, kind: int, patience: float) -> int:
+    """Return a descriptor that holds the lock; raises ToolError after `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while (held := try_lock(path, kind)) is None:
+        if time.monotonic() >= deadline:
+            raise ToolError(
+                f"The lock was held by another process for {patience:g} s.",
+                path=path,
+                remedy="Look for a start or stop that hangs.",
+            )
+        time.sleep(0.02)
+    return held
+
+
+def is_held(path: Path) -> bool:
+    """Tell whether somebody holds a lock."""
+    if not path.exists():
+        return False
+    if (probe := try_lock(path, fcntl.LOCK_EX)) is None:
+        return True
+    os.close(probe)
+    return False
+
+
+# --- starting -----------------------------------------------------------------------------------
+
+
+def clean_environment() -> dict[str, str | None]:
+    """Return an environment in which the caller's own PG* variables and locale do not count."""
+    gone: dict[str, str | None] = {name: None for name in os.environ if name.startswith("PG")}
+    return gone | {"LC_ALL": "C" if sys.platform == "darwin" else "C.UTF-8"}
+
+
+def socket_directory(data: Path, owner: int) -> Path:
+    """Return where a cluster's socket lies: a short path that is its own."""
+    # The inode tells this cluster from a removed one whose server has not noticed yet.
+    key = f"{data}\0{data.stat().st_ino}\0{owner}"
+    name = f"runbook-{hashlib.sha256(os.fsencode(key)).hexdigest()[:12]}"
+    path = Path(tempfile.gettempdir()) / name
+    if len(os.fsencode(path / SOCKET)) > _SUN_PATH or set(str(path)) & set(',"'):
+        path = Path("/tmp", name)  # noqa: S108 - private by its mode
+    return path
+
+
+def make_socket_directory(data: Path, owner: tuple[int, int]) -> Path:
+    """Make the short, private directory of the socket; trust authentication relies on it."""
+    path = socket_directory(data, owner[0])
+    accounts.make_private(path, owner)
+    for stale in path.glob(f"{SOCKET}*"):
+        stale.unlink()
+    return path
+
+
+@dataclass(frozen=True)
+class Start:
+    """Hold what a start of a server needs; ``prefix`` is put before the command, to confine it."""
+
+    bindir: Path
+    data: Path
+    log: Path
+    server_lock: Path
+    account: Account | None
+    settings: Mapping[str, str]
+    prefix: Sequence[str] = ()
+
+    def start(self) -> Path:
+        """Start the server and return its socket's directory; raises ToolError with its log's end.
+
+        The caller has seen that none runs.
+        """
+        owner = accounts.owner(self.account)
+        sockets = make_socket_directory(self.data, owner)
+        touch_private(self.log, owner)
+        before = self.log.stat().st_size
+        argv = tools.start_argv(self.bindir, self.data, self.log, sockets, self.settings)
+        held = lock(self.server_lock, fcntl.LOCK_EX, 0)
+        try:
+            done = process.run(
+                [*self.prefix, *argv],
+                env=clean_environment(),
+                check=False,
+                timeout=_PATIENCE,
+                as_account=self.account,
+                pass_fds=(held,),  # the server keeps it for as long as one of its processes lives
+                capture=False,
+            )
+        finally:
+            os.close(held)
+        if done.returncode != 0:
+            shutil.rmtree(sockets, ignore_errors=True)
+            said = self.log.read_bytes()[before:].decode(errors="replace")
+            message = f"The server did not start: {process.tail(said) or 'it logged nothing'}"
+            raise ToolError(message, path=self.log)
+        return sockets
+
+
+def touch_private(path: Path, owner: tuple[int, int]) -> None:
+    """See that a file is there that its owner alone may read."""
+    opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        os.fchown(opened, *owner)
+        os.fchmod(opened, 0o600)
+    finally:
+        os.close(opened)
+
+
+# --- clusters that are thrown away --------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Name a running cluster of our own: its directory, programs, sockets and account."""
+
+    directory: Path
+    installation: tools.Installation
+    sockets: Path
+    account: Account | None
+
+    def database(self, dbname: str, user: str = SUPERUSER) -> Database:
+        """Return a database of it for one of its roles; none needs a password here."""
+        host = {"host": str(self.sockets), "port": "5432"}
+        return Database({**host, "user": user, "dbname": dbname})
+
+    def room(self, name: str) -> Path:
+        """Make a directory in it that is the server's."""
+        path = self.directory / name
+        accounts.make_private(path, accounts.owner(self.account))
+        return path
+
+
+@contextlib.contextmanager
+def temporary_cluster(
+    base: Path, installation: tools.Installation, settings: Mapping[str, str]
+) -> Iterator[Cluster]:
+    """Run a cluster below ``base`` for the block, and leave nothing of it on the disk.
+
+    Raises ToolError where it does not start.
+    """
+    _open_base(base)
+    sweep(base)
+    directory, held = _claim(base)
+    try:
+        _watch(directory)
+        yield _started(base, directory, installation, {**_SETTINGS, **settings})
+    finally:
+        try:
+            remove(directory)
+        finally:
+            os.close(held)
+
+
+def sweep(base: Path) -> None:
+    """Remove the clusters whose process is gone."""
+    with _claiming(base):
+        for directory in base.glob("cluster-*"):
+            if (held := try_lock(directory / "owner.lock", fcntl.LOCK_EX)) is not None:
+                remove(directory)
+                os.close(held)
+
+
+def remove(directory: Path) -> None:
+    """Stop the server of a directory, whatever it does, and remove the directory.
+
+    Raises ToolError where processes of it do not end.
+    """
+    data = directory / "data"
+    until = time.monotonic() + _PATIENCE
+    while is_held(directory / "server.lock"):
+        if time.monotonic() > until:
+            message = "Processes of a rehearsal's server do not end."
+            raise ToolError(message, path=directory, remedy="End them, and remove the directory.")
+        if (pid := _pid_of(data)) is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGQUIT)  # an immediate shutdown
+        time.sleep(0.01)
+    if data.exists():
+        shutil.rmtree(socket_directory(data, data.stat().st_uid), ignore_errors=True)
+    for _ in range(3):  # a program that outlived its caller may still make a file
+        shutil.rmtree(directory, ignore_errors=True)
+        if not directory.exists():
+            return
+    shutil.rmtree(directory)
+
+
+def _pid_of(data: Path) -> int | None:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        lines = (data / "postmaster.pid").read_text().splitlines()
+        return int(lines[0]) if lines and lines[0].isdigit() else None
+    return None
+
+
+def _open_base(base: Path) -> None:
+    base.mkdir(parents=True, exist_ok=True)
+    base.chmod(0o711)  # the server's account has to pass
+
+
+@contextlib.contextmanager
+def _claiming(base: Path) -> Iterator[None]:
+    held = lock(base / "claim.lock", fcntl.LOCK_EX, _PATIENCE)
+    try:
+        yield
+    finally:
+        os.close(held)
+
+
+def _claim(base: Path) -> tuple[Path, int]:
+    """Make a directory and hold it, so that nobody takes it for one that was left."""
+    with _claiming(base):
+        directory = Path(tempfile.mkdtemp(prefix="cluster-", dir=base))
+        return directory, lock(directory / "owner.lock", fcntl.LOCK_EX, 0)
+
+
+def _started(
+    base: Path, directory: Path, installation: tools.Installation, settings: Mapping[str, str]
+) -> Cluster:
+    bindir, data = installation.bindir, directory / "data"
+    account = accounts.choose(bindir, base.resolve().parents[1], base, data)
+    owner = accounts.owner(account)
+    os.chown(directory, *owner)
+    template = _template(base, directory, installation, account)
+    argv = ["cp", "-Rp", str(template), str(data)]
+    process.run(argv, timeout=_PATIENCE, as_account=account)
+    log, server = directory / "server.log", directory / "server.lock"
+    sockets = Start(bindir, data, log, server, account, settings).start()
+    return Cluster(directory, installation, sockets, account)
+
+
+def _template(
+    base: Path, directory: Path, installation: tools.Installation, account: Account | None
+) -> Path:
+    """Return a cluster to copy, made by initdb where there is none yet."""
+    uid, _ = accounts.owner(account)
+    version = ".".join(map(str, installation.version))
+    template = base / f"template-{version}-{uid}"
+    if not (template / "PG_VERSION").exists():
+        new = directory / "template"
+        argv = tools.initdb_argv(installation.bindir, new, SUPERUSER)
+        process.run(argv, env=clean_environment(), timeout=_PATIENCE, as_account=account)
+        with _claiming(base):
+            if not template.exists():
+                new.rename(template)
+    return template
+
+
+def _watch(directory: Path) -> None:
+    words = ["-P", "-m", "runbook_lib.postgres.cluster", str(directory)]
+    path = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
+    env = {"PYTHONPATH": os.pathsep.join(filter(None, path))}
+    process.spawn([sys.executable, *words], env=env)
+
+
+def _remove_when_left(directory: Path) -> None:
+    """Wait until the process that uses a cluster is gone, and remove what it left."""
+    try:
+        opened = os.open(directory / "owner.lock", os.O_RDWR | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return
+    fcntl.flock(opened, fcntl.LOCK_EX)
+    if directory.exists():
+        remove(directory)
+    os.close(opened)
+
+
+def main() -> int:
+    """Watch one cluster: ``python -m runbook_lib.postgres.cluster DIRECTORY``, not for people."""
+    parser = argparse.ArgumentParser(prog="python -m runbook_lib.postgres.cluster")
+    parser.add_argument("directory", type=Path)
+    try:
+        _remove_when_left(parser.parse_args().directory)
+    except RunbookError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
