@@ -11,6 +11,7 @@ from runbook_lib.hazards import rules
 from runbook_lib.hazards.compatibility import HABITS
 from runbook_lib.hazards.data_loss import LOSSES, find_losses
 from runbook_lib.hazards.locks import LOCKS
+from runbook_lib.hazards.server_wide import SERVER
 from runbook_lib.parser.parse import fingerprint
 from runbook_lib.postgres import catalog, ledger
 from runbook_lib.postgres.connection import Connection
@@ -23,7 +24,7 @@ _COMMENTS = "only its comments and white space differ"
 HARMLESS = {_ENDINGS, _COMMENTS}
 
 _ORDER = list(Severity)
-RULES = {**LOCKS, **HABITS}
+RULES = {**LOCKS, **HABITS, **SERVER}
 _KNOWN = frozenset({*RULES, *LOSSES})
 
 

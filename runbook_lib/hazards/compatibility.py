@@ -3,10 +3,10 @@
 from runbook_lib.errors import SqlState
 from runbook_lib.findings import Severity
 from runbook_lib.hazards.rules import ALTER, Rules, Said, Subject
+from runbook_lib.parser.identifiers import LONGEST
 from runbook_lib.parser.tree import definition, kinds, scan, token_name, type_name, walk
 
 _ERROR, _WARNING = Severity.ERROR, Severity.WARNING
-_LONGEST_NAME = 63  # bytes: NAMEDATALEN - 1
 _BREAKS = "Code that is running and knows the old name fails at once."
 HABITS = Rules()
 
@@ -130,12 +130,12 @@ def _too_long(s: Subject) -> Said:
     if s.in_block:
         return
     raw = s.statement.sql.encode()
-    if len(raw) <= _LONGEST_NAME:
+    if len(raw) <= LONGEST:
         return
     for token in scan(s.statement.sql).tokens:
-        if token.end - token.start > _LONGEST_NAME and token_name(token) == "IDENT":
+        if token.end - token.start > LONGEST and token_name(token) == "IDENT":
             name = raw[token.start : token.end].strip(b'"')
-            if len(name) > _LONGEST_NAME:
+            if len(name) > LONGEST:
                 yield f"{name.decode()} has {len(name)} bytes"
 
 

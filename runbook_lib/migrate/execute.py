@@ -15,7 +15,7 @@ from runbook_lib.evidence.sender import Prober, Sender, lost_in_commit
 from runbook_lib.migrate.guard import Unguarded
 from runbook_lib.migrate.index_builds import Builder
 from runbook_lib.parser.statement import Split, Statement, Transaction
-from runbook_lib.parser.transactions import names_in, rehearsed, settings_of, transactions_of
+from runbook_lib.parser.transactions import names_in, settings_of, transactions_of
 from runbook_lib.postgres import ledger
 from runbook_lib.postgres.connection import CleanSession, Connection, Database
 from runbook_lib.postgres.ledger import LedgerRow
@@ -60,8 +60,7 @@ class Applier:
         nothing behind. Raises OutcomeUnknownError where the connection was lost in COMMIT and the
         server does not come back to be asked.
         """
-        split_up = transactions_of if self.probe is None else rehearsed
-        pieces = split_up(migration.statements, split)
+        pieces = transactions_of(migration.statements, split)
         lost_at: set[int] = set()
         while True:
             try:
@@ -209,6 +208,8 @@ class _File:
                     self.sender.committed(number)
                     guard.passed(self.step, names_in(transaction))
             except StatementError as error:
+                if self.applier.go_on and not connection.closed:
+                    continue  # what failed is known; the rest is tried as well
                 change = self.sender.change
                 ledger.record_failure(connection, change, row_id, number - 1, error)
                 raise

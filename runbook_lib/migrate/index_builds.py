@@ -16,6 +16,7 @@ from runbook_lib.evidence.journal import Event, Listener, said
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.formatting import duration
 from runbook_lib.migrate.guard import describe_blockers
+from runbook_lib.parser.identifiers import generated_name
 from runbook_lib.parser.statement import DbObject, Statement
 from runbook_lib.parser.transactions import index_name, may_exist, on_only, on_partition
 from runbook_lib.postgres import catalog
@@ -230,6 +231,7 @@ class Work:
         parent = on_only(statement, table.schema, table.name, index)
         state = _state(connection, parent)
         if state is not None and state["valid"] and (self.unsure or may_exist(statement)):
+            self._name_as_the_server(connection, index, state["oid"])
             return
         # One that is not valid was begun and not finished: it is continued.
         if not _of_table(state, parent) or state["valid"]:
@@ -243,10 +245,23 @@ class Work:
                 child = on_partition(statement, part["schema"], part["name"], name)
                 self._build(connection, child, parents)
                 self._attach(connection, parent, child)
+        self._name_as_the_server(connection, index, oid)
         state = _state(connection, parent)
         if state is None or not state["valid"]:
             message = f"Index {index} is not valid though every partition has its own."
             raise StatementError(message, sqlstate=None)
+
+    def _name_as_the_server(self, connection: Connection, index: str, oid: int | None) -> None:
+        """Give the partitions' indexes the names that one CREATE INDEX would have given them.
+
+        They were built under names that a second try finds again; a later file knows the others.
+        """
+        for row in connection.rows(load("partition_indexes"), {"index": oid}):
+            if row["name"] == index_name(row["table"], index):
+                name = generated_name(row["table"], row["columns"], row["taken"])
+                built = Identifier(row["schema"], row["name"])
+                rename = SQL("ALTER INDEX {} RENAME TO {}").format(built, Identifier(name))
+                self._briefly(connection, lambda sql=rename: self.sender.change(connection, sql))  # type: ignore[misc]
 
     def _attach(self, connection: Connection, parent: Statement, child: Statement) -> None:
         above, below = (

@@ -1,7 +1,6 @@
 """The acts of 30_rehearsal: try the plan, list what was found, forecast, approve."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +17,7 @@ from runbook_lib.notebook.charts import Chart, chart_steps
 from runbook_lib.notebook.show import DIGEST_SHOWN, Progress, Table, approval_form, findings_table
 from runbook_lib.rehearsal import rehearse as rehearsal
 from runbook_lib.rehearsal.rehearse import Rehearsal
-from runbook_lib.rehearsal.verdict import all_findings, on_target, record_verdict
+from runbook_lib.rehearsal.verdict import all_findings, record_verdict
 from runbook_lib.rehearsal.world import FULL
 
 _REVERT = "a revert returns there, too"
@@ -36,7 +35,6 @@ def rehearse(run: Run) -> Table:
     with Progress("Rehearsal", total) as progress:
         progress.at("restoring the backup")
         seen = rehearsal.rehearse(run, made, to_all(journal.emit, progress.follow))
-    seen = replace(seen, runs=tuple(on_target(item, run.plan.splits) for item in seen.runs))
     found = all_findings(run, seen, made)
     passed = seen.proven and not any(item.blocks for item in found)
     record_verdict(run, seen, made, found, passed=passed)
@@ -61,6 +59,7 @@ def _outcomes(run: Run, seen: Rehearsal, backup: Backup, found: Sequence[Finding
         ),
         _outcome(_REVERT, *_revert_words(seen)),
         _likeness(seen),
+        _completeness(seen),
     ]
     for row in rows:
         if row["status"] == Status.NOT_MEASURED.value and row["what"] != _REVERT:
@@ -87,6 +86,15 @@ def _likeness(seen: Rehearsal) -> dict[str, str]:
         "status": status.value,
         "observed": observed or "roles, rights, settings, encoding, locale",
     }
+
+
+def _completeness(seen: Rehearsal) -> dict[str, str]:
+    """Say how many statements could not be tried: a rehearsal reaches nothing outside."""
+    row = _outcome("every statement was tried", True, "none reaches outside")
+    if seen.unproven:
+        row["status"] = Status.WARN.value
+        row["observed"] = f"{seen.unproven} reach outside and are not proven: the findings say why"
+    return row
 
 
 def _outcome(name: str, good: bool | None, observed: str) -> dict[str, str]:
@@ -140,9 +148,8 @@ def forecast(run: Run) -> Table:
                 "temporary files": size(item["temporary"]),
             }
         )
-    twice = ", index builds that become concurrent counted twice" if run.plan.splits else ""
     method = (
-        f"as measured on all of the target's rows{twice}"
+        "as measured on all of the target's rows"
         if seen["data"] == FULL
         else "on an empty schema: times and sizes tell nothing about the target"
     )

@@ -1,11 +1,13 @@
 """Read and quote names, and the keys of schema snapshots."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from functools import cache
+from itertools import count
 
 _PART = re.compile(r'"(?:[^"]|"")*"|[^."]+')
 _NAME = re.compile(r'"(?:[^"]|"")*"|[^."(]+')
+LONGEST = 63  # bytes of a name: NAMEDATALEN - 1
 TABLES = ("table", "partitioned table", "foreign table")
 RELATIONS = (*TABLES, "view", "materialized view")
 WHOLE = {*RELATIONS, "domain", "type"}
@@ -69,3 +71,24 @@ def by_kind(found: Iterable[str]) -> dict[str, list[str]]:
 def quote(identifier: str) -> str:
     """Quote an identifier (PostgreSQL manual, 4.1.1)."""
     return '"' + identifier.replace('"', '""') + '"'
+
+
+def generated_name(table: str, columns: Sequence[str], taken: Container[str]) -> str:
+    """Return the name that the server gives an index of a table which was given none.
+
+    As makeObjectName and ChooseRelationName do (PostgreSQL, src/backend/commands/indexcmds.c): the
+    longer of table and columns is cut, and a name that is taken gets a number.
+    """
+    for number in count():
+        label = f"idx{number or ''}"
+        first, second = table.encode(), "_".join(columns).encode()[:LONGEST]
+        room = LONGEST - len(label) - 2
+        while len(first) + len(second) > room:
+            if len(first) > len(second):
+                first = first[:-1]
+            else:
+                second = second[:-1]
+        name = f"{first.decode(errors='ignore')}_{second.decode(errors='ignore')}_{label}"
+        if name not in taken:
+            return name
+    raise AssertionError("count() does not end")

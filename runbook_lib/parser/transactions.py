@@ -7,11 +7,10 @@ from itertools import groupby
 
 from runbook_lib.errors import ReleaseError, SqlState
 from runbook_lib.parser import tree
-from runbook_lib.parser.identifiers import quote
+from runbook_lib.parser.identifiers import LONGEST, quote
 from runbook_lib.parser.statement import DbObject, Lock, LockMode, Split, Statement, Transaction
 from runbook_lib.parser.tree import definition, kinds, scan, token_name
 
-_LONGEST_NAME = 63  # bytes: NAMEDATALEN - 1
 _DIGEST = 8
 
 # What these do ends with the transaction: a file that has one keeps its own.
@@ -38,24 +37,6 @@ def transactions_of(
     if all(item.transactional and not item.control for item in statements):
         return tuple(_of_whole(statements, wanted))
     return tuple(_gathered(_of_parts(statements, set(wanted.concurrent))))
-
-
-def rehearsed(
-    statements: Sequence[Statement], split: Split | None = None
-) -> tuple[Transaction, ...]:
-    """Return them as a scratch database runs them, where there are no writes to be stopped.
-
-    What the plan turns concurrent is built as the file has it, which fails on the same rows and
-    reads the table once instead of twice; everything else is as planned.
-    """
-    plain = {item.number: item for item in statements}
-    turned = set(split.concurrent) if split else set()
-    return tuple(
-        Transaction(tuple(plain[item.number] for item in transaction.statements))
-        if transaction.builds and {item.number for item in transaction.statements} <= turned
-        else transaction
-        for transaction in transactions_of(statements, split)
-    )
 
 
 def as_planned(statements: tuple[Statement, ...], split: Split) -> tuple[Statement, ...]:
@@ -352,8 +333,8 @@ def may_exist(statement: Statement) -> bool:
 def index_name(partition: str, index: str) -> str:
     """Return the name of a partition's index: both names, cut with a digest where too long."""
     name = f"{partition}_{index}"
-    if len(name.encode()) <= _LONGEST_NAME:
+    if len(name.encode()) <= LONGEST:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST]
-    kept = name.encode()[: _LONGEST_NAME - _DIGEST - 1].decode(errors="ignore")
+    kept = name.encode()[: LONGEST - _DIGEST - 1].decode(errors="ignore")
     return f"{kept}_{digest}"

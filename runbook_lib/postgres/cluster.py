@@ -26,11 +26,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runbook_lib.errors import RunbookError, ToolError
 from runbook_lib.postgres import accounts, process, tools
-from runbook_lib.postgres.connection import Database
+from runbook_lib.postgres.confinement import confine
 from runbook_lib.postgres.process import Account
+
+if TYPE_CHECKING:
+    from runbook_lib.postgres.connection import Database
 
 SOCKET = ".s.PGSQL.5432"
 SUPERUSER = "runbook_rehearsal"
@@ -124,22 +128,21 @@ class Start:
 
     bindir: Path
     data: Path
+    sockets: Path
     log: Path
     server_lock: Path
     account: Account | None
     settings: Mapping[str, str]
     prefix: Sequence[str] = ()
 
-    def start(self) -> Path:
-        """Start the server and return its socket's directory; raises ToolError with its log's end.
+    def start(self) -> None:
+        """Start the server, where the caller has seen that none runs.
 
-        The caller has seen that none runs.
+        Raises ToolError with the end of its log.
         """
-        owner = accounts.owner(self.account)
-        sockets = make_socket_directory(self.data, owner)
-        touch_private(self.log, owner)
+        touch_private(self.log, accounts.owner(self.account))
         before = self.log.stat().st_size
-        argv = tools.start_argv(self.bindir, self.data, self.log, sockets, self.settings)
+        argv = tools.start_argv(self.bindir, self.data, self.log, self.sockets, self.settings)
         held = lock(self.server_lock, fcntl.LOCK_EX, 0)
         try:
             done = process.run(
@@ -154,11 +157,10 @@ class Start:
         finally:
             os.close(held)
         if done.returncode != 0:
-            shutil.rmtree(sockets, ignore_errors=True)
+            shutil.rmtree(self.sockets, ignore_errors=True)
             said = self.log.read_bytes()[before:].decode(errors="replace")
             message = f"The server did not start: {process.tail(said) or 'it logged nothing'}"
             raise ToolError(message, path=self.log)
-        return sockets
 
 
 def touch_private(path: Path, owner: tuple[int, int]) -> None:
@@ -176,15 +178,21 @@ def touch_private(path: Path, owner: tuple[int, int]) -> None:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Name a running cluster of our own: its directory, programs, sockets and account."""
+    """Name a running cluster of our own: its directory, programs, sockets and account.
+
+    ``refuses`` says what of the machine the operating system keeps from it, empty for nothing.
+    """
 
     directory: Path
     installation: tools.Installation
     sockets: Path
     account: Account | None
+    refuses: str
 
-    def database(self, dbname: str, user: str = SUPERUSER) -> Database:
+    def database(self, dbname: str, user: str = SUPERUSER) -> "Database":
         """Return a database of it for one of its roles; none needs a password here."""
+        from runbook_lib.postgres.connection import Database  # noqa: PLC0415  no watcher needs it
+
         host = {"host": str(self.sockets), "port": "5432"}
         return Database({**host, "user": user, "dbname": dbname})
 
@@ -288,8 +296,10 @@ def _started(
     argv = ["cp", "-Rp", str(template), str(data)]
     process.run(argv, timeout=_PATIENCE, as_account=account)
     log, server = directory / "server.log", directory / "server.lock"
-    sockets = Start(bindir, data, log, server, account, settings).start()
-    return Cluster(directory, installation, sockets, account)
+    sockets = make_socket_directory(data, owner)
+    held = confine(bindir, account, directory, sockets, base.resolve().parent)
+    Start(bindir, data, sockets, log, server, account, settings, held.prefix).start()
+    return Cluster(directory, installation, sockets, account, held.refuses)
 
 
 def _template(

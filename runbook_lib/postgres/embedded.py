@@ -208,8 +208,9 @@ class Sandbox:
             raise ToolError("The embedded server started and does not answer.", path=self.log)
 
     def _begin(self, bindir: Path, account: Account | None) -> None:
-        lock_file = self.base / "server.lock"
-        cluster.Start(bindir, self.data, self.log, lock_file, account, SETTINGS).start()
+        sockets = cluster.make_socket_directory(self.data, accounts.owner(account))
+        held = self.base / "server.lock"
+        cluster.Start(bindir, self.data, sockets, self.log, held, account, SETTINGS).start()
 
     def _initdb(self, bindir: Path, account: Account | None) -> None:
         for leftover in self.base.glob("data.new-*"):

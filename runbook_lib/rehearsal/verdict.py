@@ -1,6 +1,6 @@
 """Judge a rehearsal: what it proves, what it found, and what is recorded of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -8,16 +8,8 @@ from runbook_lib.checks.review import worst_first
 from runbook_lib.evidence.records import Backup, Outcome, StatementRun
 from runbook_lib.evidence.run import REHEARSAL, Run
 from runbook_lib.findings import Finding, Severity
-from runbook_lib.parser.statement import Split
 from runbook_lib.rehearsal.observe import held_locks, held_long
 from runbook_lib.rehearsal.rehearse import Rehearsal
-
-
-def on_target(seen: StatementRun, splits: Mapping[str, Split]) -> StatementRun:
-    """Return what a statement does on the target, where a concurrent build stops no writes."""
-    if seen.observed is None or seen.number not in splits.get(seen.step, Split()).concurrent:
-        return seen
-    return replace(seen, observed=replace(seen.observed, locks={}))
 
 
 def all_findings(run: Run, seen: Rehearsal, backup: Backup) -> tuple[Finding, ...]:
@@ -48,7 +40,7 @@ def record_verdict(
         "backup": {"path": backup.path.relative_to(run.root), "sha256": backup.sha256},
         **{key: value for key, value in asdict(seen).items() if key not in {"runs", "findings"}},
         "held_locks": [asdict(item) for item in held_locks(seen.runs)],
-        "steps": _steps(run, seen),
+        "steps": _steps(seen),
         "observed": [_observed(item) for item in seen.runs if item.observed],
         "findings": found,
     }
@@ -69,18 +61,16 @@ def _observed(run: StatementRun) -> dict[str, Any]:
     return {"step": run.step, "path": run.path, "line": run.line, "label": run.label, **seen}
 
 
-def _steps(run: Run, seen: Rehearsal) -> list[dict[str, Any]]:
-    known, splits = held_locks(seen.runs), run.plan.splits
+def _steps(seen: Rehearsal) -> list[dict[str, Any]]:
+    known = held_locks(seen.runs)
     rows = []
     for name, seconds in seen.step_seconds.items():
         mine = [item.observed for item in seen.runs if item.step == name and item.observed]
         held = next((item for item in known if item.step == name), None)
-        turned = splits.get(name, Split()).concurrent
-        again = sum(x.seconds for x in seen.runs if x.step == name and x.number in turned)
         rows.append(
             {
                 "step": name,
-                "seconds": seconds + again,  # a concurrent build reads its table twice
+                "seconds": seconds,
                 "wal": sum(item.wal for item in mine),
                 "growth": sum(item.growth for item in mine),
                 "temporary": sum(item.temporary for item in mine),

@@ -18,6 +18,7 @@ from runbook_lib.evidence.sender import Sender
 from runbook_lib.postgres import tools
 from runbook_lib.postgres.cluster import SUPERUSER, Cluster, temporary_cluster
 from runbook_lib.postgres.connection import SQL, Connection, Database, Identifier
+from runbook_lib.rehearsal.outward import disarm
 from runbook_lib.rehearsal.restore import Restorer
 from runbook_lib.rehearsal.source import Source, read_session, read_source
 
@@ -62,6 +63,8 @@ def open_world(run: Run, backup: Backup, sender: Sender) -> Iterator[World]:
     with temporary_cluster(base_of(run.root), installation, source.at_start) as cluster:
         builder = _Builder(run, Restorer(cluster, source, backup, sender))
         builder.build()
+        if not cluster.refuses:
+            builder.differs.append("its server is not confined: this machine has no namespaces")
         yield World(builder.restorer, tuple(builder.differs))
 
 
@@ -113,6 +116,7 @@ class _Builder:
             self._make_databases(connection)
         self.restorer.whole(with_rows=self.run.policy.rehearsal.data == FULL)
         with self._superuser(source.dbname) as connection:
+            disarm(connection)
             self._finish_roles(connection)
             self._settle(connection, source.settings)
         self._take_over_settings()

@@ -9,7 +9,7 @@ import pytest
 from runbook_lib.checks.review import RULES
 from runbook_lib.hazards.data_loss import find_losses
 from runbook_lib.hazards.rules import Facts, TableFacts, find_hazards
-from runbook_lib.parser.transactions import choose_split, rehearsed
+from runbook_lib.parser.transactions import choose_split, transactions_of
 from runbook_lib.release.plan import order, standing
 from runbook_lib.release.reader import read_release
 
@@ -45,7 +45,7 @@ def seconds(directory: Path, shape: str, count: int) -> float:
     (migration,) = release.migrations
     everything = migration.statements
     split = choose_split(everything, tables.keys(), frozenset(), concurrent=True, apart=True)
-    rehearsed(everything, split)
+    transactions_of(everything, split)
     find_hazards(release.migrations, facts, (), RULES, {migration.name: split})
     find_losses(release.migrations, facts, ())
     return time.process_time() - begin

@@ -1,0 +1,70 @@
+"""Keep a rehearsal from reaching outside: what is left out, what is disarmed, what stays unproven.
+
+Three walls, one behind the other. What can be read to reach outside is not sent. Foreign servers of
+the copy lead nowhere. And the operating system refuses the server what it can
+(``postgres.confinement``): a statement that fails there for want of a connection proves nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from runbook_lib.findings import Finding, Severity
+from runbook_lib.hazards.server_wide import reaches_outside
+from runbook_lib.parser.statement import Statement
+from runbook_lib.postgres.connection import Connection
+from runbook_lib.postgres.queries import load
+from runbook_lib.release.model import Release
+
+UNPROVEN = "not-rehearsed"
+"""The rule of what no rehearsal can try."""
+_NO_CONNECTION = "08"  # the class of SQLSTATEs (PostgreSQL manual, appendix A)
+_EFFECT = "What it does on the target is not proven."
+_REMEDY = "Try it by hand on a copy that may reach there, or do it apart from the release."
+
+
+def left_out(release: Release) -> Iterator[tuple[Statement, str]]:
+    """Yield the statements of a release that reach outside, with what they reach."""
+    for migration in release.migrations:
+        for statement in migration.statements:
+            if what := reaches_outside(statement):
+                yield statement, what
+
+
+def without(release: Release) -> Release:
+    """Return a release without the statements that reach outside; the others keep their numbers."""
+    kept = []
+    for migration in release.migrations:
+        inside = tuple(item for item in migration.statements if not reaches_outside(item))
+        kept.append(replace(migration, statements=inside))
+    return replace(release, migrations=tuple(kept))
+
+
+def unproven(release: Release) -> Iterator[Finding]:
+    """Yield a finding for each statement that is left out."""
+    for statement, what in left_out(release):
+        yield Finding(
+            phase="rehearsal",
+            rule=UNPROVEN,
+            severity=Severity.WARNING,
+            path=statement.path,
+            line=statement.line,
+            cause=f"{statement.label} was not carried out: it {what}.",
+            effect=_EFFECT,
+            remedy=_REMEDY,
+            number=statement.number,
+        )
+
+
+def softened(finding: Finding) -> Finding:
+    """Turn a failure for want of a connection into what it is: nothing is proven by it."""
+    if not finding.sqlstate.startswith(_NO_CONNECTION):
+        return finding
+    return replace(
+        finding, rule=UNPROVEN, severity=Severity.WARNING, effect=_EFFECT, remedy=_REMEDY
+    )
+
+
+def disarm(connection: Connection) -> None:
+    """Let the foreign servers of a copy lead nowhere; rows of foreign tables are never in it."""
+    for row in connection.rows(load("disarm_foreign")):
+        connection.execute(row["statement"])

@@ -1,0 +1,49 @@
+"""Other people's databases and releases: the end is psql's, or the target is untouched."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runbook_lib.errors import RunbookError
+from runbook_lib.postgres.embedded import Sandbox
+from tests.support.cases import Case, Stage, at, project, read_cases, roll_release_back, run_release
+from tests.support.memory import MakeDirectory
+from tests.support.servers import hurry
+
+
+@pytest.fixture(scope="module")
+def stages(in_memory: MakeDirectory) -> Iterator[tuple[Stage, Stage]]:
+    """Run two servers of this worker's own, for cases act on the whole of a server."""
+    with Sandbox(in_memory("case")) as target, Sandbox(in_memory("twin")) as twin:
+        for sandbox in (target, twin):
+            hurry(sandbox)
+        yield Stage(target), Stage(twin)
+
+
+@pytest.mark.one_of_each("case.kind")
+@pytest.mark.parametrize("case", read_cases(), ids=lambda case: f"{case.kind}-{case.name}")
+def test_a_case_ends_as_with_psql_or_leaves_all_as_it_was(
+    case: Case, stages: tuple[Stage, Stage], tmp_path: Path, shared_root: Path
+) -> None:
+    stage, twin = stages
+    for each in stages:
+        each.set_up(case)
+    before = stage.state(case)
+    release = stage.release(case, project(tmp_path, case, shared_root))
+    with at(tmp_path, stage.url(case)):
+        try:
+            run_release(release)
+        except RunbookError as error:
+            assert not case.completes, str(error)
+            assert re.search(case.says, str(error)), str(error)
+            assert stage.state(case) == before
+            return
+        assert case.completes, "it completes"
+        (tmp_path / "twin").mkdir()
+        twin.apply(case, twin.release(case, tmp_path / "twin"))
+        assert stage.state(case) == twin.state(case)
+        if case.back:
+            roll_release_back(case, release)
+            assert stage.state(case) == before
