@@ -86,7 +86,7 @@ def swap(database: Database, fresh: str, kept: str, send: Send = Connection.exec
     """
     old, rename = Identifier(database.dbname), SQL("ALTER DATABASE {} RENAME TO {}")
     over = Event()
-    with database.maintenance().connect() as connection, ThreadPoolExecutor(1) as pool:
+    with database.maintenance().runner_session() as connection, ThreadPoolExecutor(1) as pool:
         # By its oid: its name is the new one's as soon as this is done.
         oid = connection.value(_OID, {"dbname": database.dbname})
         ending = pool.submit(_end_sessions, database.maintenance(), oid, over)
@@ -108,7 +108,7 @@ def swap(database: Database, fresh: str, kept: str, send: Send = Connection.exec
 def _end_sessions(maintenance: Database, oid: int, over: Event) -> None:
     """End who is at rest at once, and everybody else after a time to finish."""
     until = time.monotonic() + _TO_FINISH
-    with maintenance.connect() as connection:
+    with maintenance.runner_session() as connection:
         while not over.wait(_LOOK):
             everybody = time.monotonic() >= until
             connection.rows(load("end_sessions"), {"oid": oid, "everybody": everybody})

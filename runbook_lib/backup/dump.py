@@ -52,7 +52,7 @@ def take_backup(
     cannot succeed, ToolError where it or the copy failed.
     """
     begin = time.perf_counter()
-    with database.connect() as connection, files.whole_or_nothing(directory) as place:
+    with database.runner_session() as connection, files.whole_or_nothing(directory) as place:
         known = _Dump(database, target, policy, run, say).write(connection, place.partial)
         known["taken_at"] = place.taken_at
         known["without_globals"] = _dump_globals(database, target, place.partial, run)

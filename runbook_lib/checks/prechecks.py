@@ -6,7 +6,6 @@ Most are queries, ``queries/*.sql``; a release brings more of its own in ``check
 import os
 import re
 import shutil
-import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,6 @@ _MEGABYTE = 1024 * 1024
 _STATISTICS_AGE = 7 * 86400.0  # seconds
 _TRANSACTION_IDS = 1_000_000_000  # of the 2 billion after which the server refuses writes
 _REPLICATION_LAG = 64 * _MEGABYTE
-_POOL_ROUNDS = 3
 _MAY_NOT_READ = "GRANT SELECT on the ledger, and USAGE on the schemas, to the role that migrates."
 _UNREADABLE: dict[str | None, str] = {
     SqlState.INSUFFICIENT_PRIVILEGE: _MAY_NOT_READ,
@@ -44,27 +42,33 @@ _OF_A_TABLE = {"column", "trigger"}  # these need no CREATE on the schema
 
 
 def run_prechecks(
-    connection: Connection, target: Target, release: Release, plan: Plan, policy: Policy, root: Path
+    connection: Connection,
+    session: Connection,
+    target: Target,
+    release: Release,
+    plan: Plan,
+    policy: Policy,
+    root: Path,
 ) -> tuple[CheckResult, ...]:
-    """Return what was observed of server, role, sessions, disk, tools, variables and ledger."""
+    """Return what was observed of server, role, sessions, disk, tools, variables and ledger.
+
+    The queries look from a ``session`` as a file has it: at its settings and its search_path.
+    """
     parameters = _parameters(connection, release, plan, policy)
     queries = [*read_checks(QUERIES), *read_checks(release.root / "checks" / "pre")]
     # To look must not hang behind a table that somebody holds locked.
     wait = {"wait": str(max(int(policy.locks.timeout * 1000), 1))}
-    connection.rows("SELECT set_config('lock_timeout', %(wait)s, false)", wait)
-    try:
-        return (
-            *_server(connection, target),
-            *query_checks.run_checks(connection, queries, parameters),
-            _pooler(connection),
-            *_disk(connection, target, root),
-            _dump_program(target),
-            *_variables(release),
-            *_weak_secrets(),
-            *_ledger(connection, release, plan),
-        )
-    finally:
-        connection.execute("RESET lock_timeout")
+    for each in (connection, session):
+        each.rows("SELECT pg_catalog.set_config('lock_timeout', %(wait)s, false)", wait)
+    return (
+        *_server(connection, target),
+        *query_checks.run_checks(session, queries, parameters),
+        *_disk(connection, target, root),
+        _dump_program(target),
+        *_variables(release),
+        *_weak_secrets(),
+        *_ledger(connection, release, plan),
+    )
 
 
 def _parameters(
@@ -79,11 +83,11 @@ def _parameters(
     """
     there = catalog.relations(connection)
     pending = [step.name for step in plan.steps if step.kind is StepKind.APPLY]
-    named, altered, targets = set[str](), set[str](), set[str]()
+    named, locked, altered, targets = set[str](), set[str](), set[str](), set[str]()
     schemas, new_schemas, extensions = set[str](), set[str](), set[str]()
     for statement in _all(item for name in pending for item in release.migration(name).statements):
         named |= {item.object.qualified for item in statement.references}
-        named |= {item.relation.qualified for item in statement.locks}
+        locked |= {item.relation.qualified for item in statement.locks}
         pointed_to = {item.target for item in statement.foreign_keys}
         for lock in statement.locks:
             table = lock.relation.qualified
@@ -101,10 +105,10 @@ def _parameters(
         "statistics_age": _STATISTICS_AGE,
         "transaction_ids": _TRANSACTION_IDS,
         "replication_lag": _REPLICATION_LAG,
-        "tables": sorted(named & there),
+        "tables": sorted((named | locked) & there),
         "altered": sorted(altered & there),
         "targets": sorted(targets & there),
-        "in_public": "public" in schemas or any(item.startswith("public.") for item in named),
+        "in_public": "public" in schemas or any(item.startswith("public.") for item in locked),
         "schemas": sorted(schemas),
         "new_schemas": sorted(new_schemas),
         "extensions": sorted(extensions),
@@ -147,32 +151,6 @@ def _server(connection: Connection, target: Target) -> Iterator[CheckResult]:
         "standby" if target.in_recovery else "primary",
         "primary",
         "Point the environment at the primary.",
-    )
-
-
-def _pooler(connection: Connection) -> CheckResult:
-    """Tell whether one server session answers all along: locks and settings of a session need it.
-
-    A pool with nobody else in it may answer from one session by chance: a pass is no proof.
-    """
-    token = str(uuid.uuid4())
-    with connection.transaction():
-        pid = connection.value("SELECT pg_backend_pid()")
-        connection.rows("SELECT set_config('runbook.session', %(token)s, false)", {"token": token})
-    seen = set[tuple[int, str | None]]()
-    for _ in range(_POOL_ROUNDS):
-        with connection.transaction():
-            (row,) = connection.rows(
-                "SELECT pg_backend_pid() AS pid, current_setting('runbook.session', true) AS token"
-            )
-            seen.add((row["pid"], row["token"]))
-    same = seen == {(pid, token)}
-    return _result(
-        "one server session",
-        same,
-        "one" if same else "another session, or its settings are lost, after a transaction",
-        "one, from connect to close",
-        "Connect to the server itself, or to a pool in session mode.",
     )
 
 

@@ -108,7 +108,7 @@ class Run:
 
     def pending(self) -> tuple[Step, ...]:
         """Return the steps that are still to be done, as the server tells."""
-        with self.database.connect() as connection:
+        with self.database.runner_session() as connection:
             done = ledger.applied(ledger.read(connection))
             return tuple(step for step in self.plan.steps if not self._done(step, done, connection))
 
@@ -123,7 +123,7 @@ class Run:
         if not waiting:
             return "every migration is applied"
         step = waiting[0]
-        with self.database.connect() as connection:
+        with self.database.runner_session() as connection:
             migration = self.release.migration(step.name)
             return str(read_position(connection, step, migration, self.journal))
 

@@ -23,7 +23,7 @@ def schema_before(run: Run, record: str) -> Snapshot:
     name = f"{SCHEMA_BEFORE}{record}"
     saved = read_record(run.directory, name, Snapshot)
     if saved is None:
-        with run.database.connect() as connection:
+        with run.database.runner_session() as connection:
             saved = snapshot.take_snapshot(connection, settings=True)
         run.directory.write(name, saved.recorded())
     return saved
@@ -32,7 +32,7 @@ def schema_before(run: Run, record: str) -> Snapshot:
 def touched_since(run: Run, before: Snapshot) -> dict[str, object]:
     """Return what was touched since, as marks; empty where the server does not answer."""
     try:
-        with run.database.connect() as connection:
+        with run.database.runner_session() as connection:
             now = snapshot.take_snapshot(connection, settings=True)
     except TargetError:
         return {}
@@ -41,7 +41,7 @@ def touched_since(run: Run, before: Snapshot) -> dict[str, object]:
 
 def apply_guarded(run: Run, step: Step, emit: Listener) -> Outcome:
     """Carry out a step while the target is looked after."""
-    with run.database.connect() as connection:
+    with run.database.runner_session() as connection:
         applied = sorted(ledger.applied(ledger.read(connection)))
         tables = _touched(run, step, connection)
     saved = run.directory.read(_STAMPS)

@@ -79,8 +79,8 @@ class Applier:
         self, migration: Migration, pieces: tuple[Transaction, ...], own_rows: OwnRows
     ) -> Outcome:
         self.guard.ready(migration.name)
-        with self._session() as connection:
-            rows = ledger.read(connection)
+        with self._sessions() as (runner, connection):
+            rows = ledger.read(runner)
             if migration.name in ledger.applied(rows):
                 return Outcome.ALREADY_DONE
             begun = ledger.unfinished(rows, migration, own_rows())
@@ -88,23 +88,23 @@ class Applier:
                 Event("began", migration.name, {"pid": connection.pid}, durable=False)
             )  # a power cut may take it: nothing has happened yet
             with self.guard.watching(migration.name, connection.pid):
-                _File(self, connection, migration, pieces).apply(begun)
+                _File(self, runner, connection, migration, pieces).apply(begun)
         return Outcome.DONE
 
     def baseline(self, migration: Migration) -> Outcome:
         """Record a migration whose objects are there already, without running it."""
         sender = Sender(self.emit, migration.name)
-        with self._session() as connection:
-            if migration.name in ledger.applied(ledger.read(connection)):
+        with self._runner() as runner:
+            if migration.name in ledger.applied(ledger.read(runner)):
                 return Outcome.ALREADY_DONE
-            with sender.transaction(connection):
-                ledger.record_baseline(connection, sender.change, migration)
+            with sender.transaction(runner):
+                ledger.record_baseline(runner, sender.change, migration)
             return Outcome.DONE
 
     def demo_rows(self, step: str, files: Sequence[Path], scale: float) -> Outcome:
         """Fill the tables with rows, all files in one transaction, unless they hold rows."""
         sender = Sender(self.emit, step, self.probe, self.go_on)
-        with self._session() as connection:
+        with self._sessions() as (_, connection):
             if has_rows(connection, files):
                 return Outcome.ALREADY_DONE
             with sender.transaction(connection):
@@ -113,25 +113,34 @@ class Applier:
             return Outcome.DONE
 
     @contextmanager
-    def _session(self) -> Iterator[Connection]:
-        """Hold a clean session with the runner's lock: no SET leaks from file to file."""
-        opened = self.sessions.session() if self.sessions else self.database.connect()
-        with opened as connection:
-            bound_waits(connection, self.policy)
-            ledger.take_runner_lock(connection, self.policy.locks.runner_wait)
-            yield connection
+    def _runner(self) -> Iterator[Connection]:
+        """Hold the runner's lock, in a session that no file can touch."""
+        with self.database.runner_session() as runner:
+            bound_waits(runner, self.policy)
+            ledger.take_runner_lock(runner, self.policy.locks.runner_wait)
+            yield runner
+
+    @contextmanager
+    def _sessions(self) -> Iterator[tuple[Connection, Connection]]:
+        """Hold the runner's session, and a clean one for a file: no SET leaks from file to file."""
+        with self._runner() as runner:
+            opened = self.sessions.session() if self.sessions else self.database.connect()
+            with opened as connection:
+                bound_waits(connection, self.policy)
+                ledger.mark_file_session(connection)
+                yield runner, connection
 
     def _read_back(self, migration: Migration, lost: OutcomeUnknownError) -> bool:
         """Learn from the ledger how a COMMIT ended whose answer was lost; tell whether all is in.
 
-        The runner's lock is free when the session that was lost is gone, and then its transaction
-        is decided.
+        The next runner's lock is given when the session that was lost is gone, and then its
+        transaction is decided.
         """
         until = time.monotonic() + self.policy.statements.reconnect_wait
         while True:
             try:
-                with self._session() as connection:
-                    rows = ledger.read(connection)
+                with self._runner() as runner:
+                    rows = ledger.read(runner)
                 self.guard.committed()
                 break
             except (TargetError, GateError):
@@ -153,9 +162,10 @@ class Applier:
 
 @dataclass(frozen=True)
 class _File:
-    """Apply one file in one session that holds the runner's lock."""
+    """Apply one file in a session of its own, beside the runner's, which holds the lock."""
 
     applier: Applier
+    runner: Connection
     connection: Connection
     migration: Migration
     pieces: tuple[Transaction, ...]
@@ -181,6 +191,7 @@ class _File:
             with self._in_transaction(transaction, 1):
                 self._send(transaction, 1)
                 # Last, so that the file may begin with SET TRANSACTION.
+                self._become_runner()
                 change = self.sender.change
                 ledger.record_applied(self.connection, change, self.migration, started_at)
 
@@ -204,28 +215,31 @@ class _File:
                         transaction, number, unsure=begun is not None and number == done + 1
                     )
                 if not transaction.in_block or transaction.rolls_back:
-                    self._count(number, row_id)
+                    self._count(self.runner, number, row_id)
                     self.sender.committed(number)
                     guard.passed(self.step, names_in(transaction))
             except StatementError as error:
                 if self.applier.go_on and not connection.closed:
                     continue  # what failed is known; the rest is tried as well
                 change = self.sender.change
-                ledger.record_failure(connection, change, row_id, number - 1, error)
+                ledger.record_failure(self.runner, change, row_id, number - 1, error)
                 raise
 
     def _begin_row(self) -> str:
         """Write the file's unfinished ledger row; the journal proves that it is ours."""
-        with self.connection.transaction():
+        with self.runner.transaction():
             change = self.sender.change
-            row_id = ledger.record_started(self.connection, change, self.migration)
+            row_id = ledger.record_started(self.runner, change, self.migration)
             self.applier.emit(Event(LEDGER_ROW, self.step, {"id": row_id}))
         return row_id
 
-    def _count(self, number: int, row_id: str) -> None:
+    def _count(self, connection: Connection, number: int, row_id: str) -> None:
         """Count the transaction in the ledger row, which the last one finishes."""
         change, finished = self.sender.change, number == len(self.pieces)
-        ledger.record_progress(self.connection, change, row_id, number, finished=finished)
+        ledger.record_progress(connection, change, row_id, number, finished=finished)
+
+    def _become_runner(self) -> None:
+        ledger.become_runner(self.connection, self.applier.policy.statements.timeout)
 
     def _one(self, transaction: Transaction, number: int, row_id: str) -> Callable[[], None]:
         """Return what does one transaction of a file, with its count in the ledger row."""
@@ -233,7 +247,8 @@ class _File:
         def act() -> None:
             with self._in_transaction(transaction, number):
                 self._send(transaction, number)
-                self._count(number, row_id)
+                self._become_runner()
+                self._count(self.connection, number, row_id)
 
         return act
 
@@ -262,12 +277,12 @@ class _File:
         sender.begin(self.connection)
         try:
             if transaction.opens is None or transaction.closes is None:
-                with sender.transaction(self.connection, number, guard.committing):
+                with sender.transaction(self.connection, number, self._committing):
                     yield
             else:
                 sender.send(self.connection, transaction.opens, number)
                 yield
-                guard.committing(self.step)
+                self._committing(self.step)
                 sender.committing(number)
                 self._close(transaction.closes, number)
         except StatementError as error:
@@ -276,6 +291,11 @@ class _File:
             self.connection.rollback()
             raise
         guard.committed()
+
+    def _committing(self, step: str) -> None:
+        """See that the runner's lock is still held, and that nothing else speaks against COMMIT."""
+        self.runner.value("SELECT 1")
+        self.applier.guard.committing(step)
 
     def _close(self, statement: Statement, number: int) -> None:
         try:

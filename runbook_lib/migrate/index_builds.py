@@ -94,7 +94,7 @@ class Work:
     @contextmanager
     def _session(self) -> Iterator[Connection]:
         policy = self.policy
-        with self.database.connect() as connection:
+        with self.database.connect() as connection:  # the file's names are found in it
             for setting in self.settings:
                 connection.execute(setting)
             wanted = {"lock_timeout": "0", "statement_timeout": "0"}
@@ -372,7 +372,7 @@ class Builder:
         if self.sender.probe is not None:  # a rehearsal: nobody else is there
             wait(lanes)
             return
-        with self.database.connect() as connection:
+        with self.database.runner_session() as connection:
             watch = BuildWatch(connection, self.policy, self.sender.emit, self.sender.step)
             left = set(lanes)
             while left:

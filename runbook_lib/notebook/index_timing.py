@@ -82,7 +82,7 @@ def by_group(
 
 
 def _builds(run: Run) -> tuple[IndexBuild, ...]:
-    with run.database.connect() as connection:
+    with run.database.runner_session() as connection:
         return read_builds(connection, run.release, run.plan.steps, run.journal.runs())
 
 

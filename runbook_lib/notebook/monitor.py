@@ -8,7 +8,7 @@ from runbook_lib.performance.monitor import measure
 
 def watch_metrics(run: Run) -> Table:
     """Measure the target's health against the release's thresholds; say what cannot be seen."""
-    with Progress("Monitoring", 1), run.database.connect() as connection:
+    with Progress("Monitoring", 1), run.database.runner_session() as connection:
         found = measure(connection, run.target, run.release.thresholds, run.policy.monitor.samples)
     over = [item.name for item in found if item.status is Status.WARN]
     run.record(True, {"metrics": found, "over": over})

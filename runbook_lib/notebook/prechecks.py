@@ -20,7 +20,7 @@ def review_release(run: Run) -> Table:
     accepts = run.acceptances()
     run.record(True, {"accepts": accepts}, ACCEPTANCES)
     release = replace(run.release, accepts=accepts)
-    with run.database.connect() as connection:
+    with run.database.runner_session() as connection:
         found = review.review(
             connection, release, run.plan, run.journal.own_rows(), _fingerprints(run)
         )
@@ -41,7 +41,7 @@ def _fingerprints(run: Run) -> dict[str, str]:
 
 def show_locks(run: Run) -> Table:
     """Show what the pending files lock of the tables that are there, strongest first."""
-    with run.database.connect() as connection:
+    with run.database.runner_session() as connection:
         facts = catalog.read_facts(connection, run.target.major)
     order = list(LockMode)
     rows: dict[tuple[str, str], dict[str, Any]] = {}
@@ -71,8 +71,13 @@ def show_locks(run: Run) -> Table:
 
 def check_target(run: Run) -> Table:
     """Look at the target, read only, and show everything found at once."""
-    with Progress("Prechecks", 1), run.database.connect() as connection:
-        results = run_prechecks(connection, run.target, run.release, run.plan, run.policy, run.root)
+    about = run.target, run.release, run.plan, run.policy, run.root
+    with (
+        Progress("Prechecks", 1),
+        run.database.runner_session() as connection,
+        run.database.connect() as session,
+    ):
+        results = run_prechecks(connection, session, *about)
     return checked(run, "Prechecks", [*results, _reviewed(run)], {})
 
 

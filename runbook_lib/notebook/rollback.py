@@ -33,7 +33,7 @@ _OWN = "sends the release's own down.sql, "
 
 def diagnose_target(run: Run) -> Table:
     """Show what this run left on the target: migrations, objects, and what was changed."""
-    with run.database.connect() as connection:
+    with run.database.runner_session() as connection:
         seen = diagnose_run(run, connection)
     if seen is None or seen.nothing:
         return Table("This run left nothing on the target: there is nothing to roll back", [])
@@ -65,7 +65,7 @@ def _some(words: Sequence[str]) -> str:
 def show_losses(run: Run) -> Table:
     """Show what going back to the backup would change: rows written since, tables made since."""
     backup = _backup(run)
-    with run.database.connect() as connection:
+    with run.database.runner_session() as connection:
         found = restore.losses(connection, backup)
     rows = [
         {
@@ -88,7 +88,7 @@ def show_losses(run: Run) -> Table:
 def show_ways(run: Run) -> Table:
     """Show the ways back, what each would lose, and which is taken where nobody chooses."""
     backup = _backup(run)
-    with run.database.connect() as connection:
+    with run.database.runner_session() as connection:
         seen = diagnose_run(run, connection)
         written = restore.losses(connection, backup)
         creates = restore.can_create(connection)
@@ -146,7 +146,7 @@ def choose_way(run: Run, confirm: str, way: str = "", accept: str = "") -> Table
     if chosen == REVERT and seen is not None:
         refuse_losses(seen.data, accepted)
     if chosen == IN_PLACE:
-        with run.database.connect() as connection:
+        with run.database.runner_session() as connection:
             written = restore.losses(connection, backup)
         refuse_losses({item.table: item.now for item in written}, accepted)
     return Table(f"The rollback takes the way '{chosen}'", [])
@@ -155,7 +155,7 @@ def choose_way(run: Run, confirm: str, way: str = "", accept: str = "") -> Table
 def _choose(run: Run, way: str, accept: str) -> tuple[str, Diagnosis | None, dict[str, int]]:
     """Return the way, what it is chosen by, and what may be lost by it."""
     accepted = dict(_accepted(accept))
-    with run.database.connect() as connection:
+    with run.database.runner_session() as connection:
         seen = diagnose_run(run, connection)
     chosen = way or (REVERT if accepted else _cheapest(seen))
     if chosen not in {REVERT, RESTORE, IN_PLACE}:

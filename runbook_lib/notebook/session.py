@@ -29,7 +29,7 @@ from runbook_lib.redaction import keep_secret, know_words
 from runbook_lib.release import plan
 from runbook_lib.release.model import Migration, Release
 from runbook_lib.release.plan import Plan, Target
-from runbook_lib.release.reader import read_release
+from runbook_lib.release.reader import found_in_schema, read_release
 from runbook_lib.rollback.attempt import settle
 
 SHIPPED = "sql"  # the release beside environments.toml, run where none is named
@@ -63,7 +63,10 @@ def open_run(env: str, release: str = "", phase: str = "run") -> Run:
     found = read_release(directory)
     _know_secrets(found)
     database = reach(environment, root, found)
-    with database.connect() as connection:
+    with database.connect() as session:
+        schema = session.value("SELECT pg_catalog.current_schema()")
+    found = found_in_schema(found, schema or "public")
+    with database.runner_session() as connection:
         target = catalog.identify(connection, environment)
         know_words({*catalog.words(connection), *_names(environment, found, target)})
         opening = _Opening(root, environment, found, database, target, phase, release)
@@ -247,7 +250,7 @@ def _started(opening: _Opening, connection: Connection) -> Run:
     if found:
         known = [item for item in migrations if item.name in applied]
         server, name = embedded_server(opening.root), f"baseline_{environment.dbname}"
-        with scratch_database(server, name) as scratch, scratch.connect() as empty:
+        with scratch_database(server, name) as scratch, scratch.runner_session() as empty:
             baseline, unequal = prove_equal(live, empty, known, found)
             defects += unequal
             # Where they differ nothing is run over them either; the finding blocks the migration.

@@ -13,7 +13,7 @@ from runbook_lib.postgres import snapshot
 
 def compare_objects(run: Run) -> Table:
     """Show what the release's SQL declares beside what the server has."""
-    with run.database.connect() as connection:
+    with run.database.runner_session() as connection:
         found = checks_verify.compare_objects(run.database, connection, run.release)
     rows = [
         {
@@ -31,7 +31,7 @@ def compare_objects(run: Run) -> Table:
 def verify_target(run: Run) -> Table:
     """Refresh statistics, run every check, record the schema fingerprint, show worst first."""
     release = run.release
-    with Progress("Verification", 3) as progress, run.database.connect() as connection:
+    with Progress("Verification", 3) as progress, run.database.runner_session() as connection:
         progress.at("ANALYZE")
         change = Sender(to_all(run.journal.emit, progress.follow), "60_verify").change
         analyzed = analyze(connection, release, change)
@@ -40,7 +40,8 @@ def verify_target(run: Run) -> Table:
         compared = checks_verify.compare_objects(run.database, connection, release)
         progress.advance()
         progress.at("checks")
-        results = query_checks.run_checks(connection, release.checks)
+        with run.database.connect() as session:  # names are found as the files find them
+            results = query_checks.run_checks(session, release.checks)
         fingerprint = snapshot.take_snapshot(connection).fingerprint
     objects = tuple(
         CheckResult(

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import accumulate
 
@@ -95,6 +95,15 @@ def read_statements(sql: str, path: str) -> tuple[tuple[Statement, ...], tuple[F
         for place, item in enumerate(statements, start=1)
     )
     return tuple(numbered), (*found, *more)
+
+
+def found_in(statements: Iterable[Statement], schema: str) -> Iterator[Statement]:
+    """Yield statements with the names without a schema in this one, until a file sets its own."""
+    at = "public"
+    for item in statements:
+        here = at == "public" and item.kind != "dynamic"
+        yield moved(item, item.node, schema).with_tree(item.tree) if here else item
+        at = search_path(item.tag, item.node, at)
 
 
 def fingerprint(sql: str) -> str:
@@ -197,6 +206,8 @@ def _transactional(tag: str, node: Node) -> bool:
         return not node.concurrent
     if tag == "vacuum_stmt":
         return not node.is_vacuumcmd
+    if tag == "discard_stmt":
+        return bool(node.target != kinds.DISCARD_ALL)
     if tag == "cluster_stmt":
         return bool(node.relation.relname)
     if tag == "reindex_stmt":

@@ -30,6 +30,11 @@ Row = dict[str, Any]
 RUNNER_LOCK = 72707369  # the session advisory lock that Prisma's engine takes
 _ABOUT_ROWS = {"23", "44"}  # the classes of violated constraints and of WITH CHECK OPTION
 _APPLICATION = "migration runbook"
+_SETTINGS: dict[str, Any] = {
+    "connect_timeout": "10",
+    "application_name": _APPLICATION,
+    "client_encoding": "UTF8",  # that of the files; a database's own may be anything
+}
 REPLACER = f"{_APPLICATION}, pg_restore"  # the name of a session that restores in place
 
 
@@ -198,16 +203,27 @@ class Database:
         return {"PGPASSWORD": self.password} if self.password else {}
 
     def _open(self) -> "psycopg.Connection[Row]":
-        settings: dict[str, Any] = {"connect_timeout": "10", "application_name": _APPLICATION}
         return psycopg.connect(
-            **{**settings, **self.parameters},
+            **{**_SETTINGS, **self.parameters},
             autocommit=True,
             row_factory=dict_row,
             prepare_threshold=None,
         )
 
+    def runner_session(self) -> Connection:
+        """Open a session of the runbook's own, whatever role and database are set to.
+
+        Names without a schema are the server's own in it. Raises TargetError without any secret.
+        """
+        connection = self.connect()
+        connection.rows(load("own_session"))
+        return connection
+
     def connect(self) -> Connection:
-        """Open a session; raises TargetError without any secret in it."""
+        """Open a session as psql would: what a file sees, and what reads a file's names.
+
+        Raises TargetError without any secret in it.
+        """
         try:
             return Connection(self._open())
         except psycopg.Error as error:
@@ -225,9 +241,7 @@ class Database:
 
         return sqlalchemy.create_engine(
             "postgresql+psycopg://",
-            creator=lambda: psycopg.connect(
-                **{"application_name": _APPLICATION, **self.parameters}  # type: ignore[arg-type]
-            ),
+            creator=lambda: psycopg.connect(**{**_SETTINGS, **self.parameters}),
             poolclass=sqlalchemy.NullPool,
         )
 
@@ -243,7 +257,7 @@ class Database:
 
     def create(self, dbname: str, like: str = "", send: Send = Connection.execute) -> None:
         """Create an empty database on this server, with encoding, locale and owner of ``like``."""
-        with self.maintenance().connect() as connection:
+        with self.maintenance().runner_session() as connection:
             options = ""
             if like:
                 options = connection.value(load("database_options"), {"dbname": like})
@@ -252,7 +266,7 @@ class Database:
 
     def drop(self, dbname: str, send: Send = Connection.execute) -> None:
         """Drop a database of this server, ending its sessions, if it is there."""
-        with self.maintenance().connect() as connection:
+        with self.maintenance().runner_session() as connection:
             drop = SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
             send(connection, drop.format(Identifier(dbname)), None)
 
@@ -299,7 +313,7 @@ class SideSession:
     def connection(self) -> Connection:
         """Return the open session; raises TargetError where the server does not answer."""
         if self._connection is None or self._connection.closed:
-            self._connection = self._database.connect()
+            self._connection = self._database.runner_session()
             self._prepare(self._connection)
         return self._connection
 

@@ -7,15 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runbook_lib.errors import GateError, RunbookError, StatementError
-from runbook_lib.postgres.connection import REPLACER, RUNNER_LOCK, Connection, Row, Send
+from runbook_lib.postgres.connection import (
+    REPLACER,
+    RUNNER_LOCK,
+    SQL,
+    Connection,
+    Identifier,
+    Query,
+    Row,
+    Send,
+)
 from runbook_lib.postgres.queries import load
 from runbook_lib.release.model import Migration
 
-_EXISTS = "SELECT to_regclass('public._prisma_migrations') IS NOT NULL"
-_REPLACES = """SELECT EXISTS (SELECT FROM pg_stat_activity
-WHERE datname = current_database() AND application_name = %(replacer)s)"""
+NAME = "_prisma_migrations"
+_FILE_LOCK = 1  # beside the runner's: shared by the session that runs a file
 _TRY = "SELECT pg_try_advisory_lock(%(key)s)"
-_NOW = "SELECT clock_timestamp()"
+_MARK = "SELECT pg_catalog.pg_try_advisory_lock_shared(%(key)s, %(file)s)"
 
 
 @dataclass(frozen=True)
@@ -42,9 +50,22 @@ class LedgerRow:
         return self.finished_at is None and self.rolled_back_at is None
 
 
+def _query(name: str, schema: str) -> Query:
+    return SQL(load(name)).format(Identifier(schema, NAME))
+
+
+def _place(connection: Connection) -> tuple[str, bool]:
+    """Return the schema of the ledger, and whether it is there; raises GateError without any."""
+    for row in connection.rows(load("ledger_place")):
+        return row["schema"], row["there"]
+    message = "The database has no schema in which the ledger could be made."
+    raise GateError(message, remedy="Create one for the role that migrates, such as public.")
+
+
 def read(connection: Connection) -> tuple[LedgerRow, ...]:
     """Return all rows, oldest first; none where there is no ledger yet."""
-    if not connection.value(_EXISTS):
+    rows = connection.rows(load("ledger_place"))
+    if not rows or not rows[0]["there"]:
         return ()
     return tuple(
         LedgerRow(
@@ -57,7 +78,7 @@ def read(connection: Connection) -> tuple[LedgerRow, ...]:
             logs=row["logs"],
             applied_steps=row["applied_steps_count"],
         )
-        for row in connection.rows(load("ledger_rows"))
+        for row in connection.rows(_query("ledger_rows", rows[0]["schema"]))
     )
 
 
@@ -83,29 +104,41 @@ def unfinished(rows: Iterable[LedgerRow], migration: Migration, own: Set[str]) -
     return found[0] if found else None
 
 
-def create(connection: Connection, send: Send) -> None:
-    """Create the ledger where it is not there."""
-    if not connection.value(_EXISTS):  # IF NOT EXISTS alone would raise a notice each time
-        send(connection, load("ledger_create"), None)
+def create(connection: Connection, send: Send) -> str:
+    """Create the ledger where it is not there; return its schema."""
+    schema, there = _place(connection)
+    if not there:  # IF NOT EXISTS alone would raise a notice each time
+        send(connection, _query("ledger_create", schema), None)
+    return schema
+
+
+def become_runner(connection: Connection, timeout: float) -> None:
+    """Let a file's transaction end as the role that logged in, whatever the file has set.
+
+    What is set holds in this transaction alone: the file's own settings go on behind it. The
+    ``timeout`` of each statement is in seconds.
+    """
+    connection.execute(
+        "SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL ROLE NONE; SET LOCAL search_path = "
+        "pg_catalog; SET LOCAL row_security = on; "
+        f"SET LOCAL statement_timeout = {round(timeout * 1000)}"
+    )
 
 
 def record_applied(
     connection: Connection, send: Send, migration: Migration, started_at: datetime
 ) -> None:
     """Write the finished row of a migration; the last act of its transaction."""
-    create(connection, send)
     _insert(connection, send, migration, started_at, None, 1, finished=True)
 
 
 def record_baseline(connection: Connection, send: Send, migration: Migration) -> None:
     """Write the row of a migration that was found applied, as ``migrate resolve --applied``."""
-    create(connection, send)
     _insert(connection, send, migration, None, "", 0, finished=True)
 
 
 def record_started(connection: Connection, send: Send, migration: Migration) -> str:
     """Write the unfinished row of a file that is not one transaction; return its id."""
-    create(connection, send)
     return _insert(connection, send, migration, None, None, 0, finished=False)
 
 
@@ -114,14 +147,16 @@ def resolve_failed(connection: Connection, send: Send) -> None:
 
     For a rehearsal's copy: what blocks the target is reported, and the rest is still tried.
     """
-    if connection.value(_EXISTS):
-        send(connection, load("ledger_resolve"), None)
+    schema, there = _place(connection)
+    if there:
+        send(connection, _query("ledger_resolve", schema), None)
 
 
 def take_back(connection: Connection, send: Send, names: Sequence[str]) -> None:
     """Mark the rows of these migrations as rolled back: they are pending again."""
     if names:
-        send(connection, load("ledger_take_back"), {"names": list(names)})
+        schema, _ = _place(connection)
+        send(connection, _query("ledger_take_back", schema), {"names": list(names)})
 
 
 def record_progress(
@@ -134,9 +169,9 @@ def record_progress(
     logs: str = "",
 ) -> None:
     """Count the committed transactions of such a file; the last finishes the row."""
-    finished_at = connection.value(_NOW) if finished else None
-    parameters = {"id": row_id, "steps": steps, "finished_at": finished_at, "logs": logs or None}
-    send(connection, load("ledger_progress"), parameters)
+    schema, _ = _place(connection)
+    parameters = {"id": row_id, "steps": steps, "finished": finished, "logs": logs or None}
+    send(connection, _query("ledger_progress", schema), parameters)
 
 
 def record_failure(
@@ -170,25 +205,27 @@ def _insert(
         "finished": finished,
         "steps": steps,
     }
-    send(connection, load("ledger_insert"), parameters)
+    send(connection, _query("ledger_insert", create(connection, send)), parameters)
     return row_id
 
 
 def lock_holders(connection: Connection) -> list[Row]:
     """Return the sessions that hold the runner's lock, and a restore in place that outlived it."""
-    return connection.rows(load("lock_holder"), {"key": RUNNER_LOCK, "replacer": REPLACER})
+    lock = {"key": RUNNER_LOCK, "file": _FILE_LOCK, "replacer": REPLACER}
+    return connection.rows(load("lock_holder"), lock)
 
 
 def take_runner_lock(connection: Connection, wait: float) -> None:
     """Take Prisma's session lock, so that one runner works at a time; wait seconds at most.
 
     The lock is polled: a session that waits in pg_advisory_lock holds a snapshot, which would
-    stop concurrent index builds. A restore in place that outlived its runner, and with it the
-    lock, is waited for likewise. Raises GateError that names who is at work.
+    stop concurrent index builds. What outlived its runner, and with it the lock, is waited for
+    likewise: the session of a file, a restore in place. Raises GateError that names who is at work.
     """
     until, taken = time.monotonic() + wait, False
-    lock = {"key": RUNNER_LOCK, "replacer": REPLACER}
-    while not (taken := taken or connection.value(_TRY, lock)) or connection.value(_REPLACES, lock):
+    lock = {"key": RUNNER_LOCK, "file": _FILE_LOCK, "replacer": REPLACER}
+    others = load("others_at_work")
+    while not (taken := taken or connection.value(_TRY, lock)) or connection.value(others, lock):
         if time.monotonic() >= until:
             holders = lock_holders(connection)
             who = "; ".join(
@@ -198,3 +235,8 @@ def take_runner_lock(connection: Connection, wait: float) -> None:
             message = f"Another runner is at work ({who or 'it just ended'})."
             raise GateError(message, remedy="Wait until it ends, then run again.")
         time.sleep(0.1)
+
+
+def mark_file_session(connection: Connection) -> None:
+    """Let the next runner wait for this session, should it outlive its own runner."""
+    connection.rows(_MARK, {"key": RUNNER_LOCK, "file": _FILE_LOCK})

@@ -10,6 +10,7 @@ from runbook_lib.parser.statement import Statement
 from runbook_lib.postgres.catalog import relations
 from runbook_lib.postgres.connection import SQL, Connection, Database, Identifier
 from runbook_lib.postgres.embedded import Sandbox
+from runbook_lib.postgres.pooler import refuse_pooling
 from runbook_lib.redaction import keep_secret
 from runbook_lib.release.model import Migration, Release
 
@@ -32,6 +33,7 @@ def reach(environment: Environment, root: Path, release: Release) -> Database:
         database = Database({"service": value, "dbname": environment.dbname})
     else:
         database = Database({"dbname": environment.dbname})
+    refuse_pooling(database)
     with database.connect() as connection:
         # Wherever libpq found it: URL, PGPASSWORD, service file or .pgpass.
         keep_secret(connection.password, "the password of the target")
@@ -61,7 +63,7 @@ def _sandbox(root: Path) -> Sandbox:
 
 def _embedded(environment: Environment, root: Path, release: Release) -> Database:
     server = embedded_server(root)
-    with server.connect() as connection:
+    with server.runner_session() as connection:
         exists = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = %(name)s)"
         there = connection.value(exists, {"name": environment.dbname})
     if not there:

@@ -9,9 +9,9 @@ from contextlib import suppress
 from runbook_lib.errors import RunbookError
 from runbook_lib.postgres.connection import Connection, Database, SideSession
 
-WATCHERS = 5
-"""How many of them look while a migration runs: at the target's health, its schema, lock waits,
-writes, and index builds. Each has one session besides that of the migration."""
+WATCHERS = 6
+"""How many sessions there are besides that of the file while a migration runs: the runner's own,
+and those that look at the target's health, its schema, lock waits, writes, and index builds."""
 
 _PATIENCE = 10.0  # seconds that the last look may take, then again after it was cancelled
 

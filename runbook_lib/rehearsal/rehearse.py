@@ -36,7 +36,7 @@ from runbook_lib.rollback.revert import revert
 
 _READERS = 2
 _BESIDE, _KEPT = "runbook_restored", "runbook_kept"
-_SIZE = "SELECT pg_database_size(current_database())"
+_SIZE = "SELECT pg_catalog.pg_database_size(current_database())"
 
 Files = Mapping[tuple[str, int], Statement]
 """The statements of the release by path and place."""
@@ -194,7 +194,7 @@ class Rehearser:
 
     def _prepare(self, copy: Database) -> int:
         """Let nothing of the ledger block the copy; return its size in bytes."""
-        with copy.connect() as connection:
+        with copy.runner_session() as connection:
             size: int = connection.value(_SIZE)
             ledger.resolve_failed(connection, Sender(self.emit, "rehearsal: ledger").change)
         return size
@@ -248,16 +248,16 @@ class Rehearser:
 
     def _looked_at(self, copy: Database, before: int) -> tuple[list[Finding], int]:
         """Return the checks that do not hold after the release, and by how much it grew."""
-        with copy.connect() as connection:
-            found = list(_checks_failed(self.run, connection)) if self._whole else []
-            return found, connection.value(_SIZE) - before
+        with copy.connect() as session:  # the checks find names as the files do
+            found = list(_checks_failed(self.run, session)) if self._whole else []
+            return found, session.value(_SIZE) - before
 
     def _reverted(self, copy: Database, before: Snapshot) -> str:
         """Take the release back by a revert; return why that is not possible, empty where it is."""
         self.emit(said("rehearsal: revert", "reverting the release"))
         steps = [step for step in self.run.plan.steps if step.kind is StepKind.APPLY]
         applied = [self.run.release.migration(step.name) for step in steps]
-        with copy.connect() as connection:
+        with copy.runner_session() as connection:
             seen = diagnose(connection, before, None, applied)
         if not seen.revertible:
             return f"no statement takes back what it changes: {', '.join(seen.stuck[:3])}"
@@ -271,17 +271,17 @@ class Rehearser:
 
 
 def _snapshot(database: Database, *, settings: bool = False) -> snapshot.Snapshot:
-    with database.connect() as connection:
+    with database.runner_session() as connection:
         return snapshot.take_snapshot(connection, settings=settings)
 
 
 def _contents(restored: Database, helpers: ThreadPoolExecutor) -> dict[str, snapshot.Contents]:
     """Read every row; the tables are dealt out to as many sessions, the largest first."""
-    with restored.connect() as connection:
+    with restored.runner_session() as connection:
         tables = snapshot.tables_by_size(connection)
 
     def read(mine: Sequence[tuple[str, str]]) -> dict[str, snapshot.Contents]:
-        with restored.connect() as connection:
+        with restored.runner_session() as connection:
             return snapshot.read_contents(connection, mine)
 
     shares = [tables[place::_READERS] for place in range(_READERS)]

@@ -93,7 +93,7 @@ class Restorer:
     def _make_extensions(self) -> None:
         """Make the extensions as their owners have them, which an archive does not tell."""
         major = self.cluster.installation.version[0]
-        with self.cluster.database(self.source.dbname).connect() as connection:
+        with self.cluster.database(self.source.dbname).runner_session() as connection:
             for item in self.source.extensions:
                 make = SQL("CREATE EXTENSION {} SCHEMA {} VERSION {}").format(
                     Identifier(item["name"]), Identifier(item["schema"]), Literal(item["version"])
@@ -115,7 +115,7 @@ class Restorer:
     def _without_superusers(self) -> Iterator[None]:
         """Take the roles of the target for the block what makes them superusers."""
         found = [Identifier(role["name"]) for role in self.source.roles if role["superuser"]]
-        with self.cluster.database(self.source.dbname).connect() as connection:
+        with self.cluster.database(self.source.dbname).runner_session() as connection:
             for name in found:
                 connection.execute(SQL("ALTER ROLE {} NOSUPERUSER").format(name))
             yield
@@ -125,7 +125,7 @@ class Restorer:
     @contextmanager
     def _reaching_all(self, owners: Iterable[str]) -> Iterator[None]:
         """Let owners reach their tables for the block, though they may have lost a right to it."""
-        with self.cluster.database(self.source.dbname).connect() as connection:
+        with self.cluster.database(self.source.dbname).runner_session() as connection:
             known = {row["rolname"] for row in connection.rows("SELECT rolname FROM pg_roles")}
             pairs = [(part, name) for part in _ALL_DATA if part in known for name in sorted(owners)]
             held = {row["pair"] for row in connection.rows(_MEMBERSHIPS)}

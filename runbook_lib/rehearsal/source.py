@@ -32,8 +32,8 @@ class Source:
     at_start: Mapping[str, str]
 
 
-def read_source(connection: Connection) -> Source:
-    """Read a target as its migrating role sees it."""
+def read_source(connection: Connection, session: Connection) -> Source:
+    """Read a target as its migrating role sees it; ``session`` has the settings of a file's."""
     (who,) = connection.rows("SELECT current_database() AS dbname, session_user::text AS role")
     dbname = {"dbname": who["dbname"]}
     (plain,) = connection.rows(load("world_database"))
@@ -54,7 +54,7 @@ def read_source(connection: Connection) -> Source:
         tablespaces=connection.rows(load("world_tablespaces")),
         extensions=connection.rows(load("world_extensions")),
         databases=[row["name"] for row in connection.rows(load("world_databases"))],
-        session=read_session(connection),
+        session=read_session(session),
         at_start={name: connection.value(f"SHOW {name}") for name in _AT_START},
     )
 

@@ -57,8 +57,8 @@ def open_world(run: Run, backup: Backup, sender: Sender) -> Iterator[World]:
     Raises ConfigError where no PostgreSQL here is as new as the target, ToolError where the backup
     does not restore.
     """
-    with run.database.connect() as connection:
-        source = read_source(connection)
+    with run.database.runner_session() as connection, run.database.connect() as session:
+        source = read_source(connection, session)
     installation = _installation(run, source.major)
     with temporary_cluster(base_of(run.root), installation, source.at_start) as cluster:
         builder = _Builder(run, Restorer(cluster, source, backup, sender))
@@ -122,7 +122,7 @@ class _Builder:
         self._take_over_settings()
 
     def _superuser(self, dbname: str) -> Connection:
-        return self.cluster.database(dbname).connect()
+        return self.cluster.database(dbname).runner_session()
 
     def _make_roles(self, connection: Connection) -> None:
         """Make the roles, those that log in and those that do not: owners put in their rows."""
@@ -212,7 +212,7 @@ class _Builder:
             connection.rows("SELECT pg_reload_conf()")
         until = time.monotonic() + _RELOADED
         while True:
-            with copy.connect() as connection:  # what a new session has is the postmaster's
+            with copy.runner_session() as connection:  # what a new session has is the postmaster's
                 if connection.value("SELECT pg_conf_load_time()") > loaded:
                     return
             if time.monotonic() > until:

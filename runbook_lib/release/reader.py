@@ -13,7 +13,7 @@ from runbook_lib.config.toml import Document, Keys
 from runbook_lib.errors import ReleaseError
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.formatting import natural
-from runbook_lib.parser.parse import read_statements
+from runbook_lib.parser.parse import found_in, read_statements
 from runbook_lib.parser.statement import Statement
 from runbook_lib.release.manifest import Listed, Manifest, read_manifest
 from runbook_lib.release.model import Acceptance, Check, Declaration, Migration, Release
@@ -44,6 +44,23 @@ def read_release(directory: Path) -> Release:
     read = _with_manifest if manifest.exists() else _plain
     with _uncollected():
         return read(directory, manifest)
+
+
+def found_in_schema(release: Release, schema: str) -> Release:
+    """Return a release whose names without a schema are found in this one, as on its target."""
+    if schema == "public":
+        return release
+    return replace(
+        release,
+        migrations=tuple(
+            replace(
+                item,
+                statements=tuple(found_in(item.statements, schema)),
+                down=tuple(found_in(item.down, schema)),
+            )
+            for item in release.migrations
+        ),
+    )
 
 
 @contextmanager

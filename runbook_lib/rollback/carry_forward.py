@@ -56,8 +56,8 @@ def carry(database: Database, kept_as: str, backup: Backup, sender: Sender) -> t
     right nobody but a person knows. Raises StatementError for a row that does not fit.
     """
     with (
-        database.connect() as restored,
-        database.on(kept_as).connect() as kept,
+        database.runner_session() as restored,
+        database.on(kept_as).runner_session() as kept,
         kept.transaction(),
         sender.transaction(restored),
     ):
@@ -79,8 +79,8 @@ def carry(database: Database, kept_as: str, backup: Backup, sender: Sender) -> t
 def _both(database: Database, kept_as: str) -> Iterator[tuple[Connection, Connection]]:
     """Hold a transaction on each database."""
     with (
-        database.connect() as restored,
-        database.on(kept_as).connect() as kept,
+        database.runner_session() as restored,
+        database.on(kept_as).runner_session() as kept,
         restored.transaction(),
         kept.transaction(),
     ):

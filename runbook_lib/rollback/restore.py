@@ -77,7 +77,9 @@ class Restorer:
         stamp = f"{now:%Y%m%d_%H%M%S}_{now.microsecond // 1000:03d}"
         fresh = _short(f"{database.dbname}{_RESTORED}{stamp}")
         kept = _short(f"{database.dbname}_before_rollback_{stamp}")
-        with database.connect() as holder:  # until the swap ends this session with all others
+        with (
+            database.runner_session() as holder
+        ):  # until the swap ends this session with all others
             ledger.take_runner_lock(holder, self.policy.locks.runner_wait)
             names = {"pid": holder.pid, "fresh": fresh, "kept_as": kept}
             self.sender.emit(Event("began", self.sender.step, names))
@@ -96,7 +98,7 @@ class Restorer:
     def _fill(self, fresh: Database) -> None:
         """Restore into an empty database and compare; raises GateError where it differs."""
         restore(fresh, self.server_major, self.backup.archive, self._runner, with_owners=True)
-        with fresh.connect() as connection:
+        with fresh.runner_session() as connection:
             if not _as_recorded(connection, self.backup):
                 message = f"The restored database {fresh.dbname} is not what the backup recorded."
                 remedy = "The target is untouched; take another backup file."
@@ -109,7 +111,7 @@ class Restorer:
 
     def _carry_settings(self, fresh: str) -> None:
         """Give a new database what is set on the old one itself: a dump does not hold it."""
-        with self.database.maintenance().connect() as connection:
+        with self.database.maintenance().runner_session() as connection:
             both = {"dbname": self.database.dbname, "into": fresh}
             for row in connection.rows(load("database_settings"), both):
                 self.sender.change(connection, row["statement"])
@@ -123,7 +125,7 @@ class Restorer:
         recorded.
         """
         database, backup, sender = self.database, self.backup, self.sender
-        with database.connect() as connection:
+        with database.runner_session() as connection:
             ledger.take_runner_lock(connection, self.policy.locks.runner_wait)
             sender.emit(Event("began", sender.step, {"pid": connection.pid}))
             refuse_losses({x.table: x.now for x in losses(connection, backup)}, accepted)

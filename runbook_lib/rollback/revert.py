@@ -64,7 +64,7 @@ def revert(
     if not seen.revertible:
         message = f"No statement takes back what was changed: {', '.join(seen.stuck[:5])}."
         raise GateError(message, remedy="Roll back by restoring.")
-    with database.connect() as connection:
+    with database.connect() as connection:  # down files find names as the files do
         bound_waits(connection, policy)
         ledger.take_runner_lock(connection, policy.locks.runner_wait)
         sender.emit(Event("began", sender.step, {"pid": connection.pid}))

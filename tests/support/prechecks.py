@@ -51,7 +51,7 @@ def checked(
     target = identified_on(connection)
     made = made or planned(connection, target, release)
     target = replace(target, **changed)  # type: ignore[arg-type]
-    results = run_prechecks(connection, target, release, made, POLICY, REPOSITORY)
+    results = run_prechecks(connection, connection, target, release, made, POLICY, REPOSITORY)
     return {item.name: item for item in results}
 
 

@@ -6,7 +6,7 @@
 --     pg_terminate_backend(pid).
 (SELECT 'pid ' || pid || ' (' || concat_ws(', ', usename, nullif(application_name, ''))
         || ') for ' || round(seconds) || ' s' AS session, NULL AS not_measured
- FROM pg_stat_activity,
+ FROM pg_catalog.pg_stat_activity,
       LATERAL (SELECT extract(epoch FROM clock_timestamp() - state_change)) AS age (seconds)
  WHERE datname = current_database() AND pid <> pg_backend_pid()
    AND state IN ('idle in transaction', 'idle in transaction (aborted)')
@@ -14,6 +14,6 @@
  ORDER BY seconds DESC)
 UNION ALL
 SELECT NULL, count(*) || ' sessions of other roles are hidden from this role'
-FROM pg_stat_activity
+FROM pg_catalog.pg_stat_activity
 WHERE datname = current_database() AND usesysid IS NOT NULL AND backend_type IS NULL
 HAVING count(*) > 0

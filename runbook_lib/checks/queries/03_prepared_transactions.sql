@@ -5,6 +5,6 @@
 -- remedy: Have the transaction manager decide, or do it by hand with COMMIT PREPARED or
 --     ROLLBACK PREPARED.
 SELECT quote_literal(gid) || ' of ' || owner || ' since ' || prepared::timestamptz(0) AS transaction
-FROM pg_prepared_xacts
+FROM pg_catalog.pg_prepared_xacts
 WHERE database = current_database()
 ORDER BY prepared

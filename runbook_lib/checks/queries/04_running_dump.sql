@@ -4,7 +4,7 @@
 -- expect: no rows
 -- remedy: Wait until the dump is done: every ALTER TABLE waits for it.
 SELECT 'pid ' || pid || ' (' || concat_ws(', ', usename, application_name) || ')' AS session
-FROM pg_stat_activity
+FROM pg_catalog.pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
   AND application_name IN ('pg_dump', 'pg_dumpall')
 ORDER BY pid

@@ -9,11 +9,11 @@ SELECT CASE WHEN backend_type IS NOT NULL
        CASE WHEN backend_type IS NULL
             THEN 'why pid ' || pid || ' locks ' || n.nspname || '.' || c.relname || ' is hidden' END
            AS not_measured
-FROM pg_stat_activity
-JOIN pg_locks AS l USING (pid)
-JOIN pg_database AS d ON d.oid = l.database AND d.datname = current_database()
-JOIN pg_class AS c ON c.oid = l.relation
-JOIN pg_namespace AS n ON n.oid = c.relnamespace
+FROM pg_catalog.pg_stat_activity
+JOIN pg_catalog.pg_locks AS l USING (pid)
+JOIN pg_catalog.pg_database AS d ON d.oid = l.database AND d.datname = current_database()
+JOIN pg_catalog.pg_class AS c ON c.oid = l.relation
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE l.mode = 'ShareUpdateExclusiveLock' AND l.granted
   AND n.nspname || '.' || c.relname = ANY(%(tables)s::text[])
   AND (backend_type = 'autovacuum worker' AND position('to prevent wraparound' IN query) > 0

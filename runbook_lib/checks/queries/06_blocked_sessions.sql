@@ -4,7 +4,7 @@
 -- expect: no rows
 -- remedy: Let the session that blocks finish, or end it with SELECT pg_terminate_backend(pid).
 SELECT 'pid ' || pid || ' waits for pid ' || array_to_string(pg_blocking_pids(pid), ', ') AS session
-FROM pg_stat_activity
+FROM pg_catalog.pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
-  AND pid IN (SELECT pid FROM pg_locks WHERE NOT granted)
+  AND pid IN (SELECT pid FROM pg_catalog.pg_locks WHERE NOT granted)
 ORDER BY pid

@@ -6,19 +6,19 @@
 SELECT what || ': ' || used || ' of ' || allowed || ' connections are in use' AS connections
 FROM (
     SELECT 'server' AS what,
-           (SELECT sum(numbackends) FROM pg_stat_database) AS used,
+           (SELECT sum(numbackends) FROM pg_catalog.pg_stat_database) AS used,
            (SELECT sum(CASE name WHEN 'max_connections' THEN setting::int ELSE -setting::int END)
-            FROM pg_settings
+            FROM pg_catalog.pg_settings
             WHERE name IN ('max_connections', 'superuser_reserved_connections',
                            'reserved_connections')) AS allowed
     UNION ALL
     SELECT 'database', numbackends, datconnlimit
-    FROM pg_database
-    JOIN pg_stat_database ON datid = pg_database.oid
+    FROM pg_catalog.pg_database
+    JOIN pg_catalog.pg_stat_database ON datid = pg_database.oid
     WHERE pg_database.datname = current_database() AND datconnlimit >= 0
     UNION ALL
-    SELECT 'role', (SELECT count(*) FROM pg_stat_activity WHERE usename = current_user), rolconnlimit
-    FROM pg_roles
+    SELECT 'role', (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE usename = current_user), rolconnlimit
+    FROM pg_catalog.pg_roles
     WHERE rolname = current_user AND rolconnlimit >= 0
 ) AS limits
 WHERE allowed - used < %(sessions)s OR used > 0.9 * allowed

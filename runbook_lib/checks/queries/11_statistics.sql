@@ -5,7 +5,7 @@
 -- remedy: ANALYZE the tables; what the rehearsal and the review say of their size rests on it.
 SELECT schemaname || '.' || relname || ': '
        || coalesce('changed since ' || analyzed::timestamptz(0), 'never analyzed') AS "table"
-FROM pg_stat_user_tables,
+FROM pg_catalog.pg_stat_user_tables,
      LATERAL (SELECT greatest(last_analyze, last_autoanalyze)) AS latest (analyzed)
 WHERE schemaname || '.' || relname = ANY(%(tables)s::text[])
   AND CASE WHEN analyzed IS NULL THEN n_live_tup > 1000

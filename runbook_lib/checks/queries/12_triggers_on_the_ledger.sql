@@ -4,13 +4,13 @@
 -- expect: no rows
 -- remedy: Drop or disable them for the migration, or make sure that they only watch.
 SELECT 'trigger ' || t.tgname AS found
-FROM pg_trigger AS t
-JOIN pg_class AS c ON c.oid = t.tgrelid
-JOIN pg_namespace AS n ON n.oid = c.relnamespace
+FROM pg_catalog.pg_trigger AS t
+JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname = 'public' AND c.relname = '_prisma_migrations'
   AND NOT t.tgisinternal AND t.tgenabled <> 'D'
 UNION ALL
 SELECT 'rule ' || rulename
-FROM pg_rules
+FROM pg_catalog.pg_rules
 WHERE schemaname = 'public' AND tablename = '_prisma_migrations'
 ORDER BY 1

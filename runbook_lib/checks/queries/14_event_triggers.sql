@@ -5,6 +5,6 @@
 -- remedy: Find out what each does at DDL; ALTER EVENT TRIGGER ... DISABLE where it must not
 --     run.
 SELECT evtname || ' at ' || evtevent || ' calls ' || evtfoid::regproc AS trigger
-FROM pg_event_trigger
+FROM pg_catalog.pg_event_trigger
 WHERE evtenabled <> 'D'
 ORDER BY 1

@@ -5,7 +5,7 @@
 -- remedy: Change the subscribers' tables first: logical replication does not carry DDL, and
 --     stops where columns differ.
 SELECT schemaname || '.' || tablename || ' by ' || string_agg(pubname, ', ' ORDER BY pubname) AS published
-FROM pg_publication_tables
+FROM pg_catalog.pg_publication_tables
 WHERE schemaname || '.' || tablename = ANY(%(tables)s::text[])
 GROUP BY schemaname, tablename
 ORDER BY 1

@@ -8,7 +8,7 @@ SELECT CASE WHEN state IS NOT NULL
             THEN coalesce(nullif(application_name, ''), 'pid ' || pid) || ' is '
                  || pg_size_pretty(behind) || ' behind' END AS standby,
        CASE WHEN state IS NULL THEN 'how far pid ' || pid || ' is behind is hidden' END AS not_measured
-FROM pg_stat_replication,
+FROM pg_catalog.pg_stat_replication,
      LATERAL (SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_wal_lsn_diff(
          pg_current_wal_lsn(), coalesce(replay_lsn, flush_lsn, sent_lsn)) END) AS lag (behind)
 WHERE state IS NULL

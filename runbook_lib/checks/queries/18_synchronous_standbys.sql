@@ -8,6 +8,6 @@ SELECT CASE WHEN hidden = 0 THEN names || ' is not connected' END AS standby,
 FROM current_setting('synchronous_standby_names') AS names,
      (SELECT count(*) FILTER (WHERE state = 'streaming' AND sync_state IN ('sync', 'quorum')),
              count(*) FILTER (WHERE state IS NULL)
-      FROM pg_stat_replication) AS standbys (connected, hidden)
+      FROM pg_catalog.pg_stat_replication) AS standbys (connected, hidden)
 WHERE names <> '' AND connected = 0
   AND current_setting('synchronous_commit') NOT IN ('off', 'local')

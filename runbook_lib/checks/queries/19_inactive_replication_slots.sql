@@ -6,6 +6,6 @@
 SELECT slot_name || ' keeps ' || pg_size_pretty(pg_wal_lsn_diff(
            CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END,
            restart_lsn)) AS slot
-FROM pg_replication_slots
+FROM pg_catalog.pg_replication_slots
 WHERE NOT active AND NOT temporary AND restart_lsn IS NOT NULL
 ORDER BY 1

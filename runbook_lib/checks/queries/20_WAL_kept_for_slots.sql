@@ -4,6 +4,6 @@
 -- expect: no rows
 -- remedy: Set max_slot_wal_keep_size to what the disk can spare.
 SELECT count(*) || ' slots, max_slot_wal_keep_size is -1' AS slots
-FROM pg_replication_slots
+FROM pg_catalog.pg_replication_slots
 WHERE NOT temporary AND current_setting('max_slot_wal_keep_size') = '-1'
 HAVING count(*) > 0

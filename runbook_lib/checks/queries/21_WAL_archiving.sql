@@ -4,6 +4,6 @@
 -- expect: no rows
 -- remedy: Look at the server's log and mend archive_command or archive_library.
 SELECT failed_count || ' failures, the last of ' || last_failed_wal AS archiver
-FROM pg_stat_archiver
+FROM pg_catalog.pg_stat_archiver
 WHERE current_setting('archive_mode') <> 'off'
   AND last_failed_time > coalesce(last_archived_time, '-infinity')

@@ -5,6 +5,6 @@
 -- remedy: Find what holds back vacuum (old transactions, slots), then VACUUM (FREEZE) the
 --     oldest tables.
 SELECT greatest(age(datfrozenxid), mxid_age(datminmxid)) || ' since the oldest' AS ids
-FROM pg_database
+FROM pg_catalog.pg_database
 WHERE datname = current_database()
   AND greatest(age(datfrozenxid), mxid_age(datminmxid)) > %(transaction_ids)s

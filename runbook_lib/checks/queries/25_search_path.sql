@@ -1,9 +1,8 @@
--- Names without a schema are read as public; a search_path that says otherwise puts them elsewhere.
+-- Names without a schema are found in none where search_path names no schema that is there.
 -- name: search path
 -- severity: error
 -- expect: no rows
--- remedy: ALTER ROLE or ALTER DATABASE ... RESET search_path, so that names are found in
---     public first.
-SELECT 'search_path is ' || current_setting('search_path') || ', which creates in '
-       || coalesce(current_schema(), 'no schema') AS setting
-WHERE %(in_public)s AND current_schema() IS DISTINCT FROM 'public'
+-- remedy: Create the schema, or ALTER ROLE or ALTER DATABASE ... SET search_path to one that is
+--     there.
+SELECT 'search_path is ' || current_setting('search_path') || ', where no schema is' AS setting
+WHERE %(in_public)s AND current_schema() IS NULL

@@ -5,7 +5,7 @@
 -- remedy: RESET it for the role that migrates. lock_timeout and statement_timeout the runbook
 --     sets itself, by policy.
 SELECT name || ' = ' || reset_val || coalesce(' ' || unit, '') || ' (' || source || ')' AS setting
-FROM pg_settings
+FROM pg_catalog.pg_settings
 WHERE name IN ('lock_timeout', 'statement_timeout', 'transaction_timeout',
                'idle_in_transaction_session_timeout', 'idle_session_timeout')
   AND reset_val <> '0'

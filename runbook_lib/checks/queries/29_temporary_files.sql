@@ -5,8 +5,8 @@
 -- remedy: Raise temp_file_limit for the role that migrates.
 SELECT 'temp_file_limit is ' || pg_size_pretty(s.setting::bigint * 1024) || ', '
        || n.nspname || '.' || c.relname || ' is ' || pg_size_pretty(size) AS setting
-FROM pg_settings AS s, pg_class AS c
-JOIN pg_namespace AS n ON n.oid = c.relnamespace,
+FROM pg_catalog.pg_settings AS s, pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace,
      LATERAL (SELECT c.relpages::bigint * current_setting('block_size')::bigint) AS of (size)
 WHERE s.name = 'temp_file_limit' AND s.setting::bigint BETWEEN 0 AND size / 1024 - 1
   AND n.nspname || '.' || c.relname = ANY(%(tables)s::text[])

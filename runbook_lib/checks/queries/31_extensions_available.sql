@@ -5,5 +5,5 @@
 -- remedy: Install the package that brings the extension on the server.
 SELECT wanted.name AS extension
 FROM unnest(%(extensions)s::text[]) AS wanted (name)
-WHERE NOT EXISTS (SELECT FROM pg_available_extensions AS a WHERE a.name = wanted.name)
+WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_available_extensions AS a WHERE a.name = wanted.name)
 ORDER BY 1

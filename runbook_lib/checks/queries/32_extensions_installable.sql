@@ -5,9 +5,9 @@
 -- remedy: Have a superuser create the extension beforehand, or GRANT CREATE ON DATABASE for a
 --     trusted one.
 SELECT v.name || CASE WHEN v.trusted THEN ': no CREATE on the database' ELSE ': not trusted' END AS extension
-FROM pg_available_extensions AS a
-JOIN pg_available_extension_versions AS v ON v.name = a.name AND v.version = a.default_version
+FROM pg_catalog.pg_available_extensions AS a
+JOIN pg_catalog.pg_available_extension_versions AS v ON v.name = a.name AND v.version = a.default_version
 WHERE a.name = ANY(%(extensions)s::text[]) AND a.installed_version IS NULL AND v.superuser
-  AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
+  AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)
   AND NOT (v.trusted AND has_database_privilege(current_database(), 'CREATE'))
 ORDER BY 1

@@ -4,8 +4,8 @@
 -- expect: no rows
 -- remedy: Migrate as the owner, or GRANT the owner's role to the role that migrates.
 SELECT n.nspname || '.' || c.relname || ' belongs to ' || pg_get_userbyid(c.relowner) AS "table"
-FROM pg_class AS c
-JOIN pg_namespace AS n ON n.oid = c.relnamespace
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname || '.' || c.relname = ANY(%(altered)s::text[])
   AND NOT pg_has_role(c.relowner, 'USAGE')
 ORDER BY 1

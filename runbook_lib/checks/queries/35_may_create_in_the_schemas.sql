@@ -5,12 +5,12 @@
 -- remedy: GRANT CREATE ON SCHEMA, or ON DATABASE where the release creates the schema, to the
 --     role.
 SELECT 'schema ' || nspname AS missing
-FROM pg_namespace
+FROM pg_catalog.pg_namespace
 WHERE nspname = ANY(%(schemas)s::text[])
   AND NOT (has_schema_privilege(oid, 'CREATE') AND has_schema_privilege(oid, 'USAGE'))
 UNION ALL
 SELECT 'database, for schema ' || wanted.name
 FROM unnest(%(new_schemas)s::text[]) AS wanted (name)
 WHERE NOT has_database_privilege(current_database(), 'CREATE')
-  AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = wanted.name)
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = wanted.name)
 ORDER BY 1

@@ -5,9 +5,9 @@
 -- remedy: ALTER ROLE ... CREATEDB and make it the database's owner, or have an administrator
 --     at hand.
 SELECT 'the role has no CREATEDB' AS missing
-FROM pg_roles
+FROM pg_catalog.pg_roles
 WHERE rolname = current_user AND NOT (rolsuper OR rolcreatedb)
 UNION ALL
 SELECT 'the database belongs to ' || pg_get_userbyid(datdba)
-FROM pg_database
+FROM pg_catalog.pg_database
 WHERE datname = current_database() AND NOT pg_has_role(datdba, 'USAGE')

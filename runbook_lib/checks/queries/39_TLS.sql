@@ -4,5 +4,5 @@
 -- expect: no rows
 -- remedy: Connect with sslmode=verify-full, and switch ssl on in the server.
 SELECT 'no TLS between ' || host(inet_client_addr()) || ' and ' || host(inet_server_addr()) AS connection
-FROM pg_stat_ssl
+FROM pg_catalog.pg_stat_ssl
 WHERE pid = pg_backend_pid() AND NOT ssl AND inet_client_addr() <> inet_server_addr()

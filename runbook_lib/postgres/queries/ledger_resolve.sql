@@ -1,3 +1,3 @@
 -- Take the block of failed migrations away, on a rehearsal's copy.
-UPDATE _prisma_migrations SET rolled_back_at = clock_timestamp()
+UPDATE {} SET rolled_back_at = pg_catalog.clock_timestamp()
 WHERE finished_at IS NULL AND rolled_back_at IS NULL

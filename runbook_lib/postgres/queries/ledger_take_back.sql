@@ -1,3 +1,3 @@
 -- Mark migrations as rolled back, as prisma migrate resolve --rolled-back does with a failed one.
-UPDATE _prisma_migrations SET rolled_back_at = clock_timestamp()
+UPDATE {} SET rolled_back_at = pg_catalog.clock_timestamp()
 WHERE migration_name = ANY(%(names)s) AND rolled_back_at IS NULL

@@ -7,7 +7,8 @@ WHERE a.pid <> pg_backend_pid() AND a.datname = current_database()
   AND (a.application_name = %(replacer)s
        OR a.pid IN (SELECT l.pid
                     FROM pg_locks l
-                    WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid = %(key)s
-                      AND l.objsubid = 1
+                    WHERE l.locktype = 'advisory' AND l.granted
+                      AND ((l.classid = 0 AND l.objid = %(key)s AND l.objsubid = 1)
+                           OR (l.classid = %(key)s AND l.objid = %(file)s AND l.objsubid = 2))
                       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())))
 ORDER BY a.backend_start

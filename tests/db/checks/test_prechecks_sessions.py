@@ -3,10 +3,8 @@
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -119,32 +117,6 @@ def test_few_free_connections_warn(
     assert found.observed == f"database: 3 of {limit} connections are in use"
 
 
-class Pool:
-    """Answer each transaction from the next of several sessions, as a pool of transactions does."""
-
-    def __init__(self, sessions: list[Connection]) -> None:
-        self._sessions = sessions
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        self._sessions.append(self._sessions.pop(0))
-        with self._sessions[0].transaction():
-            yield
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._sessions[0], name)
-
-
-def test_a_pool_of_transactions_fails(
-    connection: Connection, target: Database, release: Release
-) -> None:
-    with target.connect() as other:
-        pool: Any = Pool([connection, other])
-        found = checked(pool, release)["one server session"]
-    assert found.status is Status.FAIL
-    assert checked(connection, release)["one server session"].status is Status.PASS
-
-
 def test_a_table_that_is_locked_fails_and_does_not_hang(
     connection: Connection, target: Database, release: Release
 ) -> None:
@@ -155,4 +127,3 @@ def test_a_table_that_is_locked_fails_and_does_not_hang(
         found = checked(connection, release, made)["schema as planned"]
     assert (found.status, "55P03" in found.observed) == (Status.FAIL, True)
     assert checked(connection, release, made)["schema as planned"].status is Status.PASS
-    assert connection.value("SELECT current_setting('lock_timeout')") == "0"

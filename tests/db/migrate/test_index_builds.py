@@ -160,7 +160,7 @@ def test_a_build_has_the_servers_memory_and_workers_where_the_policy_says_nothin
 def test_what_the_file_set_holds_in_the_build_too(
     applier: Applier, connection: Connection, tmp_path: Path
 ) -> None:
-    sql = "SET my.own = 'here'; SET lock_timeout = 1; SET statement_timeout = 1;"
+    sql = "SET my.own = 'here'; SET lock_timeout = 900; SET statement_timeout = 900;"
     assert "Lock 0 statement 0 " in (said := told(applier, connection, tmp_path, sql))
     assert "own here" in said
 

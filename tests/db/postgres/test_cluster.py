@@ -95,7 +95,10 @@ def test_what_a_killed_process_held_is_removed_at_the_next_start(
 ) -> None:
     process, _ = held(base)
     (left,) = clusters(base)
-    for pid in watchers_of(left):
+    until = time.monotonic() + 10
+    while not (watchers := watchers_of(left)) and time.monotonic() < until:
+        time.sleep(0.02)
+    for pid in watchers:
         os.kill(pid, signal.SIGKILL)
     process.kill()
     process.wait()
