@@ -86,7 +86,8 @@ class Environment:
     rehearsal_url_variable: Annotated[
         str,
         Setting(
-            "the one that holds the URL of a server to rehearse on; empty: the embedded one",
+            "the one that holds the URL of a server that `python -m runbook_lib "
+            "mark-rehearsal-server` marked; empty: a cluster is made for each rehearsal",
             pattern=_VARIABLE,
             words=_VARIABLE_WORDS,
         ),
@@ -143,6 +144,12 @@ def read_environment(root: Path, name: str) -> Environment:
     _refuse_flat(document, name, table.get("policy"))
     whole = with_given(document, table, (name,), name=name)
     return validated(Environment, document, whole, (name,))
+
+
+def read_environments(root: Path) -> list[Environment]:
+    """Return all environments; raises ConfigError for one that is misspelt."""
+    document = read_document(root / FILE, ConfigError)
+    return [read_environment(root, name) for name in document.data]
 
 
 def _refuse_flat(document: Document, name: str, policy: Any) -> None:

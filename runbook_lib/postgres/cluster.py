@@ -7,6 +7,7 @@
         owner.lock            held by the process that uses it
         server.lock           held by the server's own processes
         data/, server.log     the cluster
+        sockets               where its socket lies
     claim.lock                held while a directory is claimed or swept away
 
 All are flock(2) locks: they end with their process, however it ends. What is left of a process
@@ -40,7 +41,10 @@ SOCKET = ".s.PGSQL.5432"
 SUPERUSER = "runbook_rehearsal"
 """The bootstrap superuser of a cluster that is thrown away: no role of a target has this name."""
 
+_SOCKETS = "sockets"
 _SUN_PATH = 103  # bytes of a socket's path: 107 on Linux, 103 on macOS
+_EVENT_TRIGGERS = 17  # the first major version in which they can be off
+_IN_PLACE = 15  # the first major version whose tablespaces may lie in the data directory
 _PATIENCE = 120.0  # seconds before a start or stop of somebody else's counts as hung
 _SETTINGS = {  # what is on it is thrown away: nothing has to survive a power cut
     "fsync": "off",
@@ -189,18 +193,53 @@ class Cluster:
     account: Account | None
     refuses: str
 
-    def database(self, dbname: str, user: str = SUPERUSER) -> "Database":
-        """Return a database of it for one of its roles; none needs a password here."""
+    @property
+    def major(self) -> int:
+        """Return the major version of its PostgreSQL."""
+        return self.installation.version[0]
+
+    @property
+    def superuser(self) -> str:
+        """Return the role that makes everything; no role of a target has its name."""
+        return SUPERUSER
+
+    @property
+    def password(self) -> str:
+        """Return the empty password: its socket is private, and trusts."""
+        return ""
+
+    def database(self, dbname: str, user: str = "") -> "Database":
+        """Return a database of it for one of its roles, its superuser where none is named."""
         from runbook_lib.postgres.connection import Database  # noqa: PLC0415  no watcher needs it
 
         host = {"host": str(self.sockets), "port": "5432"}
-        return Database({**host, "user": user, "dbname": dbname})
+        own = {"user": user} if user else {"user": SUPERUSER, **without_event_triggers(self.major)}
+        return Database({**host, **own, "dbname": dbname})
 
-    def room(self, name: str) -> Path:
-        """Make a directory in it that is the server's."""
-        path = self.directory / name
+    def location(self, number: int) -> str:
+        """Return where its tablespace of this number lies, empty for in the data directory."""
+        if self.major >= _IN_PLACE:
+            return ""
+        path = self.directory / f"tablespace_{number}"
         accounts.make_private(path, accounts.owner(self.account))
-        return path
+        return str(path)
+
+    def write_settings(self, settings: Mapping[str, str]) -> None:
+        """Write settings into the server's file, which takes a list as it is written.
+
+        A session has them when the file was read again; a value that is refused is passed over.
+        """
+        lines = [f"{name} = '{_escaped(value)}'\n" for name, value in settings.items()]
+        with (self.directory / "data" / "postgresql.conf").open("a", encoding="utf-8") as file:
+            file.writelines(lines)
+
+
+def without_event_triggers(major: int) -> dict[str, str]:
+    """Return what keeps a session from running anybody's event trigger, one at login included.
+
+    Older versions have none at login, and no setting for it.
+    """
+    return {"options": "-c event_triggers=off"} if major >= _EVENT_TRIGGERS else {}
 
 
 @contextlib.contextmanager
@@ -211,12 +250,19 @@ def temporary_cluster(
 
     Raises ToolError where it does not start.
     """
+    with claimed(base) as directory:
+        yield _started(base, directory, installation, {**_SETTINGS, **settings})
+
+
+@contextlib.contextmanager
+def claimed(base: Path) -> Iterator[Path]:
+    """Hold a directory below ``base`` for the block; nothing of it is left, however that ends."""
     _open_base(base)
     sweep(base)
     directory, held = _claim(base)
     try:
-        _watch(directory)
-        yield _started(base, directory, installation, {**_SETTINGS, **settings})
+        spawn_watcher("runbook_lib.postgres.cluster", str(directory))
+        yield directory
     finally:
         try:
             remove(directory)
@@ -249,12 +295,29 @@ def remove(directory: Path) -> None:
                 os.kill(pid, signal.SIGQUIT)  # an immediate shutdown
         time.sleep(0.01)
     if data.exists():
-        shutil.rmtree(socket_directory(data, data.stat().st_uid), ignore_errors=True)
+        shutil.rmtree(_sockets_of(directory), ignore_errors=True)
     for _ in range(3):  # a program that outlived its caller may still make a file
         shutil.rmtree(directory, ignore_errors=True)
         if not directory.exists():
             return
     shutil.rmtree(directory)
+
+
+def _sockets_of(directory: Path) -> Path:
+    """Return where a cluster's socket lies: TMPDIR may be another one now.
+
+    The server's account may write to its directory: no other name is believed.
+    """
+    data = directory / "data"
+    here = socket_directory(data, data.stat().st_uid)
+    with contextlib.suppress(OSError):
+        told = (directory / _SOCKETS).readlink()
+        return told if told.name == here.name else here
+    return here
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("'", "''").replace("\n", "\\n")
 
 
 def _pid_of(data: Path) -> int | None:
@@ -296,6 +359,7 @@ def _started(
     argv = ["cp", "-Rp", str(template), str(data)]
     process.run(argv, timeout=_PATIENCE, as_account=account)
     log, server = directory / "server.log", directory / "server.lock"
+    (directory / _SOCKETS).symlink_to(socket_directory(data, owner[0]))
     sockets = make_socket_directory(data, owner)
     held = confine(bindir, account, directory, sockets, base.resolve().parent)
     Start(bindir, data, sockets, log, server, account, settings, held.prefix).start()
@@ -319,11 +383,11 @@ def _template(
     return template
 
 
-def _watch(directory: Path) -> None:
-    words = ["-P", "-m", "runbook_lib.postgres.cluster", str(directory)]
+def spawn_watcher(module: str, *words: str) -> None:
+    """Start a module that waits for the end of this process, and cleans up after it."""
     path = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
     env = {"PYTHONPATH": os.pathsep.join(filter(None, path))}
-    process.spawn([sys.executable, *words], env=env)
+    process.spawn([sys.executable, "-P", "-m", module, *words], env=env)
 
 
 def _remove_when_left(directory: Path) -> None:

@@ -1,10 +1,11 @@
 """Reach the server of an environment, and make the embedded ones what they start as."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from runbook_lib.config.environments import Environment, coordinates
-from runbook_lib.errors import ReleaseError, StatementError
+from runbook_lib.errors import ReleaseError, StatementError, ToolError
 from runbook_lib.parser.parse import read_statements
 from runbook_lib.parser.statement import Statement
 from runbook_lib.postgres.catalog import relations
@@ -25,19 +26,33 @@ def reach(environment: Environment, root: Path, release: Release) -> Database:
     """
     if environment.embedded:
         return _embedded(environment, root, release)
-    kind, value = coordinates(environment)
-    if kind == "url":
-        database = Database.from_url(value, environment.url_variable)
-        _keep_url(value, environment.url_variable)
-    elif kind == "service":
-        database = Database({"service": value, "dbname": environment.dbname})
-    else:
-        database = Database({"dbname": environment.dbname})
+    database = _named(environment)
     refuse_pooling(database)
     with database.connect() as connection:
         # Wherever libpq found it: URL, PGPASSWORD, service file or .pgpass.
         keep_secret(connection.password, "the password of the target")
     return database
+
+
+def _named(environment: Environment) -> Database:
+    kind, value = coordinates(environment)
+    if kind == "url":
+        _keep_url(value, environment.url_variable)
+        return Database.from_url(value, environment.url_variable)
+    where = {"service": value} if kind == "service" else {}
+    return Database({**where, "dbname": environment.dbname})
+
+
+def locate(environment: Environment, root: Path) -> Database | None:
+    """Return a database of an environment's server, None for an embedded one that does not run.
+
+    Raises ConfigError where nothing names one.
+    """
+    if not environment.embedded:
+        return _named(environment)
+    with suppress(ToolError):
+        return Database(Sandbox(root).conninfo())
+    return None
 
 
 def _keep_url(url: str, variable: str) -> None:

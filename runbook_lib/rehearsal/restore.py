@@ -2,14 +2,17 @@
 
 An archive's table of contents is dealt out. Definitions go in as a superuser: they evaluate
 nothing. Rows, checks and materialized views go in by the login of their owner, and meanwhile none
-of the target's roles is a superuser. Indexes and all else go in as a superuser, for an index is
+of the target's roles is a superuser. A foreign key looks at rows with the rights of whoever adds it
+and may use anybody's cast, and the bounds of a partition may be of anybody's domain: a role adds
+both that is a member of the owners, and nothing else.
+Indexes and all else go in as a superuser, for an index is
 built with the rights of its table's owner, in a security-restricted operation, in which no function
 becomes somebody else (PostgreSQL's SetUserIdAndSecContext; manual, CREATE INDEX, Notes).
 """
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -19,13 +22,15 @@ from runbook_lib.errors import ConfigError, StatementError
 from runbook_lib.evidence.records import Backup
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.postgres import process, tools
-from runbook_lib.postgres.cluster import SUPERUSER, Cluster
-from runbook_lib.postgres.connection import SQL, Database, Identifier, Literal
+from runbook_lib.postgres.connection import SQL, Connection, Database, Identifier, Literal
+from runbook_lib.rehearsal.place import Place
 from runbook_lib.rehearsal.source import Source
 
 _ENTRY = re.compile(r"\d+; \d+ \d+ (?P<what>.*)")
 _EARLY = ("SCHEMA ", "EXTENSION ")
 _ROWS = "TABLE DATA "
+_KEY = "FK CONSTRAINT "
+_ATTACHED = "TABLE ATTACH "
 _EVALUATED = ("CHECK CONSTRAINT ", "MATERIALIZED VIEW DATA ")
 _LAST = re.compile(r"(^|- )(EVENT TRIGGER|PUBLICATION|SUBSCRIPTION|DEFAULT ACL)\b")
 _ALL_DATA = ("pg_read_all_data", "pg_write_all_data")  # known since version 14
@@ -44,18 +49,23 @@ class Entry:
 class Restorer:
     """Restore a backup into databases of a cluster that has the roles of its target."""
 
-    cluster: Cluster
+    place: Place
     source: Source
     backup: Backup
     sender: Sender
 
-    def whole(self, *, with_rows: bool) -> None:
-        """Restore it into the target's database; raises ToolError at the first thing that fails."""
+    def whole(self, *, with_rows: bool, disarm: Callable[[Connection], None]) -> None:
+        """Restore it into the target's database; raises ToolError at the first thing that fails.
+
+        ``disarm`` is called before there are event triggers: those run as whoever does something.
+        """
         entries = self._entries()
         early = [item for item in entries if item.what.startswith(_EARLY)]
         last = [item for item in entries if _LAST.search(item.what)]
         owned = [item for item in entries if item.what.startswith((_ROWS, *_EVALUATED))]
-        apart = {item.line for item in (*early, *last, *owned)}
+        keys = [item for item in entries if item.what.startswith(_KEY)]
+        attached = [item for item in entries if item.what.startswith(_ATTACHED)]
+        apart = {item.line for item in (*early, *last, *owned, *keys, *attached)}
         rest = [item for item in entries if item.line not in apart]
         self._run([item for item in early if item.what.startswith("SCHEMA ")])
         self._make_extensions()
@@ -64,16 +74,25 @@ class Restorer:
         wanted = _EVALUATED if with_rows else _EVALUATED[:1]
         evaluated = [item for item in owned if item.what.startswith(wanted)]
         sections = ["--section=data"] if with_rows else []
-        with self._without_superusers(), self._reaching_all({item.owner for item in owned}):
+        owners = {item.owner for item in (*owned, *keys)}
+        with (
+            self._without_superusers(),
+            self._member_of_all() as member,
+            self._reaching_all({*owners, member}),
+        ):
+            self._run(attached, user=member)
             self._run_as_owners(sorted(rows, key=lambda item: item.owner))
             self._run(rest, *sections, "--section=post-data")
+            self._run(keys, user=member)
             self._run_as_owners(evaluated)
+        with self.place.database(self.source.dbname).runner_session() as connection:
+            disarm(connection)
         self._run(last)
 
     def schema_beside(self, dbname: str, jobs: int = 1) -> None:
         """Restore the schema alone into a new database, with the properties of the target's."""
-        self.cluster.database("template1").create(dbname, like=self.source.dbname)
-        self._restore(self.cluster.database(dbname), "--schema-only", jobs=jobs)
+        self.place.database("template1").create(dbname, like=self.source.dbname)
+        self._restore(self.place.database(dbname), "--schema-only", jobs=jobs)
 
     def _entries(self) -> list[Entry]:
         listing = process.run(tools.list_argv(self._pg_restore, self.backup.archive)).stdout
@@ -82,18 +101,18 @@ class Restorer:
         for line in listing.splitlines():
             if match := _ENTRY.fullmatch(line):
                 what = match["what"]
-                owner = next((name for name in owners if what.endswith(f" {name}")), SUPERUSER)
+                owner = next((name for name in owners if what.endswith(f" {name}")), "")
                 found.append(Entry(line, what, owner))
         return found
 
     @property
     def _pg_restore(self) -> Path:
-        return tools.find_program("pg_restore", server_major=self.cluster.installation.version[0])
+        return tools.find_program("pg_restore", server_major=self.place.major)
 
     def _make_extensions(self) -> None:
         """Make the extensions as their owners have them, which an archive does not tell."""
-        major = self.cluster.installation.version[0]
-        with self.cluster.database(self.source.dbname).runner_session() as connection:
+        major = self.place.major
+        with self.place.database(self.source.dbname).runner_session() as connection:
             for item in self.source.extensions:
                 make = SQL("CREATE EXTENSION {} SCHEMA {} VERSION {}").format(
                     Identifier(item["name"]), Identifier(item["schema"]), Literal(item["version"])
@@ -115,7 +134,7 @@ class Restorer:
     def _without_superusers(self) -> Iterator[None]:
         """Take the roles of the target for the block what makes them superusers."""
         found = [Identifier(role["name"]) for role in self.source.roles if role["superuser"]]
-        with self.cluster.database(self.source.dbname).runner_session() as connection:
+        with self.place.database(self.source.dbname).runner_session() as connection:
             for name in found:
                 connection.execute(SQL("ALTER ROLE {} NOSUPERUSER").format(name))
             yield
@@ -123,13 +142,26 @@ class Restorer:
                 connection.execute(SQL("ALTER ROLE {} SUPERUSER").format(name))
 
     @contextmanager
+    def _member_of_all(self) -> Iterator[str]:
+        """Hold a role for the block that may do what the roles of the target may do, and log in."""
+        name = f"{self.place.superuser}_member"
+        with self.place.database(self.source.dbname).runner_session() as connection:
+            role, password = Identifier(name), Literal(self.place.password or None)
+            connection.execute(SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, password))
+            for other in self.source.roles:
+                grant = SQL("GRANT {} TO {}").format(Identifier(other["name"]), role)
+                connection.execute(grant)
+            yield name
+            connection.execute(SQL("DROP ROLE {}").format(role))
+
+    @contextmanager
     def _reaching_all(self, owners: Iterable[str]) -> Iterator[None]:
         """Let owners reach their tables for the block, though they may have lost a right to it."""
-        with self.cluster.database(self.source.dbname).runner_session() as connection:
+        with self.place.database(self.source.dbname).runner_session() as connection:
             known = {row["rolname"] for row in connection.rows("SELECT rolname FROM pg_roles")}
             pairs = [(part, name) for part in _ALL_DATA if part in known for name in sorted(owners)]
             held = {row["pair"] for row in connection.rows(_MEMBERSHIPS)}
-            given = [pair for pair in pairs if " ".join(pair) not in held and SUPERUSER not in pair]
+            given = [pair for pair in pairs if pair[1] and " ".join(pair) not in held]
             for pair in given:
                 connection.execute(SQL("GRANT {} TO {}").format(*map(Identifier, pair)))
             yield
@@ -140,13 +172,13 @@ class Restorer:
         for owner, mine in groupby(entries, key=lambda item: item.owner):
             self._run(list(mine), user=owner)
 
-    def _run(self, entries: Sequence[Entry], *sections: str, user: str = SUPERUSER) -> None:
+    def _run(self, entries: Sequence[Entry], *sections: str, user: str = "") -> None:
         """Restore entries in this order as a role; nothing where there are none."""
         if not entries:
             return
-        path = self.cluster.directory / "restore.list"
+        path = self.place.directory / "restore.list"
         path.write_text("".join(f"{item.line}\n" for item in entries), encoding="utf-8")
-        database = self.cluster.database(self.source.dbname, user)
+        database = self.place.database(self.source.dbname, user)
         self._restore(database, f"--use-list={path}", *sections, jobs=os.cpu_count() or 1)
 
     def _restore(self, database: Database, *options: str, jobs: int) -> None:
@@ -154,7 +186,8 @@ class Restorer:
             self._pg_restore, database.conninfo(), self.backup.archive, jobs=jobs
         )
         argv[1:1] = options
-        self.sender.runner(process.run, backup=self.backup.sha256)(argv)
+        run = self.sender.runner(process.run, backup=self.backup.sha256)
+        run(argv, env=database.tool_environment())
 
 
 _MEMBERSHIPS = """SELECT r.rolname || ' ' || m.rolname AS pair FROM pg_auth_members

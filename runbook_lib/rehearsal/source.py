@@ -7,7 +7,13 @@ from typing import Any
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.postgres.queries import load
 
-_AT_START = ("max_locks_per_transaction", "max_prepared_transactions", "wal_level")
+_PARAMETERS = 15  # the first major version that grants them
+_AT_START = (
+    "max_locks_per_transaction",
+    "max_prepared_transactions",
+    "track_commit_timestamp",
+    "wal_level",
+)
 Session = Mapping[str, tuple[str, str, str]]
 """The settings of a session by name: value, context and source, as pg_settings tells them."""
 
@@ -27,7 +33,7 @@ class Source:
     settings: Sequence[str]
     tablespaces: Sequence[Mapping[str, Any]]
     extensions: Sequence[Mapping[str, Any]]
-    databases: Sequence[str]
+    databases: Sequence[Mapping[str, Any]]
     session: Session
     at_start: Mapping[str, str]
 
@@ -37,11 +43,12 @@ def read_source(connection: Connection, session: Connection) -> Source:
     (who,) = connection.rows("SELECT current_database() AS dbname, session_user::text AS role")
     dbname = {"dbname": who["dbname"]}
     (plain,) = connection.rows(load("world_database"))
+    major = int(connection.value("SHOW server_version_num")) // 10000
     own = connection.rows(load("database_settings"), dbname | {"into": who["dbname"]})
     return Source(
         dbname=who["dbname"],
         role=who["role"],
-        major=int(connection.value("SHOW server_version_num")) // 10000,
+        major=major,
         options=connection.value(load("database_options"), dbname),
         plain_options=plain["options"],
         locale=plain["locale"],
@@ -50,10 +57,11 @@ def read_source(connection: Connection, session: Connection) -> Source:
         settings=[
             *_statements(connection, "world_role_settings"),
             *(row["statement"] for row in own),
+            *(_statements(connection, "world_parameters") if major >= _PARAMETERS else ()),
         ],
         tablespaces=connection.rows(load("world_tablespaces")),
         extensions=connection.rows(load("world_extensions")),
-        databases=[row["name"] for row in connection.rows(load("world_databases"))],
+        databases=connection.rows(load("world_databases")),
         session=read_session(session),
         at_start={name: connection.value(f"SHOW {name}") for name in _AT_START},
     )

@@ -8,7 +8,7 @@ said in ``differs``.
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from runbook_lib.errors import ConfigError, StatementError, ToolError
@@ -16,10 +16,20 @@ from runbook_lib.evidence.records import Backup
 from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.postgres import tools
-from runbook_lib.postgres.cluster import SUPERUSER, Cluster, temporary_cluster
-from runbook_lib.postgres.connection import SQL, Connection, Database, Identifier
+from runbook_lib.postgres.cluster import SUPERUSER, temporary_cluster
+from runbook_lib.postgres.connection import (
+    SQL,
+    Connection,
+    Database,
+    Identifier,
+    Literal,
+    Query,
+    text_of,
+)
 from runbook_lib.rehearsal.outward import disarm
+from runbook_lib.rehearsal.place import Place
 from runbook_lib.rehearsal.restore import Restorer
+from runbook_lib.rehearsal.server import marked_server
 from runbook_lib.rehearsal.source import Source, read_session, read_source
 
 _ELSEWHERE = {"client", "session", "interactive", "override"}
@@ -27,7 +37,6 @@ _ELSEWHERE = {"client", "session", "interactive", "override"}
 _BY_STATEMENT = {"global", "database", "user", "database user"}
 _NOT_TAKEN = {"session_preload_libraries", "local_preload_libraries", "dynamic_library_path"}
 FULL = "full"
-_IN_PLACE = 15  # the first major version whose tablespaces may lie in the data directory
 _RELOADED = 5.0  # seconds
 
 
@@ -42,12 +51,12 @@ class World:
     def copy(self) -> Database:
         """Return the copy as the role that migrates the target, with that role's rights."""
         source = self.restorer.source
-        return self.restorer.cluster.database(source.dbname, source.role)
+        return self.restorer.place.database(source.dbname, source.role)
 
     @property
     def maintained(self) -> Database:
         """Return the copy as the superuser of the cluster, which may run nobody's function."""
-        return self.restorer.cluster.database(self.restorer.source.dbname)
+        return self.restorer.place.database(self.restorer.source.dbname)
 
 
 @contextmanager
@@ -59,18 +68,30 @@ def open_world(run: Run, backup: Backup, sender: Sender) -> Iterator[World]:
     """
     with run.database.runner_session() as connection, run.database.connect() as session:
         source = read_source(connection, session)
-    installation = _installation(run, source.major)
-    with temporary_cluster(base_of(run.root), installation, source.at_start) as cluster:
-        builder = _Builder(run, Restorer(cluster, source, backup, sender))
+    differs: list[str] = []
+    with _place(run, source, differs) as place:
+        builder = _Builder(run, Restorer(place, source, backup, sender), differs)
         builder.build()
-        if not cluster.refuses:
-            builder.differs.append("its server is not confined: this machine has no namespaces")
+        if not place.refuses:
+            builder.differs.append("the operating system keeps nothing from its server")
         yield World(builder.restorer, tuple(builder.differs))
 
 
 def base_of(root: Path) -> Path:
     """Return the directory of the clusters that are thrown away."""
     return root / ".runbook" / "rehearsal"
+
+
+@contextmanager
+def _place(run: Run, source: Source, differs: list[str]) -> Iterator[Place]:
+    """Hold the server that the environment names for rehearsals, else a cluster made for one."""
+    if run.environment.rehearsal_url_variable:
+        with marked_server(run, base_of(run.root), differs) as server:
+            yield server
+    else:
+        installation = _installation(run, source.major)
+        with temporary_cluster(base_of(run.root), installation, source.at_start) as cluster:
+            yield cluster
 
 
 def _installation(run: Run, major: int) -> tools.Installation:
@@ -95,55 +116,56 @@ class _Builder:
 
     run: Run
     restorer: Restorer
-    differs: list[str] = field(default_factory=list)
+    differs: list[str]
 
     @property
     def source(self) -> Source:
         return self.restorer.source
 
     @property
-    def cluster(self) -> Cluster:
-        return self.restorer.cluster
+    def place(self) -> Place:
+        return self.restorer.place
 
     def build(self) -> None:
         """Do all of it; raises RunbookError where the copy cannot be made."""
-        source, here = self.source, self.cluster.installation.version
-        if here[0] != source.major:
-            self.differs.append(f"PostgreSQL {here[0]}, on the target {source.major}")
+        source, here = self.source, self.place.major
+        if here != source.major:
+            self.differs.append(f"PostgreSQL {here}, on the target {source.major}")
         with self._superuser("template1") as connection:
             self._make_roles(connection)
             self._make_tablespaces(connection)
             self._make_databases(connection)
-        self.restorer.whole(with_rows=self.run.policy.rehearsal.data == FULL)
+        self.restorer.whole(with_rows=self.run.policy.rehearsal.data == FULL, disarm=disarm)
         with self._superuser(source.dbname) as connection:
-            disarm(connection)
             self._finish_roles(connection)
             self._settle(connection, source.settings)
         self._take_over_settings()
 
     def _superuser(self, dbname: str) -> Connection:
-        return self.cluster.database(dbname).runner_session()
+        return self.place.database(dbname).runner_session()
 
     def _make_roles(self, connection: Connection) -> None:
         """Make the roles, those that log in and those that do not: owners put in their rows."""
         for role in self.source.roles:
-            if role["name"] == SUPERUSER:
-                message = f"The target has a role {SUPERUSER}, which a rehearsal's server needs."
-                raise ConfigError(message, remedy="Rename that role.")
+            if role["name"] == self.place.superuser:
+                message = f"The target has a role {role['name']}, as the rehearsal's server has."
+                remedy = f"Rename one of them; {SUPERUSER} is a name for that server's superuser."
+                raise ConfigError(message, remedy=remedy)
             level = "SUPERUSER" if role["superuser"] else "NOSUPERUSER"
-            make = SQL(f"CREATE ROLE {{}} LOGIN {level}")
-            connection.execute(make.format(Identifier(role["name"])))
+            make = SQL(f"CREATE ROLE {{}} LOGIN {level} PASSWORD {{}}")
+            password = Literal(self.place.password or None)
+            connection.execute(make.format(Identifier(role["name"]), password))
         self._settle(connection, self.source.members)
 
     def _make_tablespaces(self, connection: Connection) -> None:
-        in_place = self.cluster.installation.version[0] >= _IN_PLACE
-        if self.source.tablespaces and in_place:
-            connection.execute("SET allow_in_place_tablespaces = on")
         for number, space in enumerate(self.source.tablespaces):
-            place = "" if in_place else str(self.cluster.room(f"tablespace_{number}"))
+            location = self.place.location(number)
+            if not location:
+                connection.execute("SET allow_in_place_tablespaces = on")
             make = SQL("CREATE TABLESPACE {} OWNER {} LOCATION {}")
             names = Identifier(space["name"]), Identifier(space["owner"])
-            connection.execute(make.format(*names, place))
+            connection.execute(make.format(*names, location))
+            self._settle(connection, space["statements"])
 
     def _make_databases(self, connection: Connection) -> None:
         """Make the target's, and empty ones for the others of its server that the files name."""
@@ -159,8 +181,10 @@ class _Builder:
             self.differs.append(f"locale C, on the target {source.locale}: {error.message}")
         text = "\n".join(x.sql for item in self.run.release.migrations for x in item.statements)
         for other in source.databases:
-            if other in text:
-                connection.execute(create.format(Identifier(other), SQL("")))
+            if other["name"] in text:
+                self._settle(
+                    connection, [create.format(Identifier(other["name"]), SQL(other["options"]))]
+                )
 
     def _finish_roles(self, connection: Connection) -> None:
         for role in self.source.roles:
@@ -169,19 +193,22 @@ class _Builder:
             )
             connection.execute(alter)
 
-    def _settle(self, connection: Connection, statements: Iterable[str]) -> None:
+    def _settle(self, connection: Connection, statements: Iterable[Query]) -> None:
         """Send statements; one that this server does not take is a difference."""
         for statement in statements:
             try:
                 connection.execute(statement)
             except StatementError as error:
-                self.differs.append(f"{statement}: {error.message}")
+                self.differs.append(f"{text_of(statement)}: {error.message}")
 
     def _take_over_settings(self) -> None:
         """Give every session what one has on the target, however it is set there."""
-        copy = self.cluster.database(self.source.dbname, self.source.role)
+        copy = self.place.database(self.source.dbname, self.source.role)
         with copy.connect() as connection:
             here = read_session(connection)
+            for name, value in self.source.at_start.items():
+                if (found := connection.value(SQL("SHOW {}").format(Identifier(name)))) != value:
+                    self.differs.append(f"{name} {found}, on the target {value}")
         wanted = {
             name: value
             for name, (value, context, origin) in self.source.session.items()
@@ -199,26 +226,16 @@ class _Builder:
                 self.differs.append(f"{name} {found}, on the target {value}")
 
     def _configure(self, wanted: Mapping[str, str], copy: Database) -> None:
-        """Write settings into the server's file, which takes a list as it is written, and reload.
-
-        The server keeps what it has where it does not take a value.
-        """
-        path = self.cluster.directory / "data" / "postgresql.conf"
-        lines = [f"{name} = '{_escaped(value)}'\n" for name, value in wanted.items()]
-        with path.open("a", encoding="utf-8") as file:
-            file.writelines(lines)
+        """Let the server read settings; it keeps what it has where it does not take a value."""
+        self.place.write_settings(wanted)
         with self._superuser("template1") as connection:
             loaded = connection.value("SELECT pg_conf_load_time()")
             connection.rows("SELECT pg_reload_conf()")
         until = time.monotonic() + _RELOADED
         while True:
-            with copy.runner_session() as connection:  # what a new session has is the postmaster's
+            with copy.connect() as connection:  # what a new session has is the postmaster's
                 if connection.value("SELECT pg_conf_load_time()") > loaded:
                     return
             if time.monotonic() > until:
-                raise ToolError("The rehearsal's server did not take its settings.", path=path)
+                raise ToolError("The rehearsal's server did not take its settings.")
             time.sleep(0.005)
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace("'", "''").replace("\n", "\\n")

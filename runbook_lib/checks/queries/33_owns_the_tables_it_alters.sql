@@ -1,4 +1,4 @@
--- Only a table's owner may alter or drop it, or build an index on it.
+-- Only a table's owner may alter or drop it, or build an index on it. Whether a member becomes the owner first, the rehearsal sees.
 -- name: owns the tables it alters
 -- severity: error
 -- expect: no rows
@@ -7,5 +7,5 @@ SELECT n.nspname || '.' || c.relname || ' belongs to ' || pg_get_userbyid(c.relo
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname || '.' || c.relname = ANY(%(altered)s::text[])
-  AND NOT pg_has_role(c.relowner, 'USAGE')
+  AND NOT pg_has_role(c.relowner, 'MEMBER')
 ORDER BY 1

@@ -1,33 +1,29 @@
 """The world of a rehearsal: like the target, and nobody's function runs as a superuser."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from runbook_lib.config.environments import Environment
-from runbook_lib.evidence.directory import RunDirectory
 from runbook_lib.evidence.journal import Journal
-from runbook_lib.evidence.run import Run
-from runbook_lib.evidence.sender import Sender
-from runbook_lib.postgres.catalog import identify
 from runbook_lib.postgres.connection import Database
 from runbook_lib.postgres.embedded import Sandbox
 from runbook_lib.rehearsal.source import read_session
-from runbook_lib.rehearsal.world import World, open_world
-from runbook_lib.release.model import Release
-from runbook_lib.release.plan import Order, make_plan
 from tests.support.memory import MakeDirectory
 from tests.support.servers import hurry
-from tests.support.snapshots import POLICY, back_up
+from tests.support.worlds import rehearsed
 
 NAME = "Shop & sons"
+ALONE = (  # in no transaction
+    "CREATE ROLE keeper CREATEDB CONNECTION LIMIT 7 VALID UNTIL '2030-01-01'",
+    'CREATE DATABASE "the other" OWNER keeper CONNECTION LIMIT 3',
+    "SET allow_in_place_tablespaces = on",
+    "CREATE TABLESPACE fast OWNER keeper LOCATION '' WITH (seq_page_cost = 1.5)",
+)
 SETUP = """
-CREATE ROLE keeper CREATEDB CONNECTION LIMIT 7 VALID UNTIL '2030-01-01';
 CREATE ROLE clerk NOLOGIN NOINHERIT;
 CREATE ROLE mover LOGIN CREATEROLE IN ROLE keeper;
-CREATE ROLE eve;
+CREATE ROLE eve LOGIN;
 ALTER ROLE mover SET DateStyle = 'SQL, DMY';
 ALTER ROLE mover SET search_path = 'app', "$user", public;
 ALTER ROLE ALL SET IntervalStyle = 'iso_8601';
@@ -39,6 +35,9 @@ ALTER ROLE mover IN DATABASE "Shop & sons" SET extra_float_digits = 0;
 ALTER DATABASE "Shop & sons" CONNECTION LIMIT 50;
 GRANT CREATE ON DATABASE "Shop & sons" TO mover;
 REVOKE TEMP ON DATABASE "Shop & sons" FROM PUBLIC;
+GRANT CREATE ON TABLESPACE fast TO mover WITH GRANT OPTION;
+GRANT SET ON PARAMETER log_statement TO mover;
+GRANT SET ON PARAMETER app.level TO keeper;
 CREATE EXTENSION pg_trgm;
 GRANT CREATE ON DATABASE "Shop & sons" TO keeper;
 SET ROLE keeper;
@@ -55,7 +54,7 @@ CREATE FUNCTION public.strike() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     BEGIN EXECUTE 'RESET SESSION AUTHORIZATION'; EXCEPTION WHEN OTHERS THEN NULL; END;
     BEGIN EXECUTE 'RESET ROLE'; EXCEPTION WHEN OTHERS THEN NULL; END;
-    CREATE ROLE got_in;
+    EXECUTE format('CREATE ROLE %I', 'got in ' || current_setting('cluster_name'));
 EXCEPTION WHEN insufficient_privilege OR duplicate_object THEN NULL;
 END $$;
 -- What is said to be immutable may call what is not.
@@ -63,6 +62,7 @@ CREATE FUNCTION public.look(x int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN PERFORM public.strike(); RETURN x; END $$;
 ALTER FUNCTION public.strike() OWNER TO eve;
 ALTER FUNCTION public.look(int) OWNER TO eve;
+CREATE FOREIGN DATA WRAPPER none;
 CREATE DOMAIN public.looked AS int CHECK (public.look(VALUE) > 0);
 CREATE TABLE public.trap (id int PRIMARY KEY CHECK (public.look(id) > 0),
     twice int GENERATED ALWAYS AS (public.look(id) * 2) STORED, d public.looked);
@@ -70,8 +70,25 @@ CREATE INDEX trap_look ON public.trap (public.look(id));
 CREATE MATERIALIZED VIEW public.seen AS
     SELECT public.look(id) AS id FROM public.trap WITH NO DATA;
 ALTER TABLE public.trap ADD CONSTRAINT later CHECK (public.look(id) < 100) NOT VALID;
+CREATE TYPE public.word AS ENUM ('1', '2', '3', '4', '5');
+CREATE FUNCTION public.number(w public.word) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN PERFORM public.strike(); RETURN w::text::int; END $$;
+ALTER FUNCTION public.number(public.word) OWNER TO eve;
+CREATE CAST (public.word AS int) WITH FUNCTION public.number(public.word) AS IMPLICIT;
+CREATE TABLE public.baited (word public.word REFERENCES public.trap (id));
+CREATE TABLE public.parts (d public.looked) PARTITION BY RANGE (d);
+CREATE TABLE public.part PARTITION OF public.parts FOR VALUES FROM (1) TO (9);
+CREATE SERVER far FOREIGN DATA WRAPPER none OPTIONS (host 'x');
+CREATE FUNCTION public.seen_ddl() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN PERFORM public.strike(); END $$;
+ALTER FUNCTION public.seen_ddl() OWNER TO eve;
+CREATE EVENT TRIGGER seen_ddl ON ddl_command_end EXECUTE FUNCTION public.seen_ddl();
+CREATE EVENT TRIGGER at_login ON login EXECUTE FUNCTION public.seen_ddl();
 """
-FILL = "INSERT INTO public.trap (id, d) SELECT g, g FROM generate_series(1, 5) g"
+FILL = """
+INSERT INTO public.trap (id, d) SELECT g, g FROM generate_series(1, 5) g;
+INSERT INTO public.baited SELECT w FROM unnest(enum_range(NULL::public.word)) w;
+"""
 
 
 @pytest.fixture(scope="module")
@@ -83,35 +100,11 @@ def shop(in_memory: MakeDirectory) -> Iterator[Sandbox]:
         with maintenance.connect() as connection:
             options = "TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'"
             connection.execute(f'CREATE DATABASE "{NAME}" {options}')
+            for statement in ALONE:
+                connection.execute(statement)
         with maintenance.on(NAME).connect() as connection:
             connection.execute(SETUP)
         yield sandbox
-
-
-@contextmanager
-def rehearsed(target: Database, root: Path, journal: Journal) -> Iterator[World]:
-    """Hold the world of a target whose backup was taken as its superuser."""
-    environment = Environment("test", target.dbname, embedded=False, policy=POLICY)
-    release = Release("test", "Test", root, (), "")
-    superuser = Database({**target.parameters, "user": "postgres"})
-    backup = back_up(superuser, root / "backups" / target.dbname)
-    with target.connect() as connection:
-        identity = identify(connection, environment)
-    planned = make_plan(release, identity, frozenset(), {}, Order((), (), {}), "", demo_rows=False)
-    run = Run(
-        root=root,
-        environment=environment,
-        release=release,
-        database=target,
-        target=identity,
-        plan=planned,
-        directory=RunDirectory(root),
-        journal=journal,
-        phase="rehearsal",
-        given="",
-    )
-    with open_world(run, backup, Sender(journal.emit, "rehearsal: restore")) as world:
-        yield world
 
 
 ALIKE = {
@@ -136,6 +129,10 @@ ALIKE = {
         FROM pg_default_acl""",
     "extensions": """SELECT extname, extversion, pg_get_userbyid(extowner) AS owner
         FROM pg_extension WHERE extname <> 'plpgsql'""",
+    "tablespaces": """SELECT spcname, pg_get_userbyid(spcowner) AS owner, spcacl::text AS acl,
+            spcoptions::text AS options
+        FROM pg_tablespace WHERE spcname !~ '^pg_'""",
+    "parameters": "SELECT parname, paracl::text ~ 'mover|keeper' AS given FROM pg_parameter_acl",
     "rows": "SELECT * FROM app.item",
 }
 
@@ -170,12 +167,18 @@ def test_a_function_of_anybody_never_runs_as_a_superuser(
     with maintenance.on("trapped").connect() as connection:
         connection.execute(FILL)  # the trap works: whoever puts a row in runs the function
         connection.execute("REFRESH MATERIALIZED VIEW public.seen")
-        connection.execute("DROP ROLE got_in")
+        connection.execute('DROP ROLE "got in runbook"')
     with (
-        rehearsed(maintenance.on("trapped"), shared_root, journal) as world,
+        rehearsed(
+            Database({**shop.conninfo("trapped"), "user": "eve"}), shared_root, journal
+        ) as world,
         world.maintained.connect() as connection,
     ):
-        assert connection.value("SELECT count(*) FROM pg_roles WHERE rolname = 'got_in'") == 0
+        roles = {row["rolname"] for row in connection.rows("SELECT rolname FROM pg_roles")}
+        assert "got in runbook rehearsal" not in roles
         assert connection.value("SELECT count(*) FROM public.trap") == 5
         assert connection.value("SELECT count(*) FROM public.seen") == 5
+        assert connection.value("SELECT count(*) FROM public.baited") == 5
+        keys = "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND convalidated"
+        assert connection.value(keys) == 1
     maintenance.drop("trapped")

@@ -1,0 +1,28 @@
+"""The command line of the runbook, for what no notebook does: ``python -m runbook_lib``."""
+
+import argparse
+import sys
+
+from runbook_lib.config.environments import find_root
+from runbook_lib.errors import RunbookError
+from runbook_lib.rehearsal import server
+
+
+def main(words: list[str] | None = None) -> int:
+    """Carry out one command; return 1 where it is refused, with the reason in one sentence."""
+    parser = argparse.ArgumentParser(prog="python -m runbook_lib")
+    commands = parser.add_subparsers(dest="command", required=True)
+    about = "say that a server holds nothing but rehearsals"
+    command = commands.add_parser("mark-rehearsal-server", help=about)
+    command.add_argument("variable", help="the environment variable that holds its URL")
+    given = parser.parse_args(words)
+    try:
+        print(server.mark(find_root(), given.variable))
+    except RunbookError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""What the world of a rehearsal is made on: a cluster of its own, or a server named for it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from runbook_lib.postgres.connection import Database
+
+
+class Place(Protocol):
+    """Hold nothing but one rehearsal; ``directory`` is for files that its superuser may read."""
+
+    @property
+    def directory(self) -> Path:
+        """Return a directory of this machine that goes with the rehearsal."""
+
+    @property
+    def major(self) -> int:
+        """Return the major version of its PostgreSQL."""
+
+    @property
+    def superuser(self) -> str:
+        """Return the role that makes everything; no role of the target has its name."""
+
+    @property
+    def password(self) -> str:
+        """Return what the other roles log in with, empty where none is asked for."""
+
+    @property
+    def refuses(self) -> str:
+        """Say what the operating system keeps from it, empty for nothing."""
+
+    def database(self, dbname: str, user: str = "") -> Database:
+        """Return a database of it for one of its roles, its superuser where none is named."""
+
+    def location(self, number: int) -> str:
+        """Return where its tablespace of this number lies."""
+
+    def write_settings(self, settings: Mapping[str, str]) -> None:
+        """Set what a new session has once the configuration is read again."""
