@@ -233,7 +233,7 @@ class _Builder:
             connection.rows("SELECT pg_reload_conf()")
         until = time.monotonic() + _RELOADED
         while True:
-            with copy.connect() as connection:  # what a new session has is the postmaster's
+            with copy.runner_session() as connection:  # what a new session has is the postmaster's
                 if connection.value("SELECT pg_conf_load_time()") > loaded:
                     return
             if time.monotonic() > until:

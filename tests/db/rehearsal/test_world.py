@@ -78,6 +78,11 @@ CREATE CAST (public.word AS int) WITH FUNCTION public.number(public.word) AS IMP
 CREATE TABLE public.baited (word public.word REFERENCES public.trap (id));
 CREATE TABLE public.parts (d public.looked) PARTITION BY RANGE (d);
 CREATE TABLE public.part PARTITION OF public.parts FOR VALUES FROM (1) TO (9);
+CREATE TYPE public.pair AS (a public.looked, b int);
+CREATE VIEW public.literal AS SELECT '(1,2)'::public.pair AS p, '{1,2}'::public.looked[] AS l;
+CREATE FUNCTION public.add(a public.looked, b int) RETURNS public.looked LANGUAGE sql AS 'SELECT a';
+CREATE AGGREGATE public.sum_of(int) (SFUNC = public.add, STYPE = public.looked, INITCOND = '1');
+CREATE POLICY looks ON public.trap USING (ROW(id, 1)::public.pair <> '(3,4)'::public.pair);
 CREATE SERVER far FOREIGN DATA WRAPPER none OPTIONS (host 'x');
 CREATE FUNCTION public.seen_ddl() RETURNS event_trigger LANGUAGE plpgsql AS $$
 BEGIN PERFORM public.strike(); END $$;
@@ -174,11 +179,14 @@ def test_a_function_of_anybody_never_runs_as_a_superuser(
         ) as world,
         world.maintained.connect() as connection,
     ):
+        world.restorer.schema_beside("beside")
         roles = {row["rolname"] for row in connection.rows("SELECT rolname FROM pg_roles")}
         assert "got in runbook rehearsal" not in roles
         assert connection.value("SELECT count(*) FROM public.trap") == 5
         assert connection.value("SELECT count(*) FROM public.seen") == 5
         assert connection.value("SELECT count(*) FROM public.baited") == 5
+        hidden = "SELECT count(*) FROM pg_constraint WHERE contype NOT IN ('c', 'f', 'p', 'u', 'n')"
+        assert connection.value(hidden) == 0
         keys = "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND convalidated"
         assert connection.value(keys) == 1
     maintenance.drop("trapped")
