@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from runbook_lib.errors import StatementError
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.parser.statement import DbObject, Statement
+from runbook_lib.parser.transactions import sets_something
+from runbook_lib.parser.tree import kinds
 from runbook_lib.postgres import snapshot
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.postgres.queries import load
@@ -38,7 +40,7 @@ def find_candidates(
     explained = set(standing(item for item in migrations if item.name in known))
     found, halves = [], []
     for migration in migrations:
-        if migration.name in known:
+        if migration.name in known or not all(map(_creates_alone, migration.statements)):
             continue
         created = set(standing([migration])) - explained
         wanted = sorted(item for item in created if item.kind in _KINDS)
@@ -51,6 +53,34 @@ def find_candidates(
     return tuple(found), tuple(halves)
 
 
+def _creates_alone(statement: Statement) -> bool:
+    """Tell whether all that a statement does is there when what it makes is there.
+
+    Whether rows were changed or rights given cannot be seen from the objects.
+    """
+    if statement.kind == "alter table":
+        return all(item.alter_table_cmd.subtype in _ADDS for item in statement.node.cmds)
+    sets = statement.kind == "variable set" or sets_something(statement)
+    return statement.kind in _CREATIONS or bool(statement.control) or sets
+
+
+_CREATIONS = {
+    *("create", "create enum", "create domain", "create range", "composite type", "define"),
+    *("index", "view", "create seq", "alter seq", "create function", "create trig", "rule"),
+    *("create schema", "create extension", "create policy", "create stats", "comment"),
+}
+_ADDS = {
+    kinds.AT_AddColumn,
+    kinds.AT_AddConstraint,
+    kinds.AT_AddIndex,
+    kinds.AT_AttachPartition,
+    kinds.AT_ColumnDefault,
+    kinds.AT_SetNotNull,
+    kinds.AT_EnableRowSecurity,
+    kinds.AT_ForceRowSecurity,
+    kinds.AT_ChangeOwner,
+    kinds.AT_ReplicaIdentity,
+}
 _KINDS = {"table", "column", "enum", "index", "view"}
 
 

@@ -11,6 +11,7 @@ from runbook_lib.postgres.connection import Connection
 from runbook_lib.release.model import Check
 
 _SHOWN_OFFENDERS = 5
+_LONGEST = 600  # seconds of one check
 _REASON = "not_measured"
 _MAY_LOOK = "GRANT pg_monitor, or what is named, to the role that migrates; then run again."
 
@@ -37,6 +38,7 @@ def _run_check(
     try:
         with connection.transaction():
             connection.execute("SET TRANSACTION READ ONLY")
+            connection.execute(f"SET LOCAL statement_timeout = '{_LONGEST}s'")
             rows = connection.rows(check.sql, parameters if "%(" in check.sql else None)
     except StatementError as error:
         if error.sqlstate == SqlState.INSUFFICIENT_PRIVILEGE:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from runbook_lib.evidence.records import Status
 from runbook_lib.parser.statement import DbObject, ForeignKey
-from runbook_lib.postgres import catalog
 from runbook_lib.postgres.connection import (
     SQL,
     Connection,
@@ -127,13 +126,13 @@ def _inspect(
 
 def analyze(connection: Connection, release: Release, send: Send) -> int:
     """Refresh the planner's statistics of the release's tables; return how many."""
-    there = catalog.relations(connection)
     touched = {
         (item.schema, item.table or item.name)
         for item in standing(release.migrations)
         if item.kind in {"table", "index", "column"}
     }
-    tables = [pair for pair in sorted(touched) if ".".join(pair) in there]
-    for schema, table in tables:
-        send(connection, SQL("ANALYZE {}").format(Identifier(schema, table)), None)
+    asked = {"schemas": [pair[0] for pair in touched], "names": [pair[1] for pair in touched]}
+    tables = connection.rows(load("analyzed"), asked)
+    for row in tables:
+        send(connection, SQL("ANALYZE {}").format(Identifier(row["schema"], row["name"])), None)
     return len(tables)

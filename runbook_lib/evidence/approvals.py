@@ -1,9 +1,9 @@
 """Read and check the approvals of a run."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +13,7 @@ from runbook_lib.config.toml import read_document, validated
 from runbook_lib.errors import ConfigError, GateError
 
 FILE = "approvals.toml"
+_SLACK = timedelta(minutes=5)  # between two clocks
 
 
 _FORM = (
@@ -57,6 +58,9 @@ def check_approvals(directory: Path, policy: Policy, plan_digest: str, dbname: s
     if not policy.approvals.roles and not policy.approvals.confirm:
         return
     approvals = read_approvals(directory)
+    for trouble in _doubts(approvals, policy):
+        message = f"{FILE} of this run cannot be right: {trouble}."
+        raise GateError(message, remedy="Correct it, or give the approvals in 30_rehearsal.ipynb.")
     present = {item.role for item in approvals.approval if item.name.strip()}
     missing = [
         f"the approval of the {role}" for role in policy.approvals.roles if role not in present
@@ -69,6 +73,25 @@ def check_approvals(directory: Path, policy: Policy, plan_digest: str, dbname: s
         message = f"{FILE} of this run lacks {', '.join(missing)}."
         remedy = f"Give them in 30_rehearsal.ipynb, or: {_FORM} The plan digest is {plan_digest}."
         raise GateError(message, remedy=remedy)
+
+
+def _doubts(approvals: Approvals, policy: Policy) -> Iterator[str]:
+    """Yield what no honest record of approvals holds: a role has one person, a person one role."""
+    latest = datetime.now(UTC) + _SLACK
+    roles, names = dict[str, str](), dict[str, str]()
+    for item in approvals.approval:
+        name = " ".join(item.name.split()).casefold()
+        at = item.at if item.at.tzinfo else item.at.replace(tzinfo=UTC)
+        if item.role not in policy.approvals.roles:
+            yield f"no role of the policy is called {item.role}"
+        if item.role in roles:
+            yield f"the role {item.role} stands there twice"
+        if name and name in names:
+            yield f"{item.name} approves as {names[name]} and as {item.role}"
+        if at > latest:
+            yield f"the approval of the {item.role} is of {at:%Y-%m-%d %H:%M}, still to come"
+        roles[item.role] = name
+        names.setdefault(name, item.role)
 
 
 def approvals_text(plan_digest: str, dbname: str, given: Iterable[Approval]) -> str:

@@ -42,6 +42,14 @@ def parts(name: str) -> list[str]:
     return _PART.findall(name)
 
 
+def plain(name: str) -> tuple[str, str]:
+    """Return schema and name of a qualified name, as catalogs hold them."""
+    schema, own = (
+        part[1:-1].replace('""', '"') if part.startswith('"') else part for part in parts(name)[:2]
+    )
+    return schema, own
+
+
 def owner(name: str) -> str:
     """Return the table, view, domain or type that a column, constraint or trigger belongs to."""
     return ".".join(parts(name)[:2])

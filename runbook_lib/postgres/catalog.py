@@ -105,7 +105,7 @@ def read_indexes(
             table=row["table"],
             method=row["method"],
             seconds=seconds.get(f"{row['schema']}.{row['name']}"),
-            rows=rows[f"{row['schema']}.{row['table']}"],
+            rows=rows.get(f"{row['schema']}.{row['table']}", 0),
             size=row["size"],
             valid=row["valid"],
         )

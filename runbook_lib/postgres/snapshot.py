@@ -133,21 +133,59 @@ def difference(expected: Snapshot, found: Snapshot) -> tuple[Difference, ...]:
     return tuple(Difference(key, want, have) for key, want, have in pairs if want != have)
 
 
+@dataclass(frozen=True)
+class Part:
+    """Name where rows of a relation lie on this server; ``readable`` for the role or not."""
+
+    of: tuple[str, str]
+    table: Identifier
+    readable: bool
+
+
+def local_parts(connection: Connection, tables: Iterable[tuple[str, str]]) -> list[Part]:
+    """Return where the rows of these relations lie, partitions and children among them.
+
+    What lies on another server is no part, nor is a materialized view that was not populated.
+    """
+    asked = list(tables)
+    names = {"schemas": [schema for schema, _ in asked], "names": [name for _, name in asked]}
+    return [
+        Part(asked[row["place"] - 1], Identifier(row["schema"], row["name"]), row["readable"])
+        for row in (connection.rows(load("read_for_rows"), names) if asked else ())
+    ]
+
+
 def with_rows(connection: Connection, tables: Iterable[tuple[str, str]]) -> frozenset[str]:
-    """Return those of the tables that hold any row, as ``schema.name``."""
-    kept = list(tables)
-    if not kept:
-        return frozenset()
-    test = SQL("(SELECT {} WHERE EXISTS (SELECT FROM {}))")
-    tests = [test.format(Literal(at), Identifier(*table)) for at, table in enumerate(kept)]
-    found = connection.value(SQL("SELECT ARRAY[{}]").format(SQL(", ").join(tests)))
-    return frozenset(".".join(kept[at]) for at in found if at is not None)
+    """Return those of the tables that hold any row, as ``schema.name``.
+
+    One that the role may not read counts as holding rows.
+    """
+    parts = local_parts(connection, tables)
+    readable = [part for part in parts if part.readable]
+    found = {part.of for part in parts if not part.readable}
+    test = SQL("(SELECT {} WHERE EXISTS (SELECT FROM ONLY {}))")
+    tests = [test.format(Literal(at), part.table) for at, part in enumerate(readable)]
+    if tests:
+        places = connection.value(SQL("SELECT ARRAY[{}]").format(SQL(", ").join(tests)))
+        found.update(readable[place].of for place in places if place is not None)
+    return frozenset(map(".".join, found))
 
 
 def count_rows(connection: Connection) -> dict[str, int]:
-    """Count the rows of every ordinary table exactly, the ledger's included."""
-    tables = connection.rows(load("tables"))
-    return count_tables(connection, [(row["schema"], row["name"]) for row in tables])
+    """Count the rows of every ordinary table exactly, its own alone, the ledger's included."""
+    tables = [(row["schema"], row["name"]) for row in connection.rows(load("tables"))]
+    counts = _counts(connection, [Identifier(*table) for table in tables])
+    return dict(zip(map(".".join, tables), counts, strict=True))
+
+
+def _counts(connection: Connection, tables: Sequence[Identifier]) -> list[int]:
+    """Count the rows of tables in one statement, so at one moment."""
+    if not tables:
+        return []
+    count = SQL("(SELECT count(*) FROM ONLY {})")
+    counts = SQL(", ").join(count.format(table) for table in tables)
+    found: list[int] = connection.value(SQL("SELECT ARRAY[{}]").format(counts))
+    return found
 
 
 @dataclass(frozen=True)
@@ -203,20 +241,24 @@ def checksum_by(connection: Connection, table: tuple[str, str], columns: str | N
 def _contents(connection: Connection, table: tuple[str, str], columns: str | None) -> Contents:
     # A table without any column has rows, too.
     hashed = f"sum(hash_record_extended(ROW({columns}), 0))" if columns else "0"
-    sums = SQL("SELECT count(*) AS rows, {} AS total FROM {}")
+    sums = SQL("SELECT count(*) AS rows, {} AS total FROM ONLY {}")
     (row,) = connection.rows(sums.format(SQL(hashed), Identifier(*table)))
     return Contents(row["rows"], str(row["total"] or 0))
 
 
-def count_tables(connection: Connection, tables: Sequence[tuple[str, str]]) -> dict[str, int]:
-    """Count the rows of these tables in one statement, so at one moment."""
-    if not tables:
-        return {}
-    count = SQL("(SELECT count(*) FROM {})")
-    counts = SQL(", ").join(count.format(Identifier(*table)) for table in tables)
-    numbers = connection.value(SQL("SELECT ARRAY[{}]").format(counts))
-    names_of = (f"{schema}.{name}" for schema, name in tables)
-    return dict(zip(names_of, numbers, strict=True))
+def count_tables(connection: Connection, tables: Iterable[tuple[str, str]]) -> dict[str, int]:
+    """Count the rows of these tables with their partitions and children, at one moment.
+
+    One that the role may not read is left out.
+    """
+    wanted = list(tables)
+    parts = local_parts(connection, wanted)
+    hidden = {part.of for part in parts if not part.readable}
+    found = {".".join(table): 0 for table in wanted if table not in hidden}
+    read = [part for part in parts if part.of not in hidden]
+    for part, rows in zip(read, _counts(connection, [x.table for x in read]), strict=True):
+        found[".".join(part.of)] += rows
+    return found
 
 
 def touched(before: Snapshot, now: Snapshot) -> frozenset[str]:

@@ -15,6 +15,8 @@ from runbook_lib.findings import Finding, Severity
 from runbook_lib.formatting import natural
 from runbook_lib.parser.parse import found_in, read_statements
 from runbook_lib.parser.statement import Statement
+from runbook_lib.parser.tree import walk
+from runbook_lib.release.layout import refuse_odd_file, refuse_other_layouts
 from runbook_lib.release.manifest import Listed, Manifest, read_manifest
 from runbook_lib.release.model import Acceptance, Check, Declaration, Migration, Release
 
@@ -79,6 +81,7 @@ def _plain(directory: Path, manifest: Path, accepts: tuple[Acceptance, ...] = ()
     files = directory / "migrations"
     if not files.is_dir():
         files = directory
+    refuse_other_layouts(directory, files)
     listed = sorted(path.parent.name for path in files.glob("*/migration.sql"))
     paths = [files / name / "migration.sql" for name in listed]
     if not paths:
@@ -100,7 +103,9 @@ def _plain(directory: Path, manifest: Path, accepts: tuple[Acceptance, ...] = ()
         title=f"Migrations in {directory.name}",
         root=directory,
         migrations=migrations,
-        digest=_digest(migrations, [manifest] if manifest.is_file() else []),
+        digest=_digest(
+            migrations, [*([manifest] if manifest.is_file() else []), *_deciding(directory)]
+        ),
         checks=read_checks(directory / "checks"),
         accepts=accepts,
         defects=tuple(defects),
@@ -143,6 +148,7 @@ def _read_file(
     """Return the bytes and statements of a file; what cannot be read joins ``defects``."""
     data, text = b"", ""
     shown = _shown(path, directory)
+    refuse_odd_file(path, directory)
     try:
         data = path.read_bytes()
         text = data.decode("utf-8-sig")
@@ -172,6 +178,11 @@ def _shown(path: Path, directory: Path) -> str:
 def _defect(rule: str, path: str, line: int, cause: str, remedy: str) -> Finding:
     effect = "The release is not what it says it is."
     return Finding("reading", rule, Severity.ERROR, path, line, cause, effect, remedy)
+
+
+def _deciding(directory: Path) -> list[Path]:
+    """Return the files beside the migrations that decide whether a run goes on."""
+    return sorted((directory / "checks").rglob("*.sql"))
 
 
 def _digest(migrations: Iterable[Migration], others: Iterable[Path]) -> str:
@@ -205,7 +216,7 @@ def _with_manifest(directory: Path, path: Path) -> Release:
         title=manifest.title,
         root=directory,
         migrations=migrations,
-        digest=_digest(migrations, [path, *demo_files]),
+        digest=_digest(migrations, [path, *demo_files, *_deciding(directory)]),
         checks=read_checks(directory / "checks"),
         demo_before=demo.before if demo else "",
         demo_files=demo_files,
@@ -331,7 +342,7 @@ def read_check(path: Path) -> Check:
 
     ``expect`` is ``no rows``, ``= N``, ``>= N`` or ``by hand``. Raises ReleaseError with the line.
     """
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = _text_of(path).splitlines()
     size = next((at for at, text in enumerate(lines) if not text.startswith("--")), len(lines))
     comments = [text.removeprefix("--").strip() for text in lines[:size]]
     fields: dict[str, str] = {}
@@ -354,9 +365,43 @@ def read_check(path: Path) -> Check:
     if bool(sql) == (fields["expect"] == "by hand"):
         message = "A check has a query, unless it expects 'by hand'."
         raise ReleaseError(message, path=path, line=size + 1, remedy="Add or remove the query.")
+    if sql:
+        _refuse_no_query(sql, path, size)
     severity = Severity(fields["severity"])
     expect, remedy = fields["expect"], fields["remedy"]
     return Check(fields["name"], comments[0], severity, expect, remedy, sql, path)
+
+
+def _text_of(path: Path) -> str:
+    refuse_odd_file(path, path.parent)
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        message = "The file is not UTF-8."
+        raise ReleaseError(message, path=path, remedy="Save it as UTF-8.") from error
+
+
+def _refuse_no_query(sql: str, path: Path, above: int) -> None:
+    """Raise ReleaseError for a check that is anything but one query; ``above`` it are lines."""
+    plain = re.sub(r"%\(\w+\)s", "NULL", sql).replace("%%", "%") if "%(" in sql else sql
+    statements, found = read_statements(plain, str(path))
+    if found:
+        line = above + found[0].line
+        raise ReleaseError(found[0].cause, path=path, line=line, remedy="Correct the query.")
+    for item in statements[1:] or [x for x in statements if not _only_reads(x)]:
+        message = f"A check is one SELECT that reads; here is {item.label}."
+        line = above + item.line
+        raise ReleaseError(message, path=path, line=line, remedy="Take it out, or write a query.")
+
+
+def _only_reads(statement: Statement) -> bool:
+    if statement.kind != "select" or statement.node.HasField("into_clause"):
+        return False
+    inner = (type(item).__name__ for _, item in walk(statement.node))
+    return not _WRITES & set(inner)
+
+
+_WRITES = {"InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "LockingClause"}
 
 
 def _known_expectation(text: str) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from runbook_lib.evidence.run import SCHEMA_BEFORE, Run
 from runbook_lib.evidence.schemas import read_record
+from runbook_lib.parser.identifiers import plain, split
 from runbook_lib.parser.statement import Statement
 from runbook_lib.postgres import ledger, snapshot
 from runbook_lib.postgres.connection import SQL, Connection, Literal
@@ -96,18 +97,27 @@ def count_data(connection: Connection, made: Set[str], now: Snapshot) -> dict[st
 
     Those that a volatile default wrote, such as an identity, cannot be told apart and count, too.
     """
-    found, tables = dict[str, int](), inverse.tables(made)
+    found = dict[str, int]()
+    elsewhere = {split(key)[1] for key in {*made, *now.objects} if key.startswith("foreign table ")}
+    tables = [table for table in inverse.tables(made) if table not in elsewhere]
     if tables:
         count = SQL("(SELECT count(*) FROM {})")
         counts = SQL(", ").join(count.format(SQL(table)) for table in tables)
         found |= zip(tables, connection.value(SQL("SELECT ARRAY[{}]").format(counts)), strict=True)
     for table, column in inverse.columns(made, now.objects):
+        if table in elsewhere:  # its rows are another server's
+            continue
         wanted = {"table": table, "column": column}
         (known,) = connection.rows(load("column_default"), wanted)
         if not known["generated"]:
-            count = SQL("SELECT count(*) FROM {} WHERE {}::text IS DISTINCT FROM {}")
-            written = count.format(SQL(table), SQL(column), Literal(known["missing"]))
-            found[f"{table}.{column}"] = connection.value(written)
+            count = SQL("(SELECT count(*) FROM ONLY {} WHERE {}::text IS DISTINCT FROM {})")
+            missing = Literal(known["missing"])
+            written = [
+                count.format(part.table, SQL(column), missing)
+                for part in snapshot.local_parts(connection, [plain(table)])
+            ]
+            whole = SQL(" + ").join([SQL("0"), *written])
+            found[f"{table}.{column}"] = connection.value(SQL("SELECT {}").format(whole))
     return {name: count for name, count in found.items() if count}
 
 

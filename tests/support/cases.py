@@ -30,7 +30,7 @@ from runbook_lib import (
     take_backup,
     verify_target,
 )
-from runbook_lib.errors import GateError
+from runbook_lib.errors import GateError, RunbookError
 from runbook_lib.evidence.run import Run
 from runbook_lib.postgres import process, tools
 from runbook_lib.postgres.embedded import Sandbox
@@ -136,7 +136,7 @@ class Stage:
 
     def apply(self, case: Case, release: Path) -> None:
         """Apply the files as psql does; raises ToolError where one fails."""
-        for path in sorted(release.rglob("*.sql")):
+        for path in sorted(item for item in release.rglob("*.sql") if item.name != "down.sql"):
             self.psql(case.dbname, "-f", path, role=case.role)
 
     def url(self, case: Case) -> str:
@@ -238,17 +238,33 @@ def run_release(release: Path) -> None:
 
     Raises what stops it; prechecks that fail stop it behind the rehearsal.
     """
-
-    def opened(phase: str) -> Run:
-        run: Run = open_run(ENVIRONMENT, str(release), phase)
-        return run
-
-    run = opened("brief")
+    run = _opened(release, "brief")
     show_release(run)
     show_plan(run)
     decide(run)
-    held: GateError | None = None
-    run = opened("prechecks")
+    held = _checked(release)
+    try:
+        if run.plan.steps:
+            _rehearsed(release)
+    except RunbookError as error:
+        raise error if held is None else GateError(f"{held.message} {error}") from error
+    if held is not None:
+        raise held
+    while (run := _opened(release, "migrate")).pending():
+        apply_step(run, run.pending()[0].name)
+    run = _opened(release, "verify")
+    verify_target(run)
+    decide(run)
+
+
+def _opened(release: Path, phase: str) -> Run:
+    run: Run = open_run(ENVIRONMENT, str(release), phase)
+    return run
+
+
+def _checked(release: Path) -> GateError | None:
+    """Look at files and target; return what speaks against the migration."""
+    run = _opened(release, "prechecks")
     review_release(run)
     check_target(run)
     try:
@@ -256,22 +272,18 @@ def run_release(release: Path) -> None:
     except GateError as error:
         if not run.looked():
             raise
-        held = error
-    if run.plan.steps:
-        run = opened("backup")
-        take_backup(run)
-        decide(run)
-        run = opened("rehearsal")
-        rehearse(run)
-        show_findings(run)
-        approve(run)
-        decide(run)
-    if held is not None:
-        raise held
-    while (run := opened("migrate")).pending():
-        apply_step(run, run.pending()[0].name)
-    run = opened("verify")
-    verify_target(run)
+        return error
+    return None
+
+
+def _rehearsed(release: Path) -> None:
+    run = _opened(release, "backup")
+    take_backup(run)
+    decide(run)
+    run = _opened(release, "rehearsal")
+    rehearse(run)
+    show_findings(run)
+    approve(run)
     decide(run)
 
 

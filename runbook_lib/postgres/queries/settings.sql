@@ -60,18 +60,31 @@ WITH relations AS (
     JOIN roles AS grantee ON grantee.oid = aclexplode.grantee
     JOIN roles AS grantor ON grantor.oid = aclexplode.grantor
     UNION ALL
-    SELECT 3, format('default privilege %s on %s to %s', privilege_type, defaclobjtype, grantee.role), format('pg_default_acl/%s/0', d.oid),
-           format('%s GRANT %s ON %s TO %s%s', given.begin, privilege_type, given.objects, grantee.role,
-                  CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END),
-           format('%s REVOKE %s ON %s FROM %s', given.begin, privilege_type, given.objects, grantee.role)
-    FROM pg_default_acl d
-    JOIN roles AS giver ON giver.oid = d.defaclrole
-    LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace
-    CROSS JOIN LATERAL (SELECT format('ALTER DEFAULT PRIVILEGES FOR ROLE %s', giver.role) || coalesce(format(' IN SCHEMA %I', n.nspname), '') AS begin,
-                               CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'ROUTINES'
-                                                  WHEN 'T' THEN 'TYPES' ELSE 'SCHEMAS' END AS objects) AS given
-    CROSS JOIN aclexplode(d.defaclacl)
-    JOIN roles AS grantee ON grantee.oid = aclexplode.grantee
+    SELECT 3, CASE WHEN there THEN '' ELSE 'no ' END || format('default privilege %s on %s to %s', privilege, kind, role), address,
+           CASE WHEN there THEN giving ELSE taking END, CASE WHEN there THEN taking ELSE giving END
+    FROM (SELECT d.kind, d.address, grantee.role, privilege_type AS privilege, given AS there,
+                 format('%s GRANT %s ON %s TO %s%s', d.begin, privilege_type, d.objects, grantee.role,
+                        CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END) AS giving,
+                 format('%s REVOKE %s ON %s FROM %s', d.begin, privilege_type, d.objects, grantee.role) AS taking
+          FROM (SELECT defaclobjtype AS kind, format('pg_default_acl/%s/0', a.oid) AS address, defaclacl AS acl,
+                       format('ALTER DEFAULT PRIVILEGES FOR ROLE %s', giver.role)
+                       || CASE WHEN n.nspname IS NULL THEN '' ELSE format(' IN SCHEMA %I', n.nspname) END AS begin,
+                       CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'ROUTINES'
+                                          WHEN 'T' THEN 'TYPES' WHEN 'L' THEN 'LARGE OBJECTS' ELSE 'SCHEMAS' END AS objects,
+                       -- Those of the database stand in the place of PostgreSQL's own; those of a schema come on top of them.
+                       CASE WHEN defaclnamespace = 0
+                            THEN acldefault(CASE defaclobjtype WHEN 'S' THEN 's' ELSE defaclobjtype END, defaclrole) END AS own
+                FROM pg_default_acl a
+                JOIN roles AS giver ON giver.oid = a.defaclrole
+                LEFT JOIN pg_namespace n ON n.oid = a.defaclnamespace) AS d
+          CROSS JOIN LATERAL (SELECT e.*, true AS given FROM aclexplode(d.acl) AS e
+                              WHERE NOT EXISTS (SELECT FROM aclexplode(d.own) AS o
+                                                WHERE o.grantee = e.grantee AND o.privilege_type = e.privilege_type AND o.is_grantable = e.is_grantable)
+                              UNION ALL
+                              SELECT o.*, false FROM aclexplode(d.own) AS o
+                              WHERE NOT EXISTS (SELECT FROM aclexplode(d.acl) AS e
+                                                WHERE e.grantee = o.grantee AND e.privilege_type = o.privilege_type)) AS changed
+          JOIN roles AS grantee ON grantee.oid = changed.grantee) AS defaults
     UNION ALL
     SELECT 4, 'comment', format('%s/%s/%s', classoid::regclass, objoid, objsubid),
            format('COMMENT ON %s IS %L', named.thing, description), format('COMMENT ON %s IS NULL', named.thing)
