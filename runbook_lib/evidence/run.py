@@ -24,6 +24,7 @@ from runbook_lib.release.plan import Plan, Step, StepKind, Target
 # Records besides those of the phases.
 REVIEW, ACCEPTANCES, REHEARSAL = "10_review", "acceptances", "rehearsal"
 TRAFFIC = "traffic.jsonl"  # what the write probe measured
+SERVER_BEFORE = "server_before"  # what belonged to the whole server before the first step
 SCHEMA_BEFORE = "schema_before_"  # and the step's record: the schema before its first try
 
 

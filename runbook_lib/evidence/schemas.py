@@ -16,6 +16,7 @@ from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.directory import RunDirectory
 from runbook_lib.evidence.records import Backup, CheckResult, Metric
 from runbook_lib.findings import Finding
+from runbook_lib.postgres.server_wide import ServerState
 from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.release.model import Acceptance
 from runbook_lib.release.plan import Plan
@@ -111,6 +112,7 @@ RECORDS: Mapping[str, type] = {
     "70_monitor": Watched,
     "acceptances": Accepted,
     "schema_before": Snapshot,
+    "server_before": ServerState,
 }
 """The type of each record by its name; of ``schema_before`` there is one a step."""
 MANIFEST = "backup_manifest"

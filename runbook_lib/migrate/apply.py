@@ -3,7 +3,7 @@
 from runbook_lib.errors import TargetError
 from runbook_lib.evidence.journal import Journal, Listener
 from runbook_lib.evidence.records import Outcome
-from runbook_lib.evidence.run import SCHEMA_BEFORE, TRAFFIC, Run
+from runbook_lib.evidence.run import SCHEMA_BEFORE, SERVER_BEFORE, TRAFFIC, Run
 from runbook_lib.evidence.schemas import read_record
 from runbook_lib.migrate.execute import Applier, OwnRows
 from runbook_lib.migrate.guard import Guard
@@ -11,6 +11,7 @@ from runbook_lib.parser.statement import LockMode
 from runbook_lib.parser.transactions import as_planned
 from runbook_lib.postgres import ledger, snapshot
 from runbook_lib.postgres.connection import Connection
+from runbook_lib.postgres.server_wide import read_server
 from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.release.plan import Step, StepKind
 
@@ -29,6 +30,13 @@ def schema_before(run: Run, record: str) -> Snapshot:
     return saved
 
 
+def keep_server(run: Run) -> None:
+    """Record what belonged to the whole server before the first step, once."""
+    if run.directory.read(SERVER_BEFORE) is None:
+        with run.database.runner_session() as connection:
+            run.directory.write(SERVER_BEFORE, read_server(connection))
+
+
 def touched_since(run: Run, before: Snapshot) -> dict[str, object]:
     """Return what was touched since, as marks; empty where the server does not answer."""
     try:
@@ -41,6 +49,7 @@ def touched_since(run: Run, before: Snapshot) -> dict[str, object]:
 
 def apply_guarded(run: Run, step: Step, emit: Listener) -> Outcome:
     """Carry out a step while the target is looked after."""
+    keep_server(run)
     with run.database.runner_session() as connection:
         applied = sorted(ledger.applied(ledger.read(connection)))
         tables = _touched(run, step, connection)

@@ -19,7 +19,7 @@ from runbook_lib.postgres.process import tail
 from runbook_lib.rollback import inverse, restore
 from runbook_lib.rollback.attempt import CARRY, IN_PLACE, RESTORE, REVERT, attempt
 from runbook_lib.rollback.carry_forward import Carried, carry, compare
-from runbook_lib.rollback.diagnosis import Diagnosis, diagnose_run
+from runbook_lib.rollback.diagnosis import Diagnosis, diagnose_run, left_on_server
 from runbook_lib.rollback.hooks import CommandRun, run_commands
 from runbook_lib.rollback.restore import Restorer
 from runbook_lib.rollback.revert import refuse_losses, revert
@@ -35,8 +35,12 @@ def diagnose_target(run: Run) -> Table:
     """Show what this run left on the target: migrations, objects, and what was changed."""
     with run.database.runner_session() as connection:
         seen = diagnose_run(run, connection)
-    if seen is None or seen.nothing:
+        outside = [f"{what}: {sql}" for what, sql in left_on_server(run, connection)]
+    if (seen is None or seen.nothing) and not outside:
         return Table("This run left nothing on the target: there is nothing to roll back", [])
+    left = [_named("on the whole server, taken back by nothing but", outside)] if outside else []
+    if seen is None or seen.nothing:
+        return Table("This run left nothing in the database, and this on its server", left)
     drops = [drop.key for drop in inverse.drops(seen.made, seen.now.objects)]
     rows = [_named("applied migrations", seen.migrations)]
     rows += [_named(f"changed or gone: {kind}", x) for kind, x in by_kind(seen.changed).items()]
@@ -46,6 +50,7 @@ def diagnose_target(run: Run) -> Table:
         rows.append(_named("has no way back but a restore", seen.stuck))
     rows += [_named(f"created: {kind}", names) for kind, names in by_kind(drops).items()]
     rows += [_named(f"others', stays: {kind}", x) for kind, x in by_kind(seen.strangers).items()]
+    rows += left
     caption = (
         f"This run applied {len(seen.migrations)} migrations, created {len(drops)} objects with "
         f"their parts, and changed {len(seen.changed)}; others created {len(seen.strangers)}"
@@ -187,7 +192,9 @@ def roll_back(run: Run, confirm: str, way: str = "", accept: str = "") -> Table:
 
 
 def _revert(run: Run, seen: Diagnosis, accepted: dict[str, int]) -> Table:
-    intent = {"migrations": seen.migrations, "accepted": accepted}
+    with run.database.runner_session() as connection:
+        outside = left_on_server(run, connection)
+    intent = {"migrations": seen.migrations, "accepted": accepted, "server": outside}
     with (
         Progress("Revert", len(seen.undone)) as progress,
         attempt(run, REVERT, progress.follow, **intent) as sender,
@@ -200,6 +207,7 @@ def _revert(run: Run, seen: Diagnosis, accepted: dict[str, int]) -> Table:
         ("schema", "equal to the one before the run" + _aside(seen)),
         ("rows of older tables", _BY_DOWN if seen.down else "as they were written"),
         ("owners, grants and settings of older objects", "equal to those before the run"),
+        *((f"stays on the server: {what}", f"taken back by: {sql}") for what, sql in outside),
     ]
     caption = "Reverted, and compared with the schema before the run"
     return Table(caption, [{"what": name, "value": value} for name, value in rows])

@@ -257,7 +257,7 @@ def temporary_cluster(
 @contextlib.contextmanager
 def claimed(base: Path) -> Iterator[Path]:
     """Hold a directory below ``base`` for the block; nothing of it is left, however that ends."""
-    _open_base(base)
+    base = _opened(base)
     sweep(base)
     directory, held = _claim(base)
     try:
@@ -327,9 +327,11 @@ def _pid_of(data: Path) -> int | None:
     return None
 
 
-def _open_base(base: Path) -> None:
+def _opened(base: Path) -> Path:
+    """Make the directory that holds them; a path without links is what mount(8) knows."""
     base.mkdir(parents=True, exist_ok=True)
     base.chmod(0o711)  # the server's account has to pass
+    return base.resolve()
 
 
 @contextlib.contextmanager

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from runbook_lib.evidence.run import SCHEMA_BEFORE, Run
+from runbook_lib.evidence.run import SCHEMA_BEFORE, SERVER_BEFORE, Run
 from runbook_lib.evidence.schemas import read_record
 from runbook_lib.parser.identifiers import plain, split
 from runbook_lib.parser.statement import Statement
 from runbook_lib.postgres import ledger, snapshot
 from runbook_lib.postgres.connection import SQL, Connection, Literal
 from runbook_lib.postgres.queries import load
+from runbook_lib.postgres.server_wide import ServerState, read_server
 from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.release.model import Migration
 from runbook_lib.release.plan import StepKind
@@ -140,3 +141,12 @@ def diagnose_run(run: Run, connection: Connection) -> Diagnosis | None:
         if step.kind is StepKind.APPLY and step.name in applied:
             mine.append(run.release.migration(step.name))
     return diagnose(connection, first, marks, mine) if first else None
+
+
+def left_on_server(run: Run, connection: Connection) -> tuple[tuple[str, str], ...]:
+    """Return what belongs to the whole server and is another since the first step.
+
+    Each with the statement that would set it back; no way back sends one.
+    """
+    before = read_record(run.directory, SERVER_BEFORE, ServerState)
+    return tuple(before.changes(read_server(connection))) if before else ()

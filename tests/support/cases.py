@@ -195,8 +195,8 @@ _SETTINGS = """SELECT pg_catalog.string_agg(
     FROM pg_catalog.pg_db_role_setting LEFT JOIN pg_catalog.pg_roles r ON r.oid = setrole
     WHERE setdatabase = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
     UNION ALL
-    SELECT coalesce(shobj_description(oid, 'pg_database'), '') || coalesce(datacl::text, '')
-           || datconnlimit
+    SELECT coalesce(shobj_description(oid, 'pg_database'), '') || datconnlimit
+           || coalesce(datacl, acldefault('d', datdba))::text
     FROM pg_catalog.pg_database WHERE datname = current_database()"""
 _AROUND = {
     "databases": "SELECT datname, datallowconn, datconnlimit FROM pg_database ORDER BY 1",

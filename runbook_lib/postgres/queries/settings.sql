@@ -41,6 +41,8 @@ WITH relations AS (
     SELECT a.*, r.name, r.relkind, format('pg_class/%s/%s', r.oid, a.attnum) AS address
     FROM relations r
     JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
+), here AS (
+    SELECT *, format('pg_database/%s/0', oid) AS address FROM pg_database WHERE datname = current_database()
 ), acls AS (
     SELECT address, granted, '' AS part, acl FROM things
     UNION ALL
@@ -179,6 +181,41 @@ WITH relations AS (
     FROM things
     JOIN pg_enum ON address = format('pg_type/%s/0', enumtypid)
     GROUP BY address, thing
+    UNION ALL
+    SELECT 9, 'database owner', address, format('ALTER DATABASE %I OWNER TO %s', datname, role), ''
+    FROM here
+    JOIN roles ON roles.oid = datdba
+    UNION ALL
+    SELECT 9, 'database connection limit', address, format('ALTER DATABASE %I CONNECTION LIMIT %s', datname, datconnlimit), ''
+    FROM here
+    UNION ALL
+    SELECT 9, 'database comment', address, format('COMMENT ON DATABASE %I IS %L', datname, shobj_description(oid, 'pg_database')),
+           format('COMMENT ON DATABASE %I IS NULL', datname)
+    FROM here
+    WHERE shobj_description(oid, 'pg_database') IS NOT NULL
+    UNION ALL
+    SELECT 9, format('database %s to %s by %s', privilege_type, grantee.role, grantor.role), address,
+           format('GRANT %s ON DATABASE %I TO %s%s', privilege_type, datname, grantee.role,
+                  CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END),
+           format('REVOKE %s ON DATABASE %I FROM %s', privilege_type, datname, grantee.role)
+    FROM here
+    CROSS JOIN aclexplode(coalesce(datacl, acldefault('d', datdba)))
+    JOIN roles AS grantee ON grantee.oid = aclexplode.grantee
+    JOIN roles AS grantor ON grantor.oid = aclexplode.grantor
+    UNION ALL
+    SELECT 9, format('database setting %s of %s', name, whose), address,
+           -- Lists are stored as they are written; a literal would be one element.
+           format('ALTER %s SET %I = %s', whose, name,
+                  CASE WHEN name IN ('search_path', 'temp_tablespaces', 'local_preload_libraries', 'session_preload_libraries')
+                       THEN value ELSE quote_literal(value) END),
+           format('ALTER %s RESET %I', whose, name)
+    FROM here
+    JOIN pg_db_role_setting s ON s.setdatabase = here.oid
+    LEFT JOIN roles ON roles.oid = setrole
+    CROSS JOIN unnest(setconfig) AS setting
+    CROSS JOIN LATERAL (SELECT split_part(setting, '=', 1) AS name, substr(setting, strpos(setting, '=') + 1) AS value,
+                               CASE WHEN setrole = 0 THEN format('DATABASE %I', datname)
+                                    ELSE format('ROLE %s IN DATABASE %I', role, datname) END AS whose) AS parts
 )
 SELECT what, address, back, away
 FROM settings
