@@ -229,6 +229,13 @@ class Bench:
         with self.database.connect() as connection:
             connection.rows("SELECT pg_terminate_backend(%(pid)s, 10000)", {"pid": pid})
 
+    def file_session(self) -> int:
+        """Return the pid of the session in which the file runs."""
+        mark = (
+            f"locktype = 'advisory' AND classid = 72707369 AND objid = 1 AND database = ({_HERE})"
+        )
+        return int(self.wait(f"SELECT max(pid) FROM pg_locks WHERE {mark} AND granted"))
+
     def holder(self) -> int:
         """Return the pid of the session that holds the runner's lock."""
         return int(self.wait(f"SELECT max(pid) FROM pg_locks WHERE {_LOCK} AND granted"))
