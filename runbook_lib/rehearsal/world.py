@@ -35,6 +35,13 @@ from runbook_lib.rehearsal.source import Source, read_session, read_source
 _ELSEWHERE = {"client", "session", "interactive", "override"}
 """Where a setting comes from that is not the server's."""
 _BY_STATEMENT = {"global", "database", "user", "database user"}
+_OF_THE_MACHINE = {  # no SQL means anything else by them
+    "shared_memory_size",
+    "shared_memory_size_in_huge_pages",
+    "num_os_semaphores",
+    "huge_pages_status",
+    "data_directory_mode",
+}
 _NOT_TAKEN = {"session_preload_libraries", "local_preload_libraries", "dynamic_library_path"}
 FULL = "full"
 _RELOADED = 5.0  # seconds
@@ -222,7 +229,8 @@ class _Builder:
                 here = read_session(connection)
         for name, (value, _, origin) in sorted(self.source.session.items()):
             found = here.get(name, ("not known", "", ""))[0]
-            if found != value and origin not in _ELSEWHERE:
+            told = origin not in _ELSEWHERE and name not in _OF_THE_MACHINE
+            if found != value and told:
                 self.differs.append(f"{name} {found}, on the target {value}")
 
     def _configure(self, wanted: Mapping[str, str], copy: Database) -> None:
