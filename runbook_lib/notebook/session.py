@@ -250,7 +250,7 @@ def _started(opening: _Opening, connection: Connection) -> Run:
     if found:
         known = [item for item in migrations if item.name in applied]
         server, name = embedded_server(opening.root), f"baseline_{environment.dbname}"
-        with scratch_database(server, name) as scratch, scratch.runner_session() as empty:
+        with scratch_database(server, name) as scratch, scratch.connect() as empty:
             baseline, unequal = prove_equal(live, empty, known, found)
             defects += unequal
             # Where they differ nothing is run over them either; the finding blocks the migration.
