@@ -92,8 +92,8 @@ def test_prod_waits_for_its_approvals(url: str, tmp_path: Path) -> None:
         run = runs(project, "prod")[-1]
         roles = ("Database Administrator", "Backend Lead", "DevOps Engineer")
         given = "".join(
-            f'[[approval]]\nrole = "{role}"\nname = "N. N."\nat = 2026-11-22T10:00:00Z\n'
-            for role in roles
+            f'[[approval]]\nrole = "{role}"\nname = "N. {initial}."\nat = 2026-11-22T10:00:00Z\n'
+            for role, initial in zip(roles, "ABC", strict=True)
         )
         digest = record(run, "plan")["digest"]
         head = f'plan = "{digest}"\nconfirm = "citadelbuy_prod"\n'
