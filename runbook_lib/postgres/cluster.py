@@ -46,6 +46,9 @@ _SUN_PATH = 103  # bytes of a socket's path: 107 on Linux, 103 on macOS
 _EVENT_TRIGGERS = 17  # the first major version in which they can be off
 _IN_PLACE = 15  # the first major version whose tablespaces may lie in the data directory
 _PATIENCE = 120.0  # seconds before a start or stop of somebody else's counts as hung
+_QUICK = 2.0  # seconds in which a server ends that is told to; then its processes are killed
+_POLL = 0.005  # seconds
+_STATUS = 7  # the line of postmaster.pid, counted from 0, that tells whether it is ready
 _SETTINGS = {  # what is on it is thrown away: nothing has to survive a power cut
     "fsync": "off",
     "autovacuum": "off",
@@ -140,31 +143,45 @@ class Start:
     prefix: Sequence[str] = ()
 
     def start(self) -> None:
-        """Start the server, where the caller has seen that none runs.
+        """Start the server, where the caller has seen that none runs, and wait until it is ready.
 
         Raises ToolError with the end of its log.
         """
         touch_private(self.log, accounts.owner(self.account))
         before = self.log.stat().st_size
-        argv = tools.start_argv(self.bindir, self.data, self.log, self.sockets, self.settings)
+        self._spawn()
+        until = time.monotonic() + _PATIENCE
+        while not self._ready():
+            # It keeps the lock for as long as one of its processes lives.
+            if not is_held(self.server_lock) or time.monotonic() > until:
+                shutil.rmtree(self.sockets, ignore_errors=True)
+                said = self.log.read_bytes()[before:].decode(errors="replace")
+                message = f"The server did not start: {process.tail(said) or 'it logged nothing'}"
+                raise ToolError(message, path=self.log)
+            time.sleep(_POLL)
+
+    def _spawn(self) -> None:
+        argv = tools.server_argv(self.bindir, self.data, self.sockets, self.settings)
         held = lock(self.server_lock, fcntl.LOCK_EX, 0)
+        said = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
         try:
-            done = process.run(
+            process.spawn(
                 [*self.prefix, *argv],
                 env=clean_environment(),
-                check=False,
-                timeout=_PATIENCE,
+                pass_fds=(held,),
                 as_account=self.account,
-                pass_fds=(held,),  # the server keeps it for as long as one of its processes lives
-                capture=False,
+                log=said,
             )
         finally:
+            os.close(said)
             os.close(held)
-        if done.returncode != 0:
-            shutil.rmtree(self.sockets, ignore_errors=True)
-            said = self.log.read_bytes()[before:].decode(errors="replace")
-            message = f"The server did not start: {process.tail(said) or 'it logged nothing'}"
-            raise ToolError(message, path=self.log)
+
+    def _ready(self) -> bool:
+        """Tell whether the server says so in its file, which holds a line for each thing told."""
+        with contextlib.suppress(FileNotFoundError):
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+            return len(lines) > _STATUS and lines[_STATUS].strip() == "ready"
+        return False
 
 
 def touch_private(path: Path, owner: tuple[int, int]) -> None:
@@ -184,14 +201,14 @@ def touch_private(path: Path, owner: tuple[int, int]) -> None:
 class Cluster:
     """Name a running cluster of our own: its directory, programs, sockets and account.
 
-    ``refuses`` says what of the machine the operating system keeps from it, empty for nothing.
+    ``reaches`` says what outside of its directory it could reach, empty for nothing.
     """
 
     directory: Path
     installation: tools.Installation
     sockets: Path
     account: Account | None
-    refuses: str
+    reaches: str
 
     @property
     def major(self) -> int:
@@ -284,16 +301,8 @@ def remove(directory: Path) -> None:
 
     Raises ToolError where processes of it do not end.
     """
+    _end_server(directory)
     data = directory / "data"
-    until = time.monotonic() + _PATIENCE
-    while is_held(directory / "server.lock"):
-        if time.monotonic() > until:
-            message = "Processes of a rehearsal's server do not end."
-            raise ToolError(message, path=directory, remedy="End them, and remove the directory.")
-        if (pid := _pid_of(data)) is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGQUIT)  # an immediate shutdown
-        time.sleep(0.01)
     if data.exists():
         shutil.rmtree(_sockets_of(directory), ignore_errors=True)
     for _ in range(3):  # a program that outlived its caller may still make a file
@@ -301,6 +310,24 @@ def remove(directory: Path) -> None:
         if not directory.exists():
             return
     shutil.rmtree(directory)
+
+
+def _end_server(directory: Path) -> None:
+    """End the processes of a server, known by the lock that each was born with.
+
+    What its files say of them may be written by what it ran, and counts from 1 in a namespace.
+    """
+    held, begin = directory / "server.lock", time.monotonic()
+    while is_held(held):
+        lasts = time.monotonic() - begin
+        if lasts > _PATIENCE:
+            message = "Processes of a rehearsal's server do not end."
+            raise ToolError(message, path=directory, remedy="End them, and remove the directory.")
+        for pid in process.holders(held):
+            with contextlib.suppress(ProcessLookupError):
+                # An immediate shutdown gives its memory back.
+                os.kill(pid, signal.SIGQUIT if lasts < _QUICK else signal.SIGKILL)
+        time.sleep(_POLL * 4)
 
 
 def _sockets_of(directory: Path) -> Path:
@@ -318,13 +345,6 @@ def _sockets_of(directory: Path) -> Path:
 
 def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace("'", "''").replace("\n", "\\n")
-
-
-def _pid_of(data: Path) -> int | None:
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        lines = (data / "postmaster.pid").read_text().splitlines()
-        return int(lines[0]) if lines and lines[0].isdigit() else None
-    return None
 
 
 def _opened(base: Path) -> Path:
@@ -363,9 +383,9 @@ def _started(
     log, server = directory / "server.log", directory / "server.lock"
     (directory / _SOCKETS).symlink_to(socket_directory(data, owner[0]))
     sockets = make_socket_directory(data, owner)
-    held = confine(bindir, account, directory, sockets, base.resolve().parent)
+    held = confine(bindir, account, directory, sockets)
     Start(bindir, data, sockets, log, server, account, settings, held.prefix).start()
-    return Cluster(directory, installation, sockets, account, held.refuses)
+    return Cluster(directory, installation, sockets, account, held.reaches)
 
 
 def _template(

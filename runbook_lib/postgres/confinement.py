@@ -1,13 +1,12 @@
 """Let the operating system refuse what a rehearsal's server could reach outside of its directory.
 
 On Linux the server starts in namespaces of its own where an ordinary account may make them
-(unshare(1), user_namespaces(7)): without a network but its socket, with the files of the machine
-read-only, and with the directories hidden in which other servers have their sockets and data. What
-writes to /tmp writes into memory that goes with the server.
+(unshare(1), user_namespaces(7)): it has no network but its socket, sees no process but its own, and
+shares no memory. Its root directory holds the libraries it needs, read-only, and its own files; no
+shell is there, so that COPY ... PROGRAM ends in an error on which nothing is proven.
 """
 
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,67 +15,85 @@ from runbook_lib.errors import ToolError
 from runbook_lib.postgres import accounts, process
 from runbook_lib.postgres.process import Account
 
-_SOCKETS = ("/tmp", "/var/tmp", "/run", "/var/run")  # noqa: S108  hidden, not used
+UNCONFINED = "the network, and programs, processes and files of its machine"
+"""What a server reaches that nothing confines."""
 
-# Run as the root of a new user namespace: its own directory stays as it is, all else is read-only,
-# what is hidden is empty. Then the server's account again, for PostgreSQL refuses to run as root.
+# Run as the root of a new user namespace. At the end it is the server's account again, for
+# PostgreSQL refuses to run as root, and without a capability nothing leads out of a new root.
 _SCRIPT = """
-own=$1 sockets=$2 uid=$3 gid=$4 hidden=$5
+own=$1 sockets=$2 bindir=$3 uid=$4 gid=$5
 shift 5
-mount --bind "$own" "$own"
-mount --bind "$sockets" "$sockets"
-exec 8<"$own" 9<"$sockets"
-while read -r _ place _; do
-    case "$place" in "$own" | "$sockets" | /proc* | /sys* | /dev*) continue ;; esac
-    mount -o remount,bind,ro "$place" 2>/dev/null || :
-done </proc/self/mounts
-printf '%s\\n' "$hidden" | while read -r place; do
-    [ ! -d "$place" ] || [ -L "$place" ] || mount -t tmpfs -o mode=1777 tmpfs "$place"
+root=$own/root
+mkdir -p "$root"
+mount -t tmpfs -o mode=755 tmpfs "$root"
+for place in /lib /lib32 /lib64 /usr/lib /usr/lib32 /usr/lib64 /usr/share /usr/local/lib \
+             /usr/local/share /etc /nix/store /gnu/store "${bindir%/*}" "$bindir"; do
+    if [ -e "$root$place" ]; then
+        continue
+    elif [ -L "$place" ]; then
+        cp -P "$place" "$root$place"
+    elif [ -d "$place" ]; then
+        mkdir -p "$root$place"
+        mount --rbind "$place" "$root$place"
+    fi
 done
-mkdir -p "$own" "$sockets"
-mount --no-canonicalize --bind /proc/self/fd/8 "$own"
-mount --no-canonicalize --bind /proc/self/fd/9 "$sockets"
-exec unshare --user --map-user="$uid" --map-group="$gid" -- "$@" 8<&- 9<&-
+# A flag that a mount came with can be locked, and has to be given again.
+while read -r _ place _; do
+    place=$(printf '%b' "$place")
+    case "$place" in "$root"/*)
+        mount -o remount,bind,ro,nosuid,nodev "$place" ||
+            mount -o remount,bind,ro,nosuid,nodev,noexec "$place" ;;
+    esac
+done </proc/self/mounts
+mkdir -p "$root/proc" "$root/dev/shm"
+mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
+mkdir -p "$root$own" "$root$sockets"
+mount --bind "$own" "$root$own"
+mount --bind "$sockets" "$root$sockets"
+for device in null zero full random urandom; do
+    touch "$root/dev/$device"
+    mount --bind "/dev/$device" "$root/dev/$device"
+done
+# In a container that hides parts of /proc no other one may be mounted; the server needs none.
+mount -t proc proc "$root/proc" || :
+# What is written there would seem to be written. Its own options name accounts unknown here.
+mount -o remount,bind,ro "$root"
+exec unshare --user --map-user="$uid" --map-group="$gid" --root="$root" --wd=/ -- "$@"
 """
 
 
 @dataclass(frozen=True)
 class Confinement:
-    """Hold what is put before a command to confine it, and in words what it is refused."""
+    """Hold what is put before a command to confine it, and in words what it still reaches."""
 
     prefix: Sequence[str]
-    refuses: str
+    reaches: str
 
 
-def confine(
-    bindir: Path, account: Account | None, own: Path, sockets: Path, hidden: Path
-) -> Confinement:
-    """Return the strictest confinement that works here for a server with its directories.
-
-    ``hidden`` is one that holds the data of others.
-    """
-    for tried in _confinements(account, own, sockets, hidden):
+def confine(bindir: Path, account: Account | None, own: Path, sockets: Path) -> Confinement:
+    """Return the strictest confinement that works here for a server with its directories."""
+    for tried in _confinements(bindir, account, own, sockets):
         argv = [*tried.prefix, str(bindir / "postgres"), "-V"]
         try:
             if process.run(argv, check=False, timeout=30, as_account=account).returncode == 0:
                 return tried
         except ToolError:
             continue  # no unshare on this machine
-    return Confinement((), "")
+    return Confinement((), UNCONFINED)
 
 
 def _confinements(
-    account: Account | None, own: Path, sockets: Path, hidden: Path
+    bindir: Path, account: Account | None, own: Path, sockets: Path
 ) -> Iterator[Confinement]:
     if sys.platform != "linux":
         return
     uid, gid = map(str, accounts.owner(account))
     if uid == "0":  # in a namespace already, where root is this account
         uid = gid = str(process.NAMESPACE.uid)
-    places = dict.fromkeys([*_SOCKETS, tempfile.gettempdir(), str(hidden)])
-    new = ("unshare", "--user", "--net")
-    kept = (str(own), str(sockets), uid, gid, "\n".join(places))
+    new = ("unshare", "--user", "--net", "--ipc", "--pid", "--fork", "--kill-child")
+    kept = (str(own), str(sockets), str(bindir), uid, gid)
     script = ("sh", "-ec", _SCRIPT, "sh", *kept)
     whole = (*new, "--map-root-user", "--mount", "--", *script)
-    yield Confinement(whole, "network, sockets and files of others")
-    yield Confinement((*new, f"--map-user={uid}", f"--map-group={gid}", "--"), "network")
+    yield Confinement(whole, "")
+    mapped = (f"--map-user={uid}", f"--map-group={gid}")
+    yield Confinement((*new, *mapped, "--"), "programs and files of its machine")

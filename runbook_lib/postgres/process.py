@@ -5,6 +5,7 @@ replaces the second. Nothing passes through a shell. A secret travels in the env
 an argv, and never comes back in an error.
 """
 
+import contextlib
 import math
 import os
 import re
@@ -14,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from runbook_lib.errors import ConfigError, ToolError
 from runbook_lib.redaction import keep_secret, redact
@@ -94,7 +95,7 @@ def run(
     """
     words = tuple(os.fspath(word) for word in argv)
     sink = subprocess.PIPE if capture else subprocess.DEVNULL
-    switch = as_account if as_account is not None and not as_account.namespace else None
+    switch = _switched(as_account)
     started = time.monotonic()
     try:
         process = subprocess.Popen(
@@ -106,10 +107,8 @@ def run(
             encoding="utf-8",
             errors="replace",
             pass_fds=pass_fds,
-            user=switch.uid if switch else None,
-            group=switch.gid if switch else None,
-            extra_groups=[] if switch else None,
             cwd="/" if switch else cwd,  # the caller's directory may be closed to the account
+            **switch,
         )
     except OSError as error:
         message = f"{redact(words[0])} could not be started: {error.strerror}."
@@ -140,18 +139,29 @@ _spawned: list[subprocess.Popen[bytes]] = []
 
 
 def spawn(
-    argv: Sequence[StrPath], *, env: Environment | None = None, pass_fds: Sequence[int] = ()
+    argv: Sequence[StrPath],
+    *,
+    env: Environment | None = None,
+    pass_fds: Sequence[int] = (),
+    as_account: Account | None = None,
+    log: int | None = None,
 ) -> int:
-    """Start a detached process in a session of its own and return its process id."""
+    """Start a detached process in a session of its own and return its process id.
+
+    What it says goes to the descriptor `log`, without one to /dev/null.
+    """
+    switch = _switched(as_account)
+    said = subprocess.DEVNULL if log is None else log
     # Dropping the Popen object would warn and leave a zombie: keep it, and reap the ended ones.
     _spawned[:] = [process for process in _spawned if process.poll() is None]
     try:
         process = subprocess.Popen(
-            [os.fspath(word) for word in argv],
+            _as_argv(tuple(os.fspath(word) for word in argv), as_account),
             env=_merged(env),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            **switch,
             cwd="/",  # a detached process must not keep the caller's directory busy
             start_new_session=True,
             pass_fds=pass_fds,
@@ -173,6 +183,28 @@ def _as_argv(words: tuple[str, ...], account: Account | None) -> list[str]:
         return list(words)
     mapped = f"--map-user={account.uid}", f"--map-group={account.gid}"
     return ["unshare", "--user", *mapped, "--", *words]
+
+
+def _switched(account: Account | None) -> dict[str, Any]:
+    """Return what Popen needs to start a program as an account, nothing for the caller's own."""
+    if account is None or account.namespace:
+        return {}
+    return {"user": account.uid, "group": account.gid, "extra_groups": []}
+
+
+def holders(path: Path) -> frozenset[int]:
+    """Return the process ids of those that have a file open, this process left out.
+
+    Processes of other accounts can be seen by root alone.
+    """
+    import psutil  # noqa: PLC0415  most of what runs a program never asks
+
+    found, real = set[int](), str(path.resolve())
+    for each in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if any(file.path == real for file in each.open_files()):
+                found.add(each.pid)
+    return frozenset(found - {os.getpid()})
 
 
 def _merged(env: Environment | None) -> dict[str, str]:

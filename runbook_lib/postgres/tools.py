@@ -4,7 +4,6 @@ import functools
 import importlib.util
 import os
 import re
-import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -203,28 +202,18 @@ def initdb_argv(bindir: Path, data: Path, superuser: str = "postgres") -> list[s
     ]
 
 
-def start_argv(
-    bindir: Path,
-    data: Path,
-    log: Path,
-    socket_dir: Path,
-    settings: Mapping[str, str] | None = None,
+def server_argv(
+    bindir: Path, data: Path, socket_dir: Path, settings: Mapping[str, str]
 ) -> list[str]:
-    """Build the command that starts a server which listens on a socket in `socket_dir` only."""
+    """Build the command of a server that listens on a socket in `socket_dir` only."""
     given = {
         "listen_addresses": "",
         "port": "5432",  # said aloud: the server would take it from PGPORT
         "unix_socket_directories": f'"{socket_dir}"',
-        **(settings or {}),
+        **settings,
     }
-    # pg_ctl hands these options to a shell of its own: hence the quoting.
-    options = shlex.join(
-        word for name, value in given.items() for word in ("-c", f"{name}={value}")
-    )
-    return [
-        *(str(bindir / "pg_ctl"), "start", f"--pgdata={data}", f"--log={log}"),
-        *("--wait", f"--options={options}"),
-    ]
+    options = (word for name, value in given.items() for word in ("-c", f"{name}={value}"))
+    return [str(bindir / "postgres"), "-D", str(data), *options]
 
 
 def stop_argv(bindir: Path, data: Path, mode: str) -> list[str]:

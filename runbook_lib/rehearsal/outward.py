@@ -2,7 +2,8 @@
 
 Three walls, one behind the other. What can be read to reach outside is not sent. Foreign servers of
 the copy lead nowhere. And the operating system refuses the server what it can
-(``postgres.confinement``): a statement that fails there for want of a connection proves nothing.
+(``postgres.confinement``): a statement that fails there for want of a connection, a file or a
+program proves nothing.
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,10 @@ from runbook_lib.release.model import Release
 
 UNPROVEN = "not-rehearsed"
 """The rule of what no rehearsal can try."""
-_NO_CONNECTION = "08"  # the class of SQLSTATEs (PostgreSQL manual, appendix A)
+# Classes of SQLSTATEs: connections, the system, foreign data (PostgreSQL manual, appendix A).
+_ELSEWHERE = {"08", "58", "HV"}
+# Of COPY ... PROGRAM and of files, where SQLSTATE is what errno of the machine comes to.
+_MACHINE = ("ould not execute command", "ould not open file")
 _EFFECT = "What it does on the target is not proven."
 _REMEDY = "Try it by hand on a copy that may reach there, or do it apart from the release."
 
@@ -56,8 +60,9 @@ def unproven(release: Release) -> Iterator[Finding]:
 
 
 def softened(finding: Finding) -> Finding:
-    """Turn a failure for want of a connection into what it is: nothing is proven by it."""
-    if not finding.sqlstate.startswith(_NO_CONNECTION):
+    """Turn a failure for want of what lies outside into what it is: nothing is proven by it."""
+    machine = any(words in finding.cause for words in _MACHINE)
+    if finding.sqlstate[:2] not in _ELSEWHERE and not machine:
         return finding
     return replace(
         finding, rule=UNPROVEN, severity=Severity.WARNING, effect=_EFFECT, remedy=_REMEDY

@@ -27,8 +27,8 @@ class Place(Protocol):
         """Return what the other roles log in with, empty where none is asked for."""
 
     @property
-    def refuses(self) -> str:
-        """Say what the operating system keeps from it, empty for nothing."""
+    def reaches(self) -> str:
+        """Say what outside of it a rehearsal there could reach, empty for nothing."""
 
     def database(self, dbname: str, user: str = "") -> Database:
         """Return a database of it for one of its roles, its superuser where none is named."""

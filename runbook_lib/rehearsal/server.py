@@ -22,6 +22,7 @@ from runbook_lib.errors import ConfigError, RunbookError, TargetError
 from runbook_lib.evidence.run import Run
 from runbook_lib.parser.identifiers import quote
 from runbook_lib.postgres import cluster
+from runbook_lib.postgres.confinement import UNCONFINED
 from runbook_lib.postgres.connection import SQL, Connection, Database, Identifier, Literal, Query
 from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.targets import locate
@@ -60,7 +61,7 @@ class Server:
     major: int
     directory: Path
     password: str
-    refuses: str = ""
+    reaches: str = UNCONFINED
 
     def database(self, dbname: str, user: str = "") -> Database:
         """Return a database of it for one of its roles, its superuser where none is named."""

@@ -79,8 +79,8 @@ def open_world(run: Run, backup: Backup, sender: Sender) -> Iterator[World]:
     with _place(run, source, differs) as place:
         builder = _Builder(run, Restorer(place, source, backup, sender), differs)
         builder.build()
-        if not place.refuses:
-            builder.differs.append("the operating system keeps nothing from its server")
+        if place.reaches:
+            builder.differs.append(f"its server could reach {place.reaches}")
         yield World(builder.restorer, tuple(builder.differs))
 
 

@@ -109,6 +109,8 @@ class Stage:
                 self.psql("postgres", "-c", command.format(name))
         self.psql("postgres", "-c", "ALTER SYSTEM RESET ALL")
         self.psql("postgres", "-c", "SELECT pg_reload_conf()")
+        for path in self._files():
+            path.unlink()
 
     def set_up(self, case: Case) -> None:
         """Make the database of a case as it was before the release."""
@@ -134,6 +136,9 @@ class Stage:
     def _here(self, text: str) -> str:
         return text.replace("{socket}", str(self.sandbox.socket_dir))
 
+    def _there(self, text: str) -> str:
+        return text.replace(str(self.sandbox.socket_dir), "{socket}")
+
     def apply(self, case: Case, release: Path) -> None:
         """Apply the files as psql does; raises ToolError where one fails."""
         for path in sorted(item for item in release.rglob("*.sql") if item.name != "down.sql"):
@@ -149,8 +154,14 @@ class Stage:
             "schema": self._schema(case.dbname),
             "contents": self._contents(case.dbname),
             "settings": self.psql(case.dbname, "-c", _SETTINGS),
+            "files": {path.name: self._there(path.read_text()) for path in self._files()},
             **{name: self.psql("postgres", "-c", sql) for name, sql in _AROUND.items()},
         }
+
+    def _files(self) -> list[Path]:
+        """Return what files of a case wrote beside the server's socket."""
+        found = self.sandbox.socket_dir.iterdir()
+        return [path for path in found if not path.name.startswith(".s.PGSQL")]
 
     def _schema(self, dbname: str) -> list[str]:
         env = {"PGHOST": str(self.sandbox.socket_dir), "PGPORT": "5432", "PGUSER": "postgres"}
@@ -161,12 +172,13 @@ class Stage:
         ]
         said = process.run([*argv, dbname], env=env, timeout=60).stdout.splitlines()
         kept = (line for line in said if line.strip() and not line.startswith(_SESSION_LINES))
-        return [line.replace(str(self.sandbox.socket_dir), "{socket}") for line in kept]
+        return [self._there(line) for line in kept]
 
     def _contents(self, dbname: str) -> dict[str, str]:
         found = {}
         for table in self.psql(dbname, "-c", _TABLES).splitlines():
-            found[table] = self.psql(dbname, "-c", _ROWS.format(table))
+            rows = _ROWS.format(table, self.sandbox.socket_dir)
+            found[table] = self.psql(dbname, "-c", rows)
         return found | {"sequences": self.psql(dbname, "-c", _SEQUENCES)}
 
 
@@ -185,7 +197,8 @@ _TABLES = """SELECT c.oid::pg_catalog.regclass
     WHERE relkind = 'r' AND nspname !~ '^pg_|^information_schema' AND relpersistence <> 't'
     AND relname <> '_prisma_migrations' AND relname !~ '^_runbook_' ORDER BY 1::text"""
 _ROWS = """SELECT pg_catalog.count(*) || ' '
-    || coalesce(md5(pg_catalog.string_agg(t::text, '|' ORDER BY t::text)), '') FROM ONLY {} t"""
+    || coalesce(md5(pg_catalog.string_agg(replace(t::text, '{1}', ''), '|' ORDER BY t::text)), '')
+    FROM ONLY {0} t"""
 _SEQUENCES = """SELECT pg_catalog.string_agg(
         schemaname || '.' || sequencename || '=' || coalesce(last_value::text, ''), ' '
         ORDER BY schemaname, sequencename)

@@ -6,15 +6,13 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from runbook_lib.errors import ToolError
-from runbook_lib.postgres import cluster, tools
+from runbook_lib.postgres import tools
 from runbook_lib.postgres.cluster import SUPERUSER, temporary_cluster
-from tests.support.memory import MakeDirectory
 
 HOLD = """
 import sys, time
@@ -24,13 +22,6 @@ with cluster.temporary_cluster(Path(sys.argv[1]), tools.server_installation(), {
     print(made.sockets, flush=True)
     time.sleep(600)
 """
-
-
-@pytest.fixture
-def base(in_memory: MakeDirectory) -> Iterator[Path]:
-    base = in_memory("clusters") / ".runbook" / "rehearsal"
-    yield base
-    cluster.sweep(base)
 
 
 def clusters(base: Path) -> list[Path]:

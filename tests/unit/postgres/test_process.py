@@ -33,7 +33,7 @@ from runbook_lib.postgres.tools import (
     ready_argv,
     replace_argv,
     restore_argv,
-    start_argv,
+    server_argv,
     stop_argv,
 )
 
@@ -61,16 +61,11 @@ def test_initdb_argv() -> None:
     ]
 
 
-def test_start_argv_quotes_for_the_shell_that_pg_ctl_uses() -> None:
-    argv = start_argv(BIN, Path("/a b/data"), Path("/a b/log"), Path("/t x"), {"fsync": "on"})
-    assert argv == [
-        "/opt/pg/bin/pg_ctl",
-        "start",
-        "--pgdata=/a b/data",
-        "--log=/a b/log",
-        "--wait",
-        "--options=-c listen_addresses= -c port=5432 "
-        "-c 'unix_socket_directories=\"/t x\"' -c fsync=on",
+def test_server_argv_says_where_the_server_listens() -> None:
+    assert server_argv(BIN, Path("/a b/data"), Path("/t x"), {"fsync": "on"}) == [
+        *("/opt/pg/bin/postgres", "-D", "/a b/data"),
+        *("-c", "listen_addresses=", "-c", "port=5432"),
+        *("-c", 'unix_socket_directories="/t x"', "-c", "fsync=on"),
     ]
 
 
