@@ -246,8 +246,8 @@ def at(directory: Path, url: str) -> Iterator[None]:
         del os.environ[_URL]
 
 
-def run_release(release: Path) -> None:
-    """Do what run.ipynb does, in this process, but for charts and monitoring.
+def rehearse_release(release: Path) -> None:
+    """Do what run.ipynb does before it migrates, in this process, but for charts.
 
     Raises what stops it; prechecks that fail stop it behind the rehearsal.
     """
@@ -263,6 +263,10 @@ def run_release(release: Path) -> None:
         raise error if held is None else GateError(f"{held.message} {error}") from error
     if held is not None:
         raise held
+
+
+def migrate_release(release: Path) -> None:
+    """Do what run.ipynb does from there on, but for monitoring; raises what stops it."""
     while (run := _opened(release, "migrate")).pending():
         apply_step(run, run.pending()[0].name)
     run = _opened(release, "verify")

@@ -8,7 +8,17 @@ import pytest
 
 from runbook_lib.errors import RunbookError
 from runbook_lib.postgres.embedded import Sandbox
-from tests.support.cases import Case, Stage, at, project, read_cases, roll_release_back, run_release
+from runbook_lib.rehearsal.world import base_of
+from tests.support.cases import (
+    Case,
+    Stage,
+    at,
+    migrate_release,
+    project,
+    read_cases,
+    rehearse_release,
+    roll_release_back,
+)
 from tests.support.memory import MakeDirectory
 from tests.support.servers import hurry
 
@@ -34,12 +44,17 @@ def test_a_case_ends_as_with_psql_or_leaves_all_as_it_was(
     release = stage.release(case, project(tmp_path, case, shared_root))
     with at(tmp_path, stage.url(case)):
         try:
-            run_release(release)
+            rehearse_release(release)
+            assert stage.state(case) == before, "a rehearsal touches nothing"
+            migrate_release(release)
         except RunbookError as error:
             assert not case.completes, str(error)
             assert re.search(case.says, str(error)), str(error)
             assert stage.state(case) == before
             return
+        finally:
+            left = [*base_of(tmp_path).glob("cluster-*")]
+            assert not left, "nothing of the copy is left on the disk"
         assert case.completes, "it completes"
         (tmp_path / "twin").mkdir()
         twin.apply(case, twin.release(case, tmp_path / "twin"))
