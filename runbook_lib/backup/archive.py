@@ -59,7 +59,7 @@ def replace(
     """
     may()
     # By its name the session is known as a runner's, should it outlive the one that started it.
-    named = Database({**database.parameters, "application_name": REPLACER})
+    named = database.having(application_name=REPLACER)
     pg_restore = tools.find_program("pg_restore", server_major=server_major)
     argv = replace_argv(pg_restore, named.conninfo(), path)
     run(argv, env=database.tool_environment(), watch=may)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from runbook_lib.config.policies import FLAT, Policy
-from runbook_lib.config.setting import Setting
+from runbook_lib.config.setting import Setting, Text
 from runbook_lib.config.toml import Document, place, read_document, validated, with_given
 from runbook_lib.errors import ConfigError
 
@@ -83,6 +83,13 @@ class Environment:
             words=_VARIABLE_WORDS,
         ),
     ] = ""
+    password_command: Annotated[
+        tuple[Text, ...],
+        Setting(
+            "a program and its arguments, run without a shell beside this file; the first line "
+            "it prints is the password, asked for anew for each session, for a token expires"
+        ),
+    ] = ()
     rehearsal_url_variable: Annotated[
         str,
         Setting(

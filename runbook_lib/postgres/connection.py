@@ -7,7 +7,7 @@ server.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
@@ -16,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
 from runbook_lib.errors import ConfigError, StatementError, TargetError
+from runbook_lib.postgres.password import PasswordCommand
 from runbook_lib.postgres.queries import load
 from runbook_lib.redaction import keep_secret, redact, without_values
 
@@ -165,9 +166,13 @@ Send = Callable[[Connection, Query, Mapping[str, Any] | None], int]
 
 @dataclass(frozen=True)
 class Database:
-    """Say where a database is, in libpq's keywords. The password is not shown by ``repr``."""
+    """Say where a database is, in libpq's keywords. The password is not shown by ``repr``.
+
+    ``command`` gives it anew for each session, where one is named.
+    """
 
     parameters: Mapping[str, str] = field(repr=False)
+    command: PasswordCommand | None = None
 
     @classmethod
     def from_url(cls, url: str, variable: str) -> Self:
@@ -187,12 +192,19 @@ class Database:
 
     @property
     def password(self) -> str:
-        """Return the password given with the coordinates, empty where libpq finds its own."""
-        return self.parameters.get("password", "")
+        """Return the password for one session, empty where libpq finds its own.
+
+        Raises TargetError where the command for it fails.
+        """
+        return self.command.password() if self.command else self.parameters.get("password", "")
 
     def on(self, dbname: str) -> "Database":
         """Return another database of the same server."""
-        return Database({**self.parameters, "dbname": dbname})
+        return self.having(dbname=dbname)
+
+    def having(self, **parameters: str) -> "Database":
+        """Return it with other values of some of libpq's keywords."""
+        return replace(self, parameters={**self.parameters, **parameters})
 
     def conninfo(self) -> str:
         """Return a conninfo string for PostgreSQL's programs, without the password."""
@@ -200,11 +212,18 @@ class Database:
 
     def tool_environment(self) -> dict[str, str]:
         """Return the variables that carry the password to PostgreSQL's programs."""
-        return {"PGPASSWORD": self.password} if self.password else {}
+        password = self.password
+        return {"PGPASSWORD": password} if password else {}
+
+    def _keywords(self) -> dict[str, Any]:
+        """Return what a session is opened with; a password in it is hidden from here on."""
+        password = self.password
+        keep_secret(password)
+        return {**_SETTINGS, **self.parameters, **({"password": password} if password else {})}
 
     def _open(self) -> "psycopg.Connection[Row]":
         return psycopg.connect(
-            **{**_SETTINGS, **self.parameters},
+            **self._keywords(),
             autocommit=True,
             row_factory=dict_row,
             prepare_threshold=None,
@@ -228,7 +247,6 @@ class Database:
             return Connection(self._open())
         except psycopg.Error as error:
             reason = str(error).strip().splitlines()[-1]
-            keep_secret(self.password)
             raise TargetError(
                 f"The database '{self.dbname}' does not answer: {redact(reason).rstrip('.')}.",
                 sqlstate=error.sqlstate,
@@ -241,7 +259,7 @@ class Database:
 
         return sqlalchemy.create_engine(
             "postgresql+psycopg://",
-            creator=lambda: psycopg.connect(**{**_SETTINGS, **self.parameters}),
+            creator=lambda: psycopg.connect(**self._keywords()),
             poolclass=sqlalchemy.NullPool,
         )
 

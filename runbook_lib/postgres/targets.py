@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from runbook_lib.config.environments import Environment, coordinates
-from runbook_lib.errors import ReleaseError, StatementError, ToolError
+from runbook_lib.config.environments import FILE, Environment, coordinates
+from runbook_lib.errors import ConfigError, ReleaseError, StatementError, ToolError
 from runbook_lib.parser.parse import read_statements
 from runbook_lib.parser.statement import Statement
 from runbook_lib.postgres.catalog import relations
 from runbook_lib.postgres.connection import SQL, Connection, Database, Identifier
 from runbook_lib.postgres.embedded import Sandbox
+from runbook_lib.postgres.password import PasswordCommand
 from runbook_lib.postgres.pooler import refuse_pooling
 from runbook_lib.redaction import keep_secret
 from runbook_lib.release.model import Migration, Release
@@ -26,7 +28,7 @@ def reach(environment: Environment, root: Path, release: Release) -> Database:
     """
     if environment.embedded:
         return _embedded(environment, root, release)
-    database = _named(environment)
+    database = _named(environment, root)
     refuse_pooling(database)
     with database.connect() as connection:
         # Wherever libpq found it: URL, PGPASSWORD, service file or .pgpass.
@@ -34,11 +36,22 @@ def reach(environment: Environment, root: Path, release: Release) -> Database:
     return database
 
 
-def _named(environment: Environment) -> Database:
+def _named(environment: Environment, root: Path) -> Database:
+    argv = environment.password_command
+    command = PasswordCommand(argv, root, environment.name) if argv else None
+    return replace(_where(environment), command=command)
+
+
+def _where(environment: Environment) -> Database:
     kind, value = coordinates(environment)
     if kind == "url":
         _keep_url(value, environment.url_variable)
-        return Database.from_url(value, environment.url_variable)
+        found = Database.from_url(value, environment.url_variable)
+        if environment.password_command and found.password:
+            message = f"[{environment.name}] has a password_command, and its URL a password."
+            remedy = f"Take the password out of {environment.url_variable}, or the command out."
+            raise ConfigError(message, path=FILE, remedy=remedy)
+        return found
     where = {"service": value} if kind == "service" else {}
     return Database({**where, "dbname": environment.dbname})
 
@@ -49,7 +62,7 @@ def locate(environment: Environment, root: Path) -> Database | None:
     Raises ConfigError where nothing names one.
     """
     if not environment.embedded:
-        return _named(environment)
+        return _named(environment, root)
     with suppress(ToolError):
         return Database(Sandbox(root).conninfo())
     return None
