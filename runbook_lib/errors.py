@@ -26,6 +26,7 @@ class SqlState(StrEnum):
     An error's ``sqlstate`` is compared with them: ``error.sqlstate == SqlState.DUPLICATE_TABLE``.
     """
 
+    FEATURE_NOT_SUPPORTED = "0A000"
     NOT_NULL_VIOLATION = "23502"
     FOREIGN_KEY_VIOLATION = "23503"
     UNIQUE_VIOLATION = "23505"

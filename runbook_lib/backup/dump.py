@@ -100,9 +100,10 @@ class _Dump:
         archive = partial / ARCHIVES[form.format]
         with connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            (moment,) = connection.rows(load("dump_moment"))
-            argv = self._argv(pg_dump, form, archive, moment["snapshot"])
-            self._archive(argv, archive, tables)
+            position = connection.seen(load("wal_position")) or [{"lsn": ""}]
+            shared = connection.value(load("export_snapshot"))
+            argv = self._argv(pg_dump, form, archive, shared)
+            self._archive([*argv, *_without(connection)], archive, tables)
             self.say(f"reading the contents of {len(tables)} tables")
             contents = contents_here(connection, tables_by_size(connection))
             size = connection.value("SELECT pg_database_size(current_database())")
@@ -110,7 +111,7 @@ class _Dump:
         files.write_json(partial / files.SCHEMA_FILE, snapshot.objects)
         rows, checksums = rows_and_checksums(contents)
         return {
-            "lsn": moment["lsn"],
+            "lsn": position[0]["lsn"],
             "schema_fingerprint": snapshot.fingerprint,
             "rows": rows,
             "checksums": checksums,
@@ -137,6 +138,12 @@ class _Dump:
             rows = {row["relid"]: row["rows"] for row in tables}
             watch = Watch(archive, session, rows, self.policy.health.disk_free, self.say)
             self.run(argv, env=self.database.tool_environment(), watch=watch.look)
+
+
+def _without(connection: Connection) -> list[str]:
+    """Return what lets pg_dump leave large objects alone where it may not look, and none is."""
+    (found,) = connection.rows(load("large_objects"))
+    return [] if found["readable"] or found["there"] else ["--no-blobs"]
 
 
 def _read_back(archive: Path, pg_dump: Path, run: Runner) -> int:
@@ -186,15 +193,17 @@ def choose_form(connection: Connection, pg_dump: Path, policy: Policy) -> Form:
     Raises GateError where the policy wants a restore point that cannot be made, ToolError where it
     wants a compression that is not supported.
     """
-    (room,) = connection.rows(load("backup_room"))
-    if policy.backup.restore_point and not room["may_mark"]:
+    if policy.backup.restore_point and not connection.value(load("may_mark")):
         message = "The policy wants a restore point, and this role cannot make one here."
         remedy = "It needs EXECUTE on pg_create_restore_point, a primary and wal_level = replica."
         raise GateError(message, remedy=remedy)
     compression = _compression(pg_dump, policy.backup.compression)
     several = policy.backup.format == "directory"
     wanted = (policy.backup.jobs or os.cpu_count() or 1) if several else 1
-    return Form(policy.backup.format, compression, max(1, min(wanted, room["sessions"] - _OTHERS)))
+    # Who does not see how many are left takes no more than one.
+    room = connection.seen(load("session_room")) or [{"sessions": 0}]
+    jobs = max(1, min(wanted, room[0]["sessions"] - _OTHERS))
+    return Form(policy.backup.format, compression, jobs)
 
 
 def _compression(pg_dump: Path, wanted: str) -> str:

@@ -183,15 +183,20 @@ def read_position(
     begun = next((row for row in rows if row.name == step.name and row.failed), None)
     made = [item for item in migration.creates if item.kind == "index"]
     wanted = {"names": [item.qualified for item in made]}
-    unfinished = connection.rows(load("indexes_unfinished"), wanted)
+    unfinished = {
+        row["name"]: row["oid"] for row in connection.rows(load("indexes_unfinished"), wanted)
+    }
+    progress = connection.seen(load("build_progress")) or ()
+    builders = {row["index_relid"]: row["pid"] for row in progress}
+    building = [(name, builders[oid]) for name, oid in unfinished.items() if oid in builders]
     return Position(
         step=step.name,
         applied=step.name in ledger.applied(rows),
         committed=begun.applied_steps if begun else 0,
         transactions=len(transactions_of(migration.statements, step.split)),
         line=_under_way(line for line in journal.lines() if line.get("step") == step.name),
-        invalid=tuple(row["name"] for row in unfinished if row["builder"] is None),
-        building=tuple((row["name"], row["builder"]) for row in unfinished if row["builder"]),
+        invalid=tuple(name for name, oid in unfinished.items() if oid not in builders),
+        building=tuple(building),
     )
 
 

@@ -22,7 +22,7 @@ from runbook_lib.evidence.journal import Event, Listener, said
 from runbook_lib.formatting import duration
 from runbook_lib.migrate.drift import DriftWatch
 from runbook_lib.migrate.write_probe import Notes, WriteProbe
-from runbook_lib.postgres.connection import Database, Row, SideSession
+from runbook_lib.postgres.connection import Connection, Database, Row, SideSession
 from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.watching import Watcher
 
@@ -167,13 +167,12 @@ class HealthGate:
         self.emit(Event("resumed", step, {"seconds": time.monotonic() - begin}))
 
     def _reasons(self) -> Iterator[str]:
-        (row,) = self.session.rows(load("health"))
-        lag, waiting = row["replica_lag"], row["waiting_sessions"]
+        lag, waiting = self._number("health_replicas"), self._number("health_sessions")
         bounds = self.policy.health
         if lag is not None and lag > bounds.replica_lag:
             yield f"a replica lags {duration(lag)} (policy: {duration(bounds.replica_lag)})"
-        if waiting > bounds.waiting_sessions:
-            yield f"{waiting} sessions wait for locks (policy: {bounds.waiting_sessions})"
+        if waiting is not None and waiting > bounds.waiting_sessions:
+            yield f"{waiting:.0f} sessions wait for locks (policy: {bounds.waiting_sessions})"
         took = self.latency()
         if took is not None and took > bounds.write_latency:
             bound = duration(bounds.write_latency)
@@ -183,14 +182,32 @@ class HealthGate:
             if free < bounds.disk_free:
                 yield f"{free:,} MB are free under {directory} (policy: {bounds.disk_free:,})"
 
+    def _number(self, query: str) -> float | None:
+        """Return what a query counts, None where there is nothing or the role may not look."""
+        rows = self.session.seen(load(query)) or ()
+        return next((value for row in rows for value in row.values()), None)
+
+
+def read_blockers(connection: Connection | SideSession, pids: Sequence[int]) -> list[Row]:
+    """Return who keeps these backends waiting: of whom the role may see nothing, the pid alone."""
+    found = connection.seen(load("blockers"), {"pids": pids})
+    return connection.rows(load("blocking_pids"), {"pids": pids}) if found is None else found
+
 
 def describe_blockers(blockers: Sequence[Row]) -> str:
     """Name blockers for a person: pid, user, application, state, age and start of its query."""
-    return "; ".join(
-        f"pid {row['pid']} ({row['user']}, {row['application'] or 'no application name'}, "
-        f"{row['state']}, for {duration(row['age'])}, query of {row['query_start']})"
-        for row in blockers
-    )
+    return "; ".join(f"pid {row['pid']} ({', '.join(_known(row))})" for row in blockers)
+
+
+def _known(blocker: Row) -> Iterator[str]:
+    """Yield what the role may see of a blocker."""
+    if blocker["user"]:
+        yield blocker["user"]
+        yield blocker["application"] or "no application name"
+    yield blocker["state"]
+    if blocker["query_start"]:
+        yield f"for {duration(blocker['age'])}"
+        yield f"query of {blocker['query_start']}"
 
 
 class WaitWatch:
@@ -211,7 +228,7 @@ class WaitWatch:
             yield
 
     def _look(self, pid: int, session: SideSession) -> None:
-        rows = session.rows(load("blockers"), {"pids": [pid]})
+        rows = read_blockers(session, [pid])
         pids = ",".join(str(row["pid"]) for row in rows)
         if pids != self._known and rows:
             self._tell(rows)

@@ -15,7 +15,7 @@ from runbook_lib.errors import SqlState, StatementError
 from runbook_lib.evidence.journal import Event, Listener, said
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.formatting import duration
-from runbook_lib.migrate.guard import describe_blockers
+from runbook_lib.migrate.guard import describe_blockers, read_blockers
 from runbook_lib.parser.identifiers import generated_name
 from runbook_lib.parser.statement import DbObject, Statement
 from runbook_lib.parser.transactions import index_name, may_exist, on_only, on_partition
@@ -171,7 +171,7 @@ class Work:
         table = statement.locks[0].relation
         wanted = {"schema": table.schema, "table": table.name}
         told = False
-        while (others := connection.rows(load("table_builds"), wanted)) and not self._stops():
+        while (others := connection.seen(load("table_builds"), wanted)) and not self._stops():
             if not told:
                 self._note("adopted", statement, pid=others[0]["pid"], building=others[0]["index"])
             told = True
@@ -402,17 +402,19 @@ class BuildWatch:
         if not names:
             return
         blockers: dict[int, list[Row]] = {}
-        for row in self.connection.rows(load("blockers"), {"pids": list(names)}):
+        for row in read_blockers(self.connection, list(names)):
             blockers.setdefault(row["waits"], []).append(row)
-        rows = {row["pid"]: row for row in self.connection.rows(load("build_progress"))}
+        seen = self.connection.seen(load("build_progress"))
+        rows = {row["pid"]: row for row in seen or ()}
         shown = []
         for pid, name in names.items():
-            shown.append(f"{name}: {self._progress(pid, name, rows.get(pid))}")
+            unknown = "waiting for its turn" if seen is not None else "how far is not visible"
+            shown.append(f"{name}: {self._progress(pid, name, rows.get(pid), unknown)}")
             shown[-1] += self._blocked(pid, name, blockers.get(pid, []))
         self.emit(said(self.step, "; ".join(shown)))
 
-    def _progress(self, pid: int, name: str, row: Row | None) -> str:
-        phase = row["phase"] if row else "waiting for its turn"
+    def _progress(self, pid: int, name: str, row: Row | None, unknown: str) -> str:
+        phase = row["phase"] if row else unknown
         now = time.monotonic()
         before, since = self._phases.get(pid, ("", now))
         if f"{name} {phase}" != before:

@@ -35,7 +35,7 @@ def take_backup(run: Run) -> Table:
         ("SHA-256 of manifest", made.sha256),
         ("read back", f"{made.entries} entries by pg_restore --list"),
         ("taken with", f"{made.tool}, {made.format} format, {made.compression}, jobs: {made.jobs}"),
-        ("WAL position", made.lsn),
+        ("WAL position", made.lsn or "not visible to this role"),
         ("restore point", made.restore_point and f"{made.path.name} at {made.restore_point}"),
         ("schema fingerprint", made.schema_fingerprint[:DIGEST_SHOWN]),
         ("rows", f"{sum(made.rows.values()):,} in {len(made.rows)} tables"),

@@ -67,6 +67,7 @@ def open_run(env: str, release: str = "", phase: str = "run") -> Run:
         schema = session.value("SELECT pg_catalog.current_schema()")
     found = found_in_schema(found, schema or "public")
     with database.runner_session() as connection:
+        catalog.refuse_closed(connection)
         target = catalog.identify(connection, environment)
         know_words({*catalog.words(connection), *_names(environment, found, target)})
         opening = _Opening(root, environment, found, database, target, phase, release)

@@ -12,6 +12,8 @@ from runbook_lib.release.model import Threshold
 from runbook_lib.release.plan import Target
 
 _PAUSE = 0.5  # seconds between samples
+_QUERIES = ("metrics_sessions", "metrics_locks", "metrics_database")
+_HIDDEN = "not visible to this role: GRANT pg_monitor to it"
 _SOURCES = {
     "connection_pool": "client sessions against max_connections",
     "cpu_usage": "this machine, where the embedded server runs",
@@ -30,6 +32,7 @@ _PLAIN = (
     ("cache_hits", "%", "pg_stat_database, since its statistics were reset"),
     ("deadlocks", "deadlocks", "pg_stat_database, since its statistics were reset"),
 )
+_SERVERS = {"connection_pool", *(name for name, *_ in _PLAIN)}
 
 
 def measure(
@@ -43,18 +46,29 @@ def measure(
     for number in range(samples):
         if number:
             time.sleep(_PAUSE)
-        (row,) = connection.rows(load("metrics"))
-        seen = {**row, **(_machine() if target.embedded else {})}
+        seen = {**_visible(connection), **(_machine() if target.embedded else {})}
         for name, value in seen.items():
             better = min if name == "cache_hits" else max
             worst[name] = better(worst.get(name, value), value)
     limited = tuple(_against(item, worst.get(item.name)) for item in thresholds)
     plain = tuple(
-        Metric(name, "database", worst[name], None, unit, Status.PASS, source)
+        _plain(name, worst.get(name), unit, source)
         for name, unit, source in _PLAIN
         if name not in {item.name for item in limited}
     )
     return (*limited, *plain)
+
+
+def _visible(connection: Connection) -> dict[str, float]:
+    """Return what the role may see of the server's metrics, by name."""
+    rows = [row for query in _QUERIES for row in connection.seen(load(query)) or ()]
+    return {name: value for row in rows for name, value in row.items() if value is not None}
+
+
+def _plain(name: str, value: float | None, unit: str, source: str) -> Metric:
+    if value is None:
+        return Metric(name, "database", None, None, unit, Status.NOT_MEASURED, _HIDDEN)
+    return Metric(name, "database", value, None, unit, Status.PASS, source)
 
 
 def _machine() -> dict[str, float]:
@@ -66,7 +80,8 @@ def _machine() -> dict[str, float]:
 
 def _against(threshold: Threshold, value: float | None) -> Metric:
     if value is None:
-        source = _ELSEWHERE.get(threshold.name, "not visible from here")
+        hidden = _HIDDEN if threshold.name in _SERVERS else "not visible from here"
+        source = _ELSEWHERE.get(threshold.name, hidden)
         status = Status.NOT_MEASURED
     else:
         source = {**_SOURCES, **{name: text for name, _, text in _PLAIN}}[threshold.name]

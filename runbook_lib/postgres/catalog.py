@@ -58,6 +58,15 @@ def identify(connection: Connection, environment: Environment) -> Target:
     return target
 
 
+def refuse_closed(connection: Connection) -> None:
+    """Raise TargetError where the role may not read a catalog that nothing works without."""
+    closed = ", ".join(row["name"] for row in connection.rows(load("closed_catalogs")))
+    if closed:
+        message = f"The role that migrates may not read {closed}: schema and backup need it."
+        remedy = f"GRANT SELECT ON {closed} TO it, in this database."
+        raise TargetError(message, remedy=remedy)
+
+
 def relations(connection: Connection) -> frozenset[str]:
     """Return the qualified names of all user relations."""
     return names(connection.rows(load("relations")), "name")

@@ -6,16 +6,16 @@ server.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import psycopg
 import psycopg.sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
-from runbook_lib.errors import ConfigError, StatementError, TargetError
+from runbook_lib.errors import ConfigError, SqlState, StatementError, TargetError
 from runbook_lib.postgres.password import PasswordCommand
 from runbook_lib.postgres.queries import load
 from runbook_lib.redaction import keep_secret, redact, without_values
@@ -28,9 +28,11 @@ Identifier = psycopg.sql.Identifier
 Literal = psycopg.sql.Literal
 Query = str | psycopg.sql.SQL | psycopg.sql.Composed
 Row = dict[str, Any]
+_T = TypeVar("_T")
 RUNNER_LOCK = 72707369  # the session advisory lock that Prisma's engine takes
 _ABOUT_ROWS = {"23", "44"}  # the classes of violated constraints and of WITH CHECK OPTION
 _APPLICATION = "migration runbook"
+_CLOSED = {SqlState.INSUFFICIENT_PRIVILEGE, SqlState.FEATURE_NOT_SUPPORTED}
 _SETTINGS: dict[str, Any] = {
     "connect_timeout": "10",
     "application_name": _APPLICATION,
@@ -50,6 +52,7 @@ class Connection:
         self._raw = raw
         self.pid = raw.info.backend_pid  # of the server's process; libpq forgets it with the loss
         self.temporary_bytes = 0  # of the temporary files that the server told of
+        self._closed = set[str]()  # what was refused once is not asked for again
         raw.add_notice_handler(self._noticed)
 
     def _noticed(self, notice: "psycopg.errors.Diagnostic") -> None:
@@ -92,6 +95,22 @@ class Connection:
         with _translated(self._raw):
             cursor = self._raw.execute(sql, parameters)
             return cursor.fetchall()
+
+    def seen(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row] | None:
+        """Return the rows of a query, None where this role may not look or this service has none.
+
+        The prechecks say what is not done without them. A transaction that is open goes on.
+        """
+        if sql in self._closed:
+            return None
+        try:
+            with self.transaction() if self.in_transaction() else nullcontext():
+                return self.rows(sql, parameters)
+        except StatementError as error:
+            if error.sqlstate not in _CLOSED:
+                raise
+        self._closed.add(sql)
+        return None
 
     def value(self, sql: Query, parameters: Mapping[str, Any] | None = None) -> Any:
         """Return the one value of a query's only row."""
@@ -344,11 +363,18 @@ class SideSession:
 
     def rows(self, sql: Query, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """Return the rows of a query, asked once more where the session was lost meanwhile."""
+        return self._twice(lambda connection: connection.rows(sql, parameters))
+
+    def seen(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row] | None:
+        """Return the rows of a query likewise, None where this role may not look."""
+        return self._twice(lambda connection: connection.seen(sql, parameters))
+
+    def _twice(self, ask: Callable[[Connection], _T]) -> _T:
         try:
-            return self.connection().rows(sql, parameters)
+            return ask(self.connection())
         except TargetError:
             self.close()
-            return self.connection().rows(sql, parameters)
+            return ask(self.connection())
 
     def close(self) -> None:
         """End the session; the next use opens another."""

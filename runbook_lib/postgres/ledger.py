@@ -22,7 +22,11 @@ from runbook_lib.release.model import Migration
 
 NAME = "_prisma_migrations"
 _FILE_LOCK = 1  # beside the runner's: shared by the session that runs a file
-_TRY = "SELECT pg_try_advisory_lock(%(key)s)"
+_LOCK = {"key": RUNNER_LOCK, "file": _FILE_LOCK, "replacer": REPLACER}
+_TRY = "SELECT pg_catalog.pg_try_advisory_lock(%(key)s)"
+_LET_GO = "SELECT pg_catalog.pg_advisory_unlock(%(key)s)"
+_TRY_FILE = "SELECT pg_catalog.pg_try_advisory_lock(%(key)s, %(file)s)"
+_LET_FILE_GO = "SELECT pg_catalog.pg_advisory_unlock(%(key)s, %(file)s)"
 _MARK = "SELECT pg_catalog.pg_try_advisory_lock_shared(%(key)s, %(file)s)"
 
 
@@ -209,10 +213,36 @@ def _insert(
     return row_id
 
 
-def lock_holders(connection: Connection) -> list[Row]:
-    """Return the sessions that hold the runner's lock, and a restore in place that outlived it."""
-    lock = {"key": RUNNER_LOCK, "file": _FILE_LOCK, "replacer": REPLACER}
-    return connection.rows(load("lock_holder"), lock)
+def at_work(connection: Connection) -> bool:
+    """Tell whether a runner is at work, or what outlived one."""
+    if not connection.value(_TRY, _LOCK):
+        return True
+    try:
+        return _outlived(connection)
+    finally:
+        connection.rows(_LET_GO, _LOCK)
+
+
+def _outlived(connection: Connection) -> bool:
+    """Tell whether a file's session, or a restore in place, outlived its runner.
+
+    This session holds the runner's lock, so that no other file begins meanwhile.
+    """
+    if not connection.value(_TRY_FILE, _LOCK):
+        return True
+    connection.rows(_LET_FILE_GO, _LOCK)
+    found = connection.seen(load("restore_at_work"), _LOCK) or ()
+    return any(row["at_work"] for row in found)
+
+
+def _described(holders: Sequence[Row] | None) -> str:
+    """Name who is at work, for a person."""
+    if holders is None:
+        return "who, is not visible to this role"
+    return "; ".join(
+        f"pid {row['pid']}, {row['user']}, {row['application']}, since {row['since']}"
+        for row in holders
+    )
 
 
 def take_runner_lock(connection: Connection, wait: float) -> None:
@@ -223,15 +253,9 @@ def take_runner_lock(connection: Connection, wait: float) -> None:
     likewise: the session of a file, a restore in place. Raises GateError that names who is at work.
     """
     until, taken = time.monotonic() + wait, False
-    lock = {"key": RUNNER_LOCK, "file": _FILE_LOCK, "replacer": REPLACER}
-    others = load("others_at_work")
-    while not (taken := taken or connection.value(_TRY, lock)) or connection.value(others, lock):
+    while not (taken := taken or connection.value(_TRY, _LOCK)) or _outlived(connection):
         if time.monotonic() >= until:
-            holders = lock_holders(connection)
-            who = "; ".join(
-                f"pid {row['pid']}, {row['user']}, {row['application']}, since {row['since']}"
-                for row in holders
-            )
+            who = _described(connection.seen(load("lock_holder"), _LOCK))
             message = f"Another runner is at work ({who or 'it just ended'})."
             raise GateError(message, remedy="Wait until it ends, then run again.")
         time.sleep(0.1)
@@ -239,4 +263,4 @@ def take_runner_lock(connection: Connection, wait: float) -> None:
 
 def mark_file_session(connection: Connection) -> None:
     """Let the next runner wait for this session, should it outlive its own runner."""
-    connection.rows(_MARK, {"key": RUNNER_LOCK, "file": _FILE_LOCK})
+    connection.rows(_MARK, _LOCK)

@@ -6,9 +6,13 @@ No backup of a database holds it and no revert touches it: others of the server 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from runbook_lib.errors import SqlState, StatementError
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.postgres.queries import load
+
+_QUERIES = {
+    "server_wide": "roles, databases, tablespaces and their settings",
+    "server_configuration": "what ALTER SYSTEM has set",
+}
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,7 @@ class ServerState:
 
 def read_server(connection: Connection) -> ServerState:
     """Read it as far as the role may; nothing is read of passwords."""
-    rows, unseen = connection.rows(load("server_wide")), ""
-    try:
-        rows += connection.rows(load("server_configuration"))
-    except StatementError as error:
-        if error.sqlstate != SqlState.INSUFFICIENT_PRIVILEGE:
-            raise
-        unseen = f"what ALTER SYSTEM has set: {error.message}"
-    things = {row.pop("what"): Thing(**row) for row in rows}
-    return ServerState(things, unseen)
+    found = {what: connection.seen(load(query)) for query, what in _QUERIES.items()}
+    things = {row.pop("what"): Thing(**row) for rows in found.values() for row in rows or ()}
+    unseen = ", ".join(what for what, rows in found.items() if rows is None)
+    return ServerState(things, f"{unseen}: this role may not look" if unseen else "")

@@ -50,7 +50,7 @@ def settle(run: Run, connection: Connection) -> None:
     One that still holds the runner's lock is left alone: its process, or its backend, is at work.
     """
     lines = _last_try(run)
-    if not lines or ledger.lock_holders(connection):
+    if not lines or ledger.at_work(connection):
         return
     way, step = lines[0]["way"], lines[0]["step"]
     done = _done(run, connection, lines)

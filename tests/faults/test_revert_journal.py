@@ -73,7 +73,7 @@ def killed(made: Project, number: int, when: str) -> None:
     )
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     with made.target.connect() as connection:
-        until(lambda: not ledger.lock_holders(connection))
+        until(lambda: not ledger.at_work(connection))
 
 
 def sent(run: Run) -> list[str]:

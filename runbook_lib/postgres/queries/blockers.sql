@@ -1,6 +1,6 @@
 -- Who keeps these sessions waiting: transaction age in seconds; the text of a query may hold data, and stays out.
 SELECT waiting.pid AS waits, a.pid, coalesce(a.usename, '') AS "user", coalesce(a.application_name, '') AS application,
-       coalesce(a.state, '') AS state,
+       CASE WHEN a.usesysid IS NOT NULL AND a.backend_type IS NULL THEN 'not visible to this role' ELSE coalesce(a.state, '') END AS state,
        coalesce(extract(epoch FROM clock_timestamp() - a.xact_start), 0)::float AS age,
        a.query_start::timestamptz(0)::text AS query_start
 FROM unnest(%(pids)s::int[]) AS waiting (pid)

@@ -1,7 +1,7 @@
 -- Who is at work as the runner: the holder of its advisory lock (PostgreSQL manual, 53.12: classid and
 -- objid are its halves), and what restores in place for a runner that may be gone.
 SELECT a.pid, coalesce(a.usename, '') AS "user", coalesce(a.application_name, '') AS application,
-       a.backend_start::timestamptz(0)::text AS since
+       coalesce(a.backend_start::timestamptz(0)::text, 'a time that is not visible') AS since
 FROM pg_stat_activity a
 WHERE a.pid <> pg_backend_pid() AND a.datname = current_database()
   AND (a.application_name = %(replacer)s

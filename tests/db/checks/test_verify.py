@@ -14,6 +14,7 @@ from runbook_lib.performance.monitor import measure
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.targets import build_schema
 from runbook_lib.release.model import Check, Release, Threshold
+from tests.support.prechecks import as_plain_role
 from tests.support.releases import release_of
 from tests.support.snapshots import identified
 
@@ -255,6 +256,31 @@ def test_what_cannot_be_seen_has_no_value_and_says_where_to_look(
     metric = measured(target, Threshold(name, "application", 1, "%"))[name]
     assert (metric.value, metric.status) == (None, Status.NOT_MEASURED)
     assert "visible" in metric.source or "look at" in metric.source
+
+
+HIDDEN = {
+    "": {"longest_query"},
+    "pg_stat_activity": {"longest_query", "connection_pool"},
+    "pg_locks": {"longest_query", "waiting_sessions"},
+    "pg_stat_database": {"longest_query", "cache_hits", "deadlocks"},
+}
+
+
+@pytest.mark.parametrize("closed", HIDDEN)
+def test_what_a_role_may_not_see_is_not_measured_and_says_so(
+    closed: str, target: Database, connection: Connection
+) -> None:
+    if closed:
+        connection.execute(f"REVOKE SELECT ON {closed} FROM PUBLIC")
+    who, limits = identified(target), [Threshold("connection_pool", "database", 100, "%")]
+    with target.connect(), as_plain_role(connection):
+        found = measure(connection, who, limits, samples=1)
+    hidden = {item.name: item for item in found if item.value is None}
+    assert hidden.keys() == HIDDEN[closed]
+    assert all(item.status is Status.NOT_MEASURED for item in hidden.values())
+    assert {item.source for item in hidden.values()} == {
+        "not visible to this role: GRANT pg_monitor to it"
+    }
 
 
 def test_the_machine_of_an_embedded_server_is_measured(target: Database) -> None:

@@ -15,10 +15,11 @@ from runbook_lib.errors import StatementError
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.records import Outcome
 from runbook_lib.migrate.execute import Applier
-from runbook_lib.migrate.guard import Guard
+from runbook_lib.migrate.guard import Guard, describe_blockers, read_blockers
 from runbook_lib.postgres.connection import Connection, Database
 from tests.support.applying import failed, values
 from tests.support.policies import changed
+from tests.support.prechecks import as_plain_role
 from tests.support.releases import migration_of
 from tests.support.sessions import PATIENCE, Acting, Writer, beside, events, holding, until
 
@@ -236,6 +237,31 @@ def test_who_is_waited_for_is_named_while_the_wait_lasts(
     assert (blocker["pid"], blocker["user"], blocker["application"]) == (pid, user, "till")
     assert (blocker["state"], blocker["age"] > 0) == ("idle in transaction", True)
     assert datetime.fromisoformat(blocker["query_start"]).tzinfo
+
+
+@pytest.mark.parametrize(
+    ("closed", "said"),
+    [
+        ("", "pid {} (postgres, till, not visible to this role)"),
+        ("REVOKE SELECT ON pg_stat_activity FROM PUBLIC", "pid {} (not visible to this role)"),
+    ],
+    ids=["hidden", "closed"],
+)
+def test_of_a_blocker_is_told_what_the_role_may_see(
+    closed: str, said: str, connection: Connection, target: Database
+) -> None:
+    connection.execute(f"{TABLES}; {closed}")
+    with (
+        as_plain_role(connection),
+        target.connect() as waiting,
+        holding(target, "SELECT FROM a", "till") as other,
+        beside(lambda: waiting.execute("ALTER TABLE a ADD d int")),
+    ):
+        until(lambda: read_blockers(connection, [waiting.pid]))
+        told = describe_blockers(read_blockers(connection, [waiting.pid]))
+        pid = other.pid
+        other.rollback()
+    assert told == said.format(pid)
 
 
 def test_a_lock_that_never_comes_is_an_error_and_leaves_nothing(

@@ -1,0 +1,2 @@
+-- Name this transaction's snapshot for pg_dump.
+SELECT pg_export_snapshot() AS snapshot
