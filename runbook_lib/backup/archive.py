@@ -1,15 +1,17 @@
 """Restore a pg_dump archive into a database of its own, and put databases in place."""
 
 import os
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
+from typing import Any
 
-from runbook_lib.errors import SqlState, StatementError
-from runbook_lib.postgres import tools
+from runbook_lib.errors import SqlState, StatementError, ToolError
+from runbook_lib.postgres import process, tools
 from runbook_lib.postgres.connection import (
     REPLACER,
     SQL,
@@ -18,13 +20,19 @@ from runbook_lib.postgres.connection import (
     Identifier,
     Send,
 )
-from runbook_lib.postgres.process import Runner
+from runbook_lib.postgres.process import Completed, Runner
 from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.tools import replace_argv, restore_argv
 
 _OID = "SELECT oid FROM pg_database WHERE datname = %(dbname)s"
 _TO_FINISH = 2.0  # seconds for transactions at work, of the 5 that a rename waits
 _LOOK = 0.02  # seconds between two looks at who is connected
+_FAILED = re.compile(
+    r"^pg_restore: error: (?:could not execute query|(?P<what>COPY failed for .+?)): "
+    r"\w+: +(?P<why>.+)$",
+    re.MULTILINE,
+)
+_COMMAND = re.compile(r"^Command was: (?P<sql>.+?);?$", re.MULTILINE)
 
 
 def restore(
@@ -47,7 +55,31 @@ def restore(
         argv[1:1] = ["--no-owner", "--no-privileges"]
     if not with_rows:
         argv[1:1] = ["--schema-only"]
-    run(argv, env=database.tool_environment())
+    run_restore(run, argv, database)
+
+
+def run_restore(
+    run: Runner, argv: Sequence[str], database: Database, *, go_on: bool = False, **options: Any
+) -> Completed:
+    """Run pg_restore; raises ToolError that says what does not restore, and why.
+
+    With ``go_on`` a statement that fails is left out, and what is returned tells of it.
+    """
+    # The words of pg_restore itself are read: they may not be translated.
+    env = {"LC_ALL": "C", **database.tool_environment()}
+    done = run(argv, env=env, check=False, **options)
+    if done.returncode and not (go_on and _FAILED.search(done.stderr)):
+        remedy = "Mend that on the target and take another backup, or restore an older one."
+        raise ToolError(_failure(done), remedy=remedy)
+    return done
+
+
+def _failure(done: Completed) -> str:
+    failed, command = _FAILED.search(done.stderr), _COMMAND.search(done.stderr)
+    if failed is None:
+        return process.failure(done)
+    what = failed["what"] or (command["sql"] if command else "a statement failed")
+    return f"The backup does not restore: {what}: {failed['why']}."
 
 
 def replace(
@@ -62,7 +94,7 @@ def replace(
     named = database.having(application_name=REPLACER)
     pg_restore = tools.find_program("pg_restore", server_major=server_major)
     argv = replace_argv(pg_restore, named.conninfo(), path)
-    run(argv, env=database.tool_environment(), watch=may)
+    run_restore(run, argv, database, watch=may)
 
 
 @contextmanager

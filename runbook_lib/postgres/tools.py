@@ -267,14 +267,16 @@ def globals_argv(program: Path, conninfo: str, dbname: str, path: Path) -> list[
     ]
 
 
-def restore_argv(program: Path, dbname: str, path: Path, jobs: int | None = None) -> list[str]:
+def restore_argv(
+    program: Path, dbname: str, path: Path, jobs: int | None = None, *, go_on: bool = False
+) -> list[str]:
     """Build the pg_restore command that fills an empty database and stops at the first error.
 
-    Never --clean: an archive does not know what was created after it. Raises ConfigError where
-    `dbname` holds a password.
+    With `go_on` it does the rest as well. Never --clean: an archive does not know what was created
+    after it. Raises ConfigError where `dbname` holds a password.
     """
     return [
-        *(str(program), "--exit-on-error", "--no-password"),
+        *(str(program), *([] if go_on else ["--exit-on-error"]), "--no-password"),
         *([f"--jobs={jobs}"] if jobs is not None else []),
         *(f"--dbname={without_password(dbname)}", str(path)),
     ]

@@ -19,11 +19,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from runbook_lib.backup.archive import run_restore
 from runbook_lib.errors import ConfigError, StatementError
 from runbook_lib.evidence.records import Backup
 from runbook_lib.evidence.sender import Sender
+from runbook_lib.findings import Finding, Severity
 from runbook_lib.postgres import process, tools
-from runbook_lib.postgres.connection import SQL, Connection, Database, Identifier, Literal
+from runbook_lib.postgres.connection import SQL, Connection, Identifier, Literal
 from runbook_lib.rehearsal.place import Place
 from runbook_lib.rehearsal.source import Source
 
@@ -32,7 +34,11 @@ _EARLY = ("SCHEMA ", "EXTENSION ")
 _ROWS = "TABLE DATA "
 _KEY = "FK CONSTRAINT "
 _DOMAIN = "DOMAIN "
-_EVALUATED = ("CHECK CONSTRAINT ", "MATERIALIZED VIEW DATA ")
+_CHECK, _VIEW = "CHECK CONSTRAINT ", "MATERIALIZED VIEW DATA "
+_REFRESH = re.compile(
+    r"could not execute query: \w+: +(?P<why>.+)\n(?:(?!Command was: ).*\n)*"
+    r"Command was: REFRESH MATERIALIZED VIEW (?P<name>.+);"
+)
 _LAST = re.compile(r"(^|- )(EVENT TRIGGER|PUBLICATION|SUBSCRIPTION|DEFAULT ACL)\b")
 _ALL_DATA = ("pg_read_all_data", "pg_write_all_data")  # known since version 14
 
@@ -55,15 +61,18 @@ class Restorer:
     backup: Backup
     sender: Sender
 
-    def whole(self, *, with_rows: bool, disarm: Callable[[Connection], None]) -> None:
+    def whole(
+        self, *, with_rows: bool, disarm: Callable[[Connection], None]
+    ) -> tuple[Finding, ...]:
         """Restore it into the target's database; raises ToolError at the first thing that fails.
 
-        ``disarm`` is called before there are event triggers: those run as whoever does something.
+        A materialized view that cannot be filled stays empty, and is a finding. ``disarm`` is
+        called before there are event triggers: those run as whoever does something.
         """
         entries = self._entries()
         early = [item for item in entries if item.what.startswith(_EARLY)]
         last = [item for item in entries if _LAST.search(item.what)]
-        owned = [item for item in entries if item.what.startswith((_ROWS, *_EVALUATED))]
+        owned = [item for item in entries if item.what.startswith((_ROWS, _CHECK, _VIEW))]
         keys = [item for item in entries if item.what.startswith(_KEY)]
         apart = {item.line for item in (*early, *last, *owned, *keys)}
         rest = [item for item in entries if item.line not in apart]
@@ -71,8 +80,8 @@ class Restorer:
         self._make_extensions()
         self._run_definitions(self.source.dbname, rest, "--section=pre-data")
         rows = [item for item in owned if item.what.startswith(_ROWS)] if with_rows else []
-        wanted = _EVALUATED if with_rows else _EVALUATED[:1]
-        evaluated = [item for item in owned if item.what.startswith(wanted)]
+        checks = [item for item in owned if item.what.startswith(_CHECK)]
+        views = [item for item in owned if item.what.startswith(_VIEW)] if with_rows else []
         sections = ["--section=data"] if with_rows else []
         owners = {item.owner for item in (*owned, *keys)}
         with (
@@ -84,10 +93,12 @@ class Restorer:
             with self._without_domain_checks(self.source.dbname):
                 self._run(rest, *sections, "--section=post-data")
             self._run(keys, user=member)
-            self._run_as_owners(evaluated)
+            self._run_as_owners(checks)
+            found = tuple(self._fill(views))
         with self.place.database(self.source.dbname).runner_session() as connection:
             disarm(connection)
         self._run(last)
+        return found
 
     def schema_beside(self, dbname: str, jobs: int = 1) -> None:
         """Restore the schema alone into a new database, with the properties of the target's."""
@@ -195,6 +206,26 @@ class Restorer:
         for owner, mine in groupby(entries, key=lambda item: item.owner):
             self._run(list(mine), user=owner)
 
+    def _fill(self, views: Sequence[Entry]) -> Iterator[Finding]:
+        """Fill materialized views as their owners; yield those that stay empty."""
+        for owner, mine in groupby(views, key=lambda item: item.owner):
+            said = self._run(list(mine), user=owner, go_on=True)
+            yield from (self._not_filled(**match.groupdict()) for match in _REFRESH.finditer(said))
+
+    def _not_filled(self, name: str, why: str) -> Finding:
+        refresh = f"REFRESH MATERIALIZED VIEW {name}"
+        return Finding(
+            phase="rehearsal",
+            rule="not-filled",
+            severity=Severity.ERROR,
+            path=f"{self.backup.path.name}/{self.backup.archive.name}",
+            line=1,
+            cause=f"{name} cannot be filled from the backup: {why}.",
+            effect="A restore of this backup ends there, at the first error.",
+            remedy=f"On the target, mend it until {refresh} succeeds, or empty it: {refresh} "
+            "WITH NO DATA. Then take the backup again.",
+        )
+
     def _run(
         self,
         entries: Sequence[Entry],
@@ -202,24 +233,25 @@ class Restorer:
         user: str = "",
         dbname: str = "",
         jobs: int = 0,
-    ) -> None:
-        """Restore entries in this order as a role; nothing where there are none."""
+        go_on: bool = False,
+    ) -> str:
+        """Restore entries in this order as a role, where there are any; return what was said.
+
+        With ``go_on`` a statement that fails is left out.
+        """
         if not entries:
-            return
+            return ""
         dbname = dbname or self.source.dbname
         beside = dbname != self.source.dbname  # that one is restored while the other is read
         path = self.place.directory / ("beside.list" if beside else "restore.list")
         path.write_text("".join(f"{item.line}\n" for item in entries), encoding="utf-8")
         database, jobs = self.place.database(dbname, user), jobs or os.cpu_count() or 1
-        self._restore(database, f"--use-list={path}", *sections, jobs=jobs)
-
-    def _restore(self, database: Database, *options: str, jobs: int) -> None:
         argv = tools.restore_argv(
-            self._pg_restore, database.conninfo(), self.backup.archive, jobs=jobs
+            self._pg_restore, database.conninfo(), self.backup.archive, jobs=jobs, go_on=go_on
         )
-        argv[1:1] = options
+        argv[1:1] = [f"--use-list={path}", *sections]
         run = self.sender.runner(process.run, backup=self.backup.sha256)
-        run(argv, env=database.tool_environment())
+        return run_restore(run, argv, database, go_on=go_on).stderr
 
 
 _HIDE = """UPDATE pg_catalog.pg_constraint SET contype = 'h'

@@ -15,6 +15,7 @@ from runbook_lib.errors import ConfigError, StatementError, ToolError
 from runbook_lib.evidence.records import Backup
 from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.sender import Sender
+from runbook_lib.findings import Finding
 from runbook_lib.postgres import tools
 from runbook_lib.postgres.cluster import SUPERUSER, temporary_cluster
 from runbook_lib.postgres.connection import (
@@ -49,10 +50,14 @@ _RELOADED = 5.0  # seconds
 
 @dataclass(frozen=True)
 class World:
-    """Name the copy of a target's database in a cluster of its own, and where it differs."""
+    """Name the copy of a target's database in a cluster of its own, and where it differs.
+
+    ``findings`` are what did not restore.
+    """
 
     restorer: Restorer
     differs: Sequence[str]
+    findings: Sequence[Finding] = ()
 
     @property
     def copy(self) -> Database:
@@ -78,10 +83,10 @@ def open_world(run: Run, backup: Backup, sender: Sender) -> Iterator[World]:
     differs: list[str] = []
     with _place(run, source, differs) as place:
         builder = _Builder(run, Restorer(place, source, backup, sender), differs)
-        builder.build()
+        findings = builder.build()
         if place.reaches:
             builder.differs.append(f"its server could reach {place.reaches}")
-        yield World(builder.restorer, tuple(builder.differs))
+        yield World(builder.restorer, tuple(builder.differs), findings)
 
 
 def base_of(root: Path) -> Path:
@@ -133,8 +138,8 @@ class _Builder:
     def place(self) -> Place:
         return self.restorer.place
 
-    def build(self) -> None:
-        """Do all of it; raises RunbookError where the copy cannot be made."""
+    def build(self) -> tuple[Finding, ...]:
+        """Do all of it; return what did not restore. Raises RunbookError where no copy is made."""
         source, here = self.source, self.place.major
         if here != source.major:
             self.differs.append(f"PostgreSQL {here}, on the target {source.major}")
@@ -142,11 +147,13 @@ class _Builder:
             self._make_roles(connection)
             self._make_tablespaces(connection)
             self._make_databases(connection)
-        self.restorer.whole(with_rows=self.run.policy.rehearsal.data == FULL, disarm=disarm)
+        with_rows = self.run.policy.rehearsal.data == FULL
+        findings = self.restorer.whole(with_rows=with_rows, disarm=disarm)
         with self._superuser(source.dbname) as connection:
             self._finish_roles(connection)
             self._settle(connection, source.settings)
         self._take_over_settings()
+        return findings
 
     def _superuser(self, dbname: str) -> Connection:
         return self.place.database(dbname).runner_session()

@@ -194,7 +194,8 @@ _SUBSCRIPTIONS = """SELECT format(command, subname)
     ORDER BY subname, place"""
 _TABLES = """SELECT c.oid::pg_catalog.regclass
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
-    WHERE relkind = 'r' AND nspname !~ '^pg_|^information_schema' AND relpersistence <> 't'
+    WHERE (relkind = 'r' OR (relkind = 'm' AND relispopulated))
+    AND nspname !~ '^pg_|^information_schema' AND relpersistence <> 't'
     AND relname <> '_prisma_migrations' AND relname !~ '^_runbook_' ORDER BY 1::text"""
 _ROWS = """SELECT pg_catalog.count(*) || ' '
     || coalesce(md5(pg_catalog.string_agg(replace(t::text, '{1}', ''), '|' ORDER BY t::text)), '')

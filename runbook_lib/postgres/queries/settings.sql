@@ -147,9 +147,14 @@ WITH relations AS (
     UNION ALL
     SELECT 7, 'definition', format('pg_class/%s/0', oid),
            CASE relkind WHEN 'v' THEN format('CREATE OR REPLACE VIEW %s%s AS %s', name, ' WITH (' || array_to_string(reloptions, ', ') || ')', pg_get_viewdef(oid))
-                        ELSE format('CREATE MATERIALIZED VIEW %s%s AS %s', name, ' WITH (' || array_to_string(reloptions, ', ') || ')', pg_get_viewdef(oid)) END, ''
+                        ELSE format('CREATE MATERIALIZED VIEW %s%s AS %s WITH NO DATA', name, ' WITH (' || array_to_string(reloptions, ', ') || ')',
+                                    rtrim(pg_get_viewdef(oid), ';')) END, ''
     FROM relations
     WHERE relkind IN ('v', 'm')
+    UNION ALL
+    SELECT 8, 'rows', format('pg_class/%s/0', oid), format('REFRESH MATERIALIZED VIEW %s%s', name, CASE WHEN NOT relispopulated THEN ' WITH NO DATA' END), ''
+    FROM relations
+    WHERE relkind = 'm'
     UNION ALL
     SELECT 7, 'definition', format('pg_proc/%s/0', p.oid), pg_get_functiondef(p.oid), ''
     FROM pg_proc p
