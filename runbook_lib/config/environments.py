@@ -1,14 +1,17 @@
 """Read ``environments.toml``: the targets by libpq conventions, and their policies."""
 
+import hashlib
+import json
 import os
 import re
 import shlex
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from runbook_lib.config.policies import FLAT, Policy
-from runbook_lib.config.setting import Setting, Text
+from runbook_lib.config.setting import Setting, Text, hints, parts
 from runbook_lib.config.toml import Document, place, read_document, validated, with_given
 from runbook_lib.errors import ConfigError
 
@@ -50,8 +53,8 @@ class Application:
     ``environments.toml``.
     """
 
-    stop: Annotated[Commands, Setting("what stops it, in this order")] = ()
-    start: Annotated[Commands, Setting("what starts it, in this order")] = ()
+    stop: Annotated[Commands, Setting("what stops it, in this order", may_hold_secret=True)] = ()
+    start: Annotated[Commands, Setting("what starts it, in this order", may_hold_secret=True)] = ()
     time_limit: Annotated[
         float, Setting("how long each command may take", "seconds", 0.001, 86_400)
     ] = 60.0
@@ -87,7 +90,8 @@ class Environment:
         tuple[Text, ...],
         Setting(
             "a program and its arguments, run without a shell beside this file; the first line "
-            "it prints is the password, asked for anew for each session, for a token expires"
+            "it prints is the password, asked for anew for each session, for a token expires",
+            may_hold_secret=True,
         ),
     ] = ()
     rehearsal_url_variable: Annotated[
@@ -157,6 +161,26 @@ def read_environments(root: Path) -> list[Environment]:
     """Return all environments; raises ConfigError for one that is misspelt."""
     document = read_document(root / FILE, ConfigError)
     return [read_environment(root, name) for name in document.data]
+
+
+def acting(environment: Environment) -> dict[str, str]:
+    """Return every setting that acts on a run, by its key in the file and as JSON.
+
+    Defaults are included: a changed one acts, too. What may hold a secret is there as its SHA-256.
+    """
+    return dict(_acting(environment))
+
+
+def _acting(table: Any, above: str = "") -> Iterator[tuple[str, str]]:
+    for key, hint in hints(type(table)).items():
+        value, setting = getattr(table, key), parts(hint)[1]
+        if is_dataclass(value):
+            yield from _acting(value, f"{above}{key}.")
+            continue
+        text = json.dumps(value, ensure_ascii=False)
+        if setting.may_hold_secret:
+            text = f"SHA-256 {hashlib.sha256(text.encode()).hexdigest()}"
+        yield f"{above}{key}", text
 
 
 def _refuse_flat(document: Document, name: str, policy: Any) -> None:

@@ -173,7 +173,8 @@ class Backups:
         str,
         Setting(
             "an fsspec URL to which each backup is copied and where it is read back; its "
-            "credentials come from the environment"
+            "credentials come from the environment",
+            may_hold_secret=True,
         ),
     ] = ""
     restore_point: Annotated[

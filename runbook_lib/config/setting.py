@@ -38,6 +38,7 @@ class Setting:
     words: str = ""
     check: Callable[[str], str] | None = None  # says what is wrong with a text, empty for nothing
     given: bool = False  # by whoever reads the file: nobody writes it
+    may_hold_secret: bool = False  # a record has its digest in its place
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
         """Narrow the schema that pydantic makes of the type."""

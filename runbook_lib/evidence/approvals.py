@@ -1,7 +1,7 @@
 """Read and check the approvals of a run."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -49,11 +49,13 @@ def read_approvals(directory: Path) -> Approvals:
     return validated(Approvals, document, document.data)
 
 
-def check_approvals(directory: Path, policy: Policy, plan_digest: str, dbname: str) -> None:
+def check_approvals(
+    directory: Path, policy: Policy, plan_digest: str, dbname: str, changed: Sequence[str] = ()
+) -> None:
     """Refuse to go on without the approvals and the confirmation that the policy asks for.
 
-    They are bound to the plan's digest: one changed byte voids them. Raises GateError that names
-    everything that is missing.
+    They are bound to the plan's digest: one changed byte voids them, and ``changed`` says what it
+    was. Raises GateError that names everything that is missing.
     """
     if not policy.approvals.roles and not policy.approvals.confirm:
         return
@@ -68,7 +70,7 @@ def check_approvals(directory: Path, policy: Policy, plan_digest: str, dbname: s
     if policy.approvals.confirm and approvals.confirm != dbname:
         missing.append("the typed confirmation of the database's name")
     if approvals.plan != plan_digest:
-        missing.append("the digest of this plan")
+        missing.append(f"the digest of this plan{''.join(f'; {why}' for why in changed)}")
     if missing:
         message = f"{FILE} of this run lacks {', '.join(missing)}."
         remedy = f"Give them in 30_rehearsal.ipynb, or: {_FORM} The plan digest is {plan_digest}."

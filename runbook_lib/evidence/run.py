@@ -82,16 +82,21 @@ class Run:
         return self.directory.read(_BY_NAME[phase].notebook)
 
     def passed(self, phase: str) -> bool:
-        """Tell whether a phase was passed for this plan."""
+        """Tell whether a phase was passed for this plan; a backup is one for every plan."""
         found = self.recorded(phase)
-        return (
-            found is not None and found["status"] == "passed" and found["plan"] == self.plan.digest
-        )
+        if found is None or found["status"] != "passed":
+            return False
+        return phase == "backup" or bool(found["plan"] == self.plan.digest)
 
     def looked(self) -> bool:
         """Tell whether the prechecks were made for this plan, whatever they found."""
         found = self.recorded("prechecks")
         return found is not None and bool(found["plan"] == self.plan.digest)
+
+    @property
+    def began(self) -> bool:
+        """Tell whether this run has sent a step to its target, whatever became of it."""
+        return any(self.directory.path.glob(f"{SCHEMA_BEFORE}*.json"))
 
     def acceptances(self) -> tuple[Acceptance, ...]:
         """Return what is accepted, by the release and in this run; raises ConfigError."""

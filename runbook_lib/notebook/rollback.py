@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
-from runbook_lib.config.environments import FILE
+from runbook_lib.config.environments import FILE, acting
 from runbook_lib.errors import GateError, ToolError
 from runbook_lib.evidence.journal import to_all
 from runbook_lib.evidence.records import Backup, Status
@@ -342,7 +342,10 @@ def show_hooks(run: Run) -> Table:
     ]
     caption = f"{len(hooks.stop)} commands stop the application, {len(hooks.start)} start it"
     by_hand = f"No command in {FILE} stops or starts the application: do both by hand"
-    return Table(caption if rows else by_hand, rows)
+    now, planned = acting(run.environment), run.plan.settings
+    other = [key for key in now if key.startswith("application.") and now[key] != planned.get(key)]
+    since = f"; another since the plan was made: {', '.join(other)}" if other else ""
+    return Table(f"{caption if rows else by_hand}{since}", rows)
 
 
 def stop_application(run: Run, confirm: str) -> Table:

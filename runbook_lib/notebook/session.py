@@ -4,21 +4,22 @@ import ast
 import difflib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runbook_lib.backup.archive import scratch_database
 from runbook_lib.backup.dump import still_whole
 from runbook_lib.checks.baseline import find_candidates, prove_equal
-from runbook_lib.config.environments import Environment, find_root, read_environment
+from runbook_lib.config.environments import Environment, acting, find_root, read_environment
 from runbook_lib.config.policies import Policy
-from runbook_lib.errors import ConfigError, EvidenceError, GateError
+from runbook_lib.errors import ConfigError, GateError
 from runbook_lib.evidence.approvals import check_approvals
 from runbook_lib.evidence.directory import RunDirectory
 from runbook_lib.evidence.journal import Journal
+from runbook_lib.evidence.plans import PLAN, changed, put_in_place, read_plan
 from runbook_lib.evidence.records import Status
 from runbook_lib.evidence.run import PHASES, ROLLBACK, Run
-from runbook_lib.evidence.schemas import read_record, write_schemas
+from runbook_lib.evidence.schemas import write_schemas
 from runbook_lib.notebook.show import Table, executed_cells, hide_in_outputs
 from runbook_lib.parser import transactions
 from runbook_lib.parser.statement import Split
@@ -28,13 +29,14 @@ from runbook_lib.postgres.targets import embedded_server, reach
 from runbook_lib.redaction import keep_secret, know_words
 from runbook_lib.release import plan
 from runbook_lib.release.model import Migration, Release
-from runbook_lib.release.plan import Plan, Target
+from runbook_lib.release.plan import Plan, StepKind, Target, with_digest
 from runbook_lib.release.reader import found_in_schema, read_release
 from runbook_lib.rollback.attempt import settle
 
 SHIPPED = "sql"  # the release beside environments.toml, run where none is named
 _BY_NAME = {phase.name: phase for phase in PHASES}
 _AFTER = {"index_timing", "verify", "monitor", "signoff"}
+_SPLITTING = ("policy.indexes.concurrent", "policy.statements.foreign_keys_apart")
 
 _INJECTED = "# Parameters\n"  # how papermill begins the cell it injects
 
@@ -161,6 +163,8 @@ class OpenedRun(Run):
             ("stands", self.position()),
             ("evidence", str(self.directory.path.relative_to(self.root))),
         ]
+        if not self.looked() and (why := changed(self)):
+            rows.insert(4, ("it is a new plan", "; ".join(why)))
         return Table(f"{part}{title}", [{"run": name, "value": value} for name, value in rows])
 
     @property
@@ -191,46 +195,78 @@ def _continued(opening: _Opening, connection: Connection) -> Run | None:
     A rollback takes the latest run that has a backup, whatever became of the files since.
     """
     earlier = [
-        opening.run(_read_plan(directory), directory)
+        opening.run(read_plan(directory), directory)
         for directory in RunDirectory.all(
             opening.root, opening.environment.name, opening.release.name
         )
     ]
-    here = [run for run in earlier if _same_server(run.plan.target, opening.target)]
-    if here:
-        settle(here[-1], connection)
+    here = [run for run in earlier if run.plan.target.same_database(opening.target)]
+    for tried in (*[run for run in here[:-1] if run.began][-1:], *here[-1:]):
+        settle(tried, connection)
     if opening.phase == "rollback":
         here = [run for run in here if run.backup()]
         # One that was rolled back already is opened for the rows that a restore put aside.
         here = [run for run in here if not run.passed("rollback")] or here
+        here = [run for run in here if run.began] or here
         if not here:
             message = f"No run on {opening.environment.name} took a backup to roll back to."
             raise GateError(message, remedy="Restore another backup by hand.")
         return here[-1]
-    if not here or here[-1].plan.release_digest != opening.release.digest:
+    run = _latest(opening, here)
+    if run is None:
         return None
-    run = here[-1]
     if run.passed("signoff") or run.passed("rollback"):
         return None if opening.phase in _STARTS else run
-    if len(run.pending()) == len(run.plan.steps):
+    waiting = run.pending()
+    if not waiting:
+        return run  # what was carried out stays the plan
+    if len(waiting) == len(run.plan.steps):
         # Nothing was done yet: the plan holds only while the schema is what it was made for.
         live = snapshot.take_snapshot(connection).fingerprint
-        return run if live == run.plan.schema_fingerprint else None
-    return run
+        if live != run.plan.schema_fingerprint:
+            return None
+    now = _as_set_now(opening, connection, run.plan, {step.name for step in waiting})
+    return run if now.digest == run.plan.digest else put_in_place(run, now)
 
 
-def _same_server(planned: Target, found: Target) -> bool:
-    return (planned.system_identifier, planned.dbname) == (found.system_identifier, found.dbname)
+def _latest(opening: _Opening, here: Sequence[Run]) -> Run | None:
+    """Return the latest run of these files, None where another one changed the target since.
+
+    So a file that was edited and set right again leads back to the plan that was approved.
+    """
+    for run in reversed(here):
+        if _steps_hold(opening, run.plan):
+            return run
+        if run.began:
+            return None
+    return None
 
 
-def _read_plan(directory: RunDirectory) -> Plan:
-    """Read the plan of a run; raises EvidenceError where it was edited."""
-    planned = read_record(directory, "plan", Plan)
-    if planned is None or planned.digest != plan.digest(planned):
-        message = "The plan of the run was edited: its digest differs."
-        path = directory.path / "plan.json"
-        raise EvidenceError(message, path=path, remedy="Move the run directory away.")
-    return planned
+def _steps_hold(opening: _Opening, planned: Plan) -> bool:
+    """Tell whether a plan made now would have these steps: of the same files, and demo rows."""
+    rows = acting(opening.environment)["demo_rows"]
+    same = planned.release_digest == opening.release.digest
+    return same and planned.settings.get("demo_rows") == rows
+
+
+def _as_set_now(
+    opening: _Opening, connection: Connection, planned: Plan, waiting: Set[str]
+) -> Plan:
+    """Return a plan as its target and its settings are now.
+
+    A file that has begun keeps its split: it goes on from a transaction of that.
+    """
+    settings = acting(opening.environment)
+    now = replace(planned, target=opening.target, settings=settings)
+    if any(settings[key] != planned.settings.get(key) for key in _SPLITTING):
+        begun = {row.name for row in ledger.read(connection) if row.failed}
+        steps = [x for x in now.steps if x.kind is StepKind.APPLY and x.name in waiting - begun]
+        migrations = [opening.release.migration(step.name) for step in steps]
+        existing = catalog.relations(connection)
+        found = _splits(connection, migrations, existing, opening.environment.policy)
+        anew = {step.name: replace(step, split=found.get(step.name, Split())) for step in steps}
+        now = replace(now, steps=tuple(anew.get(step.name, step) for step in now.steps))
+    return with_digest(now)
 
 
 def _started(opening: _Opening, connection: Connection) -> Run:
@@ -265,11 +301,12 @@ def _started(opening: _Opening, connection: Connection) -> Run:
         ordered,
         live.fingerprint,
         demo_rows=environment.demo_rows and bool(release.demo_files),
+        settings=acting(environment),
         splits=_splits(connection, waiting, existing, environment.policy),
         defects=defects,
     )
     directory = RunDirectory.create(opening.root, environment.name, release.name)
-    directory.write("plan", planned)
+    directory.write(PLAN, planned)
     write_schemas(directory.path / "schemas")
     return opening.run(planned, directory)
 
@@ -304,9 +341,17 @@ def check_confirmed(run: Run, confirm: str) -> None:
 
 
 def _waits(run: Run, name: str) -> GateError:
-    other = _BY_NAME[name]
-    message = f"{_BY_NAME[run.phase].title} waits for {other.title}, not passed yet."
-    return GateError(message, remedy=f"Run {other.notebook}.ipynb first.")
+    other, waiting = _BY_NAME[name], _BY_NAME[run.phase].title
+    why = "; ".join(changed(run))
+    if not why:
+        message = f"{waiting} waits for {other.title}, not passed yet."
+        return GateError(message, remedy=f"Run {other.notebook}.ipynb first.")
+    demanded = ["the rehearsal"] if run.policy.rehearsal.required else []
+    if run.policy.approvals.roles or run.policy.approvals.confirm:
+        demanded.append("the approvals")
+    anew = f", and anew {' and '.join(demanded)}" if demanded else ""
+    message = f"{waiting} waits for {other.title} of a new plan: {why}."
+    return GateError(message, remedy=f"Run {other.notebook}.ipynb{anew}; or undo the change.")
 
 
 def _may_migrate(run: Run) -> None:
@@ -325,7 +370,8 @@ def _may_migrate(run: Run) -> None:
     if verdict is not None and verdict["backup"]["sha256"] != backup.sha256:
         message = "The rehearsal was done on another backup."
         raise GateError(message, remedy="Run 30_rehearsal.ipynb again.")
-    check_approvals(run.directory.path, run.policy, run.plan.digest, run.target.dbname)
+    known = run.policy, run.plan.digest, run.target.dbname, changed(run)
+    check_approvals(run.directory.path, *known)
 
 
 def check_parameters(cells: Iterable[str]) -> None:

@@ -1,5 +1,6 @@
 """The words of a release and its manifest, as frozen values."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -147,13 +148,16 @@ class Check:
 
 @dataclass(frozen=True)
 class Release:
-    """Hold an ordered set of migrations and what its manifest says."""
+    """Hold an ordered set of migrations and what its manifest says.
+
+    ``files`` is the SHA-256 of each file that is executed or decides, by its path from ``root`` on.
+    """
 
     name: str
     title: str
     root: Path
     migrations: tuple[Migration, ...]
-    digest: str
+    files: Mapping[str, str]
     checks: tuple[Check, ...] = ()
     demo_before: str = ""
     demo_files: tuple[Path, ...] = ()
@@ -165,6 +169,12 @@ class Release:
     roles: tuple[Role, ...] = ()
     accepts: tuple[Acceptance, ...] = ()
     defects: tuple[Finding, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Return the SHA-256 over all of its files: the same on every target, at every place."""
+        listed = "".join(f"{sha256}  {path}\n" for path, sha256 in sorted(self.files.items()))
+        return hashlib.sha256(listed.encode()).hexdigest()
 
     def migration(self, name: str) -> Migration:
         """Return the migration of that name; raises ``KeyError``."""

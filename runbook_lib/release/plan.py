@@ -52,6 +52,11 @@ class Target:
         """Return the major version, for example ``17``."""
         return self.server_version // 10000
 
+    def same_database(self, other: "Target") -> bool:
+        """Tell whether both are one database of one server, whoever reaches it and how."""
+        mine = (self.system_identifier, self.dbname)
+        return mine == (other.system_identifier, other.dbname)
+
 
 @dataclass(frozen=True)
 class Moved:
@@ -85,11 +90,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """Hold what is going to be done to one target, and the digest that binds it."""
+    """Hold what is going to be done to one target, and the digest that binds it.
+
+    The release's digest, and its files' of which it is made, are the same on every target. The
+    plan's own is what is approved: it binds the target and what ``environments.toml`` says, too.
+    """
 
     release: str
     release_digest: str
+    release_files: Mapping[str, str]
     target: Target
+    settings: Mapping[str, str]
     order: tuple[str, ...]
     moved: tuple[Moved, ...]
     applied: tuple[str, ...]
@@ -275,6 +286,7 @@ def make_plan(
     fingerprint: str,
     *,
     demo_rows: bool,
+    settings: Mapping[str, str],
     splits: Mapping[str, Split] = MappingProxyType({}),
     defects: Iterable[Finding] = (),
 ) -> Plan:
@@ -282,8 +294,8 @@ def make_plan(
 
     ``ordered`` is what ``order`` returned, ``applied`` are the names the ledger calls finished,
     ``baseline`` those whose objects were found equal on the target, each with the reason,
-    ``splits`` what is taken out of a file's transaction, ``defects`` what was found besides. The
-    digest binds every field.
+    ``settings`` what the environment says, ``splits`` what is taken out of a file's transaction,
+    ``defects`` what was found besides. The digest binds every field.
     """
     done = set(applied)
     why = {item.migration: item.reason for item in ordered.moved}
@@ -301,7 +313,9 @@ def make_plan(
     plan = Plan(
         release=release.name,
         release_digest=release.digest,
+        release_files=release.files,
         target=target,
+        settings=settings,
         order=ordered.names,
         moved=ordered.moved,
         applied=tuple(name for name in ordered.names if name in done),
@@ -310,6 +324,11 @@ def make_plan(
         # As it will be written: the digest is of what a person can read.
         defects=tuple(_redacted(item) for item in (*ordered.defects, *defects)),
     )
+    return with_digest(plan)
+
+
+def with_digest(plan: Plan) -> Plan:
+    """Return the plan with the digest that binds its other fields."""
     return replace(plan, digest=digest(plan))
 
 

@@ -103,9 +103,7 @@ def _plain(directory: Path, manifest: Path, accepts: tuple[Acceptance, ...] = ()
         title=f"Migrations in {directory.name}",
         root=directory,
         migrations=migrations,
-        digest=_digest(
-            migrations, [*([manifest] if manifest.is_file() else []), *_deciding(directory)]
-        ),
+        files=_files(directory, migrations, [manifest] if manifest.is_file() else []),
         checks=read_checks(directory / "checks"),
         accepts=accepts,
         defects=tuple(defects),
@@ -180,21 +178,20 @@ def _defect(rule: str, path: str, line: int, cause: str, remedy: str) -> Finding
     return Finding("reading", rule, Severity.ERROR, path, line, cause, effect, remedy)
 
 
-def _deciding(directory: Path) -> list[Path]:
-    """Return the files beside the migrations that decide whether a run goes on."""
-    return sorted((directory / "checks").rglob("*.sql"))
+def _files(
+    directory: Path, migrations: Iterable[Migration], others: Iterable[Path]
+) -> dict[str, str]:
+    """Return the SHA-256 of every file that is executed or decides, by its path in the release.
 
-
-def _digest(migrations: Iterable[Migration], others: Iterable[Path]) -> str:
-    """Bind every byte that is executed, and the manifest, into one SHA-256."""
-    total = hashlib.sha256()
-    for migration in migrations:
-        total.update(f"{migration.name}\0{migration.checksum}\n".encode())
-        for item in migration.down:
-            total.update(f"{item.place}\0{item.sql}\n".encode())
-    for path in others:
-        total.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return total.hexdigest()
+    Besides ``others`` these are the migrations, the ``down.sql`` beside them, and the checks.
+    """
+    found = {migration.path: migration.checksum for migration in migrations}
+    downs = (path.with_name(DOWN) for path in list(found) if path.name == "migration.sql")
+    checks = (directory / "checks").rglob("*.sql")
+    for path in (*others, *(down for down in downs if down.is_file()), *checks):
+        refuse_odd_file(path, directory)
+        found[path] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {path.relative_to(directory).as_posix(): found[path] for path in sorted(found)}
 
 
 def _with_manifest(directory: Path, path: Path) -> Release:
@@ -216,7 +213,7 @@ def _with_manifest(directory: Path, path: Path) -> Release:
         title=manifest.title,
         root=directory,
         migrations=migrations,
-        digest=_digest(migrations, [path, *demo_files, *_deciding(directory)]),
+        files=_files(directory, migrations, [path, *demo_files]),
         checks=read_checks(directory / "checks"),
         demo_before=demo.before if demo else "",
         demo_files=demo_files,

@@ -41,6 +41,7 @@ def planned(connection: Connection, target: Target, release: Release) -> Plan:
         plan.order(release, catalog.relations(connection)),
         snapshot.take_snapshot(connection).fingerprint,
         demo_rows=False,
+        settings={},
     )
 
 

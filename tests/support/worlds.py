@@ -25,11 +25,13 @@ def run_of(
     environment = Environment(
         "test", target.dbname, embedded=False, policy=POLICY, rehearsal_url_variable=server
     )
-    release = Release("test", "Test", root, migrations, "")
+    release = Release("test", "Test", root, migrations, {})
     with target.connect() as connection:
         identity = identify(connection, environment)
     ordered = Order(tuple(item.name for item in migrations), (), {})
-    planned = make_plan(release, identity, frozenset(), {}, ordered, "", demo_rows=False)
+    planned = make_plan(
+        release, identity, frozenset(), {}, ordered, "", demo_rows=False, settings={}
+    )
     return Run(
         root=root,
         environment=environment,

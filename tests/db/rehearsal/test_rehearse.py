@@ -43,12 +43,14 @@ class Stage:
     ) -> Rehearsal:
         policy = changed(POLICY, rehearsal={"data": data})
         environment = Environment("test", self.target.dbname, embedded=False, policy=policy)
-        release = Release("test", "Test", self.root, migrations, "")
+        release = Release("test", "Test", self.root, migrations, {})
         with self.target.connect() as connection:
             target = identify(connection, environment)
             found = snapshot.take_snapshot(connection).fingerprint
         ordered = Order(tuple(item.name for item in migrations), (), {})
-        planned = make_plan(release, target, frozenset(), {}, ordered, found, demo_rows=False)
+        planned = make_plan(
+            release, target, frozenset(), {}, ordered, found, demo_rows=False, settings={}
+        )
         directory = RunDirectory(self.root)
         run = Run(
             root=self.root,

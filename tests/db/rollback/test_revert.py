@@ -14,7 +14,7 @@ from runbook_lib.release.model import Migration
 from runbook_lib.release.reader import read_release
 from runbook_lib.rollback.diagnosis import Diagnosis, diagnose
 from runbook_lib.rollback.revert import revert
-from tests.support.releases import migration_of, release_of, write_release
+from tests.support.releases import migration_of, write_release
 from tests.support.reverts import POLICY, seen, state, undo
 from tests.support.senders import telling
 from tests.support.sessions import holding
@@ -484,12 +484,3 @@ def test_a_down_file_that_cannot_be_in_one_transaction_is_a_defect(tmp_path: Pat
         ("down-alone", 1),
         ("down-alone", 2),
     ]
-
-
-def test_a_down_file_is_bound_by_the_digest_of_its_release(tmp_path: Path) -> None:
-    digests = set()
-    for number, down in enumerate(("SELECT 1;", "SELECT 2;")):
-        taken_back_by(tmp_path / str(number) / "release", CHANGE, down)
-        digests.add(read_release(tmp_path / str(number) / "release").digest)
-    digests.add(release_of(tmp_path, {"0001_a": CHANGE}).digest)
-    assert len(digests) == 3

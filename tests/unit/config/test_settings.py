@@ -4,7 +4,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from runbook_lib.config import settings
-from runbook_lib.config.environments import Environment
+from runbook_lib.config.environments import Application, Environment, acting
 from runbook_lib.config.policies import FLAT, Policy
 from runbook_lib.config.setting import Setting, hints, parts
 from tests.support.projects import REPOSITORY
@@ -40,3 +40,17 @@ def test_every_flat_key_of_before_leads_to_a_key_that_is_there() -> None:
     }
     assert set(FLAT.values()) <= there
     assert len(set(FLAT.values())) == len(FLAT)
+
+
+def test_every_setting_acts_and_is_there_by_its_key() -> None:
+    names = [name for name, _, _ in every_setting(Environment)]
+    assert [key.rpartition(".")[2] for key in acting(Environment("dev", "shop"))] == names
+
+
+def test_what_may_hold_a_secret_is_there_as_a_digest_that_tells_one_from_another() -> None:
+    def stop(*commands: str) -> str:
+        hooks = Application(stop=commands)
+        return acting(Environment("dev", "shop", application=hooks))["application.stop"]
+
+    assert "hunter" not in stop("sign-in hunter-2")
+    assert len({stop(), stop("a", "b"), stop("a b"), stop("b", "a")}) == 4

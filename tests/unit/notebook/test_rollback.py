@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.config.environments import Application, Environment
+from runbook_lib.config.environments import Application, Environment, acting
 from runbook_lib.config.policies import Policy
 from runbook_lib.errors import GateError, ToolError
 from runbook_lib.evidence.directory import RunDirectory
@@ -27,8 +27,10 @@ def run(tmp_path: Path) -> Run:
     hooks = Application(("touch stopped", "rm -f started"), ("touch started",), 30.0)
     environment = Environment("prod", "shop", False, Policy(), application=hooks)
     target = Target("prod", "db", 5432, "shop", "dba", 170000, "1", False, False)
-    release = Release("r", "R", tmp_path, (), "digest")
-    plan = Plan("r", "digest", target, (), (), (), (), "fingerprint", digest="plan")
+    release = Release("r", "R", tmp_path, (), {})
+    plan = Plan(
+        "r", "digest", {}, target, acting(environment), (), (), (), (), "fingerprint", digest="plan"
+    )
     directory = RunDirectory.create(tmp_path, "prod", "r")
     journal = Journal(directory.path / "journal.jsonl")
     places = environment, release, Database({}), target, plan, directory, journal
@@ -59,6 +61,11 @@ def test_the_commands_are_shown_and_not_run(run: Run) -> None:
         ("after it", "touch started", "30.0 s"),
     ]
     assert files(run) == set()
+
+
+def test_a_command_that_is_another_than_the_plan_was_made_with_is_said(run: Run) -> None:
+    shown = show_hooks(hooked(run, stop=("touch elsewhere",)))
+    assert shown.caption.endswith("; another since the plan was made: application.stop")
 
 
 def test_it_is_stopped_and_started_and_the_run_keeps_how(run: Run) -> None:

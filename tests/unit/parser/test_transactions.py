@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.evidence.directory import RunDirectory
-from runbook_lib.notebook.session import _read_plan
+from runbook_lib.evidence.plans import read_plan
 from runbook_lib.parser import transactions
 from runbook_lib.parser.statement import Split
 from runbook_lib.release import plan
@@ -234,5 +234,5 @@ def test_the_plan_is_bound_to_its_splits_and_comes_back_with_them(tmp_path: Path
     assert len({item.digest for item in plans}) == len(variants)
     directory = RunDirectory(tmp_path)
     directory.write("plan", plans[-1])
-    assert _read_plan(directory) == plans[-1]
-    assert _read_plan(directory).splits == {"b": Split((1,), (2,))}
+    assert read_plan(directory) == plans[-1]
+    assert read_plan(directory).splits == {"b": Split((1,), (2,))}

@@ -8,8 +8,8 @@ import pytest
 
 from runbook_lib.errors import ReleaseError
 from runbook_lib.evidence.directory import RunDirectory
+from runbook_lib.evidence.plans import read_plan
 from runbook_lib.findings import Finding
-from runbook_lib.notebook.session import _read_plan
 from runbook_lib.parser import transactions
 from runbook_lib.release import plan
 from runbook_lib.release.model import Declaration, Release
@@ -333,6 +333,7 @@ def planned(release: Release, **changed: Any) -> Plan:
         "ordered": plan.order(release),
         "fingerprint": "f",
         "demo_rows": False,
+        "settings": {},
     }
     return plan.make_plan(release, **{**given, **changed})
 
@@ -359,7 +360,9 @@ def test_demo_rows_come_right_before_the_migration_that_wants_them(tmp_path: Pat
 CHANGED: dict[str, Any] = {
     "release": "other",
     "release_digest": "d2",
+    "release_files": {"a.sql": "2"},
     "target": replace(TARGET, system_identifier="7300000000000000002"),
+    "settings": {"policy.locks.timeout": "5.0"},
     "order": ("b", "a"),
     "moved": (Moved("b", "a", "another reason"),),
     "applied": (),
@@ -390,6 +393,6 @@ def test_a_plan_comes_back_from_its_record_as_it_was(tmp_path: Path) -> None:
     written = replace(PLAN, digest=plan.digest(PLAN))
     directory = RunDirectory(tmp_path)
     directory.write("plan", written)
-    read = _read_plan(directory)
+    read = read_plan(directory)
     assert read == written
     assert plan.digest(read) == written.digest

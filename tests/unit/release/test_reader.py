@@ -315,10 +315,27 @@ def test_the_digest_is_the_same_at_another_place(tmp_path: Path) -> None:
     assert release_of(tmp_path / "a", files).digest == release_of(tmp_path / "b", files).digest
 
 
-def test_the_digest_changes_with_one_byte_of_the_manifest(tmp_path: Path) -> None:
-    before = read_release(write(tmp_path / "a"))
-    after = read_release(write(tmp_path / "b", f"{MANIFEST}\n"))
-    assert before.digest != after.digest
+CHECK = "-- Why.\n-- name: a\n-- severity: error\n-- expect: no rows\n-- remedy: mend it\n"
+BESIDE = {
+    "release.toml": 'title = "Shop"\n',
+    "1/down.sql": "SELECT 1; -- back",
+    "checks/a.sql": f"{CHECK}SELECT 1",
+    "checks/pre/b.sql": f"{CHECK}SELECT 1",
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_the_digest_binds_every_file_that_is_executed_or_decides(name: str, tmp_path: Path) -> None:
+    directory = write_release(tmp_path / "release", {"1": "SELECT 1"})
+    for other, text in BESIDE.items():
+        (directory / other).parent.mkdir(parents=True, exist_ok=True)
+        (directory / other).write_text(text)
+    before = read_release(directory)
+    assert set(before.files) == {"1/migration.sql", *BESIDE}
+    (directory / name).write_text(f"{BESIDE[name]}\n")  # in a comment, or behind the last byte
+    changed = read_release(directory)
+    (directory / name).unlink()
+    assert len({before.digest, changed.digest, read_release(directory).digest}) == 3
 
 
 def test_a_checksum_is_the_sha256_of_the_bytes_as_prisma_takes_it(tmp_path: Path) -> None:
