@@ -5,6 +5,7 @@ name))``. psycopg quotes what is put in; `parser.identifiers.quote` is for texts
 server.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import psycopg
 import psycopg.sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.errors import ConnectionTimeout
 from psycopg.rows import dict_row
 
 from runbook_lib.errors import ConfigError, SqlState, StatementError, TargetError
@@ -22,6 +24,7 @@ from runbook_lib.redaction import keep_secret, redact, without_values
 
 if TYPE_CHECKING:
     import sqlalchemy
+    from psycopg.abc import PQGen
 
 SQL = psycopg.sql.SQL
 Identifier = psycopg.sql.Identifier
@@ -31,12 +34,19 @@ Row = dict[str, Any]
 _T = TypeVar("_T")
 RUNNER_LOCK = 72707369  # the session advisory lock that Prisma's engine takes
 _ABOUT_ROWS = {"23", "44"}  # the classes of violated constraints and of WITH CHECK OPTION
+_LOOK = 0.1  # seconds between two looks of a session that waits
 _APPLICATION = "migration runbook"
 _CLOSED = {SqlState.INSUFFICIENT_PRIVILEGE, SqlState.FEATURE_NOT_SUPPORTED}
 _SETTINGS: dict[str, Any] = {
-    "connect_timeout": "10",
     "application_name": _APPLICATION,
     "client_encoding": "UTF8",  # that of the files; a database's own may be anything
+}
+_BOUNDS = {  # seconds, tcp_user_timeout in milliseconds: whoever is silent for 30 s is lost
+    "connect_timeout": "10",
+    "keepalives_idle": "15",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
 }
 REPLACER = f"{_APPLICATION}, pg_restore"  # the name of a session that restores in place
 
@@ -179,6 +189,63 @@ def _detail(error: psycopg.Error) -> str:
     return without_values(detail) if about_rows else detail
 
 
+class _Asking(psycopg.Connection[Row]):
+    """Ask about an answer that is late: a black hole, and a proxy that stalls, never say so.
+
+    ``lost`` is asked each time that ``patience``, in seconds, has passed; 0 stands for never.
+    """
+
+    patience = 0.0
+    lost: Callable[[], bool]
+
+    def wait(
+        self, gen: "PQGen[_T]", interval: float = _LOOK, timeout: float | None = None
+    ) -> _T:  # every wait for the server passes here
+        return super().wait(self._asked(gen) if self.patience > 0 else gen, interval, timeout)
+
+    def _asked(self, gen: "PQGen[_T]") -> "PQGen[_T]":
+        since = time.monotonic()
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                if not ready and time.monotonic() - since > self.patience:
+                    self._ask()
+                    since = time.monotonic()
+                wanted = gen.send(ready)
+        except StopIteration as end:
+            answer: _T = end.value
+            return answer
+
+    def _ask(self) -> None:
+        if self.lost():
+            self.pgconn.finish()
+            raise ConnectionTimeout(f"no answer came within {self.patience:g} s")
+
+
+def _connected(parameters: Mapping[str, str]) -> _Asking:
+    return _Asking.connect(
+        **{**_SETTINGS, **parameters},
+        autocommit=True,
+        row_factory=dict_row,
+        prepare_threshold=None,
+    )
+
+
+def _answer_lost(there: Mapping[str, str], pid: int, patience: float) -> bool:
+    """Tell, from a session of its own, whether no answer of another can come any more."""
+    try:
+        with _connected(there) as raw:
+            raw.patience, raw.lost = patience, lambda: True
+            asked = {"pid": pid, "own": raw.info.backend_pid}
+            (row,) = raw.execute(load("answer_lost"), asked)
+            return bool(row["lost"])
+    except ConnectionTimeout:
+        return True
+    except psycopg.Error:
+        return False  # the server answers, and does not let this session in
+
+
 Send = Callable[[Connection, Query, Mapping[str, Any] | None], int]
 """How a statement is sent: plainly, or on a target as ``evidence.sender`` journals it."""
 
@@ -227,26 +294,38 @@ class Database:
 
     def conninfo(self) -> str:
         """Return a conninfo string for PostgreSQL's programs, without the password."""
-        return make_conninfo("", **{k: v for k, v in self.parameters.items() if k != "password"})
+        return make_conninfo("", **{k: v for k, v in self._bounded().items() if k != "password"})
 
     def tool_environment(self) -> dict[str, str]:
         """Return the variables that carry the password to PostgreSQL's programs."""
         password = self.password
         return {"PGPASSWORD": password} if password else {}
 
-    def _keywords(self) -> dict[str, Any]:
+    def _keywords(self) -> dict[str, str]:
         """Return what a session is opened with; a password in it is hidden from here on."""
         password = self.password
         keep_secret(password)
-        return {**_SETTINGS, **self.parameters, **({"password": password} if password else {})}
+        return {**self._bounded(), **({"password": password} if password else {})}
 
-    def _open(self) -> "psycopg.Connection[Row]":
-        return psycopg.connect(
-            **self._keywords(),
-            autocommit=True,
-            row_factory=dict_row,
-            prepare_threshold=None,
-        )
+    def _bounded(self) -> dict[str, str]:
+        """Return the parameters, with bounds on what they, service and environment leave open."""
+        # libpq refuses the word when it has read all of these, before it looks for the server.
+        refused = make_conninfo("", **{**self.parameters, "sslmode": "none such"})
+        asked = psycopg.pq.PGconn.connect_start(refused.encode())
+        said = {each.keyword.decode(): each.val.decode() for each in asked.info if each.val}
+        asked.finish()
+        return {**_BOUNDS, **{k: v for k, v in said.items() if k in _BOUNDS}, **self.parameters}
+
+    def _open(self) -> _Asking:
+        parameters = self._keywords()
+        raw = _connected(parameters)
+        info, pid = raw.info, raw.info.backend_pid
+        at = {"host": info.host, "hostaddr": info.hostaddr, "port": str(info.port)}
+        # TCP waits as long as connecting does: a timeout then is silence, and nothing else is.
+        there = {**parameters, **at, "tcp_user_timeout": "0", "keepalives": "0"}
+        raw.patience = int(parameters["tcp_user_timeout"]) / 1000
+        raw.lost = lambda: _answer_lost(there, pid, raw.patience)
+        return raw
 
     def runner_session(self) -> Connection:
         """Open a session of the runbook's own, whatever role and database are set to.
@@ -265,7 +344,8 @@ class Database:
         try:
             return Connection(self._open())
         except psycopg.Error as error:
-            reason = str(error).strip().splitlines()[-1]
+            lines = str(error).strip().splitlines()
+            reason = [line for line in lines if not line.startswith("\t")][-1]  # no guesses
             raise TargetError(
                 f"The database '{self.dbname}' does not answer: {redact(reason).rstrip('.')}.",
                 sqlstate=error.sqlstate,
@@ -278,7 +358,7 @@ class Database:
 
         return sqlalchemy.create_engine(
             "postgresql+psycopg://",
-            creator=lambda: psycopg.connect(**self._keywords()),
+            creator=lambda: psycopg.connect(**{**_SETTINGS, **self._keywords()}),
             poolclass=sqlalchemy.NullPool,
         )
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.faults.bench import Bench, MakeBench, Undisturbed
 from tests.support.faults.driver import Fault
-from tests.support.faults.proxy import Proxy
+from tests.support.faults.proxy import Proxy, Then
 from tests.support.faults.scenarios import (
     APPLIED,
     BUILD,
@@ -115,8 +115,7 @@ def proxy(database: dict[str, str]) -> Iterator[Proxy]:
 
 def through(proxy: Proxy, bench: Bench) -> dict[str, str]:
     """Return the way to the bench's database that leads through the proxy."""
-    way = {"host": "127.0.0.1", "port": str(proxy.port), "sslmode": "disable"}
-    return {**bench.database.parameters, **way, "gssencmode": "disable"}
+    return {**bench.database.parameters, **proxy.way()}
 
 
 COMMITS = [(WHOLE, 1), (PARTS, 1), (PARTS, 2), (PARTS, 3), (TAKEN_APART, 2), (KEYS, 2)]
@@ -141,7 +140,7 @@ def test_a_commit_whose_answer_is_lost_is_resolved_through_the_ledger(
     bench = bench_of(scenario)
     runner = bench.start(Fault("committing", nth, hold=True), database=through(proxy, bench))
     runner.held()
-    proxy.arm(forward=forward, dies=False)
+    proxy.arm(forward=forward)
     runner.go()
     ended = runner.end()
     assert proxy.cut.is_set()
@@ -170,7 +169,7 @@ def test_a_commit_that_nobody_can_ask_about_is_called_unknown(
     fault, soon = Fault("committing", nth, hold=True), {"statements": {"reconnect_wait": 0.5}}
     runner = bench.start(fault, database=through(proxy, bench), policy=soon)
     runner.held()
-    proxy.arm(forward=forward, dies=True)
+    proxy.arm(forward=forward, then=Then.DIE)
     runner.go()
     ended = runner.end()
     assert (ended.code, ended.error) == (1, "OutcomeUnknownError")

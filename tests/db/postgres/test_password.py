@@ -61,7 +61,7 @@ def environment(
 def test_each_session_and_each_program_gets_a_password_of_its_own(
     environment: Environment, tmp_path: Path
 ) -> None:
-    database = reach(environment, tmp_path, Release("shop", "Shop", tmp_path, (), ""))
+    database = reach(environment, tmp_path, Release("shop", "Shop", tmp_path, (), {}))
     before = len(tokens(tmp_path))
     for each in (database, database.on("postgres"), database.maintenance()):
         with each.connect() as connection:
@@ -85,7 +85,7 @@ def test_a_password_is_given_one_way_only(
 ) -> None:
     monkeypatch.setenv(URL, "postgresql://mover:hunter-2-of-ours@/shop")
     with pytest.raises(ConfigError, match=f"Take the password out of {URL}") as caught:
-        reach(environment, tmp_path, Release("shop", "Shop", tmp_path, (), ""))
+        reach(environment, tmp_path, Release("shop", "Shop", tmp_path, (), {}))
     assert "hunter" not in str(caught.value)
 
 
