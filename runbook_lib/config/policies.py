@@ -58,7 +58,11 @@ class Statements:
     reconnect_wait: Annotated[
         float,
         Setting(
-            "how long a lost server is looked for to learn how a COMMIT ended", "seconds", 0, _DAY
+            "how long a lost server is looked for to learn how a COMMIT ended; and, 10 s at least, "
+            "how long the server keeps a transaction of which it hears nothing",
+            "seconds",
+            0,
+            _DAY,
         ),
     ] = 30.0
 

@@ -329,3 +329,4 @@ class _File:
         finally:
             if not connection.closed:
                 connection.execute(f"SET lock_timeout = '{bound}'")
+                LockBudget(connection, self.applier.policy).clamp()  # it may be DISCARD ALL

@@ -102,8 +102,7 @@ class Work:
                 wanted["maintenance_work_mem"] = policy.indexes.memory
             if policy.indexes.workers >= 0:
                 wanted["max_parallel_maintenance_workers"] = str(policy.indexes.workers)
-            for name, value in wanted.items():
-                _set(connection, name, value)
+            connection.set({**wanted, **connection.silence})
             self.connections[connection.pid] = connection
             try:
                 yield connection
@@ -201,12 +200,12 @@ class Work:
         if error.sqlstate == SqlState.UNIQUE_VIOLATION:
             error.message += f" {describe_duplicates(connection, state['oid'])}"
         try:
-            _set(connection, "lock_timeout", f"{round(self.policy.locks.timeout * 1000)}")
+            connection.set({"lock_timeout": f"{round(self.policy.locks.timeout * 1000)}"})
             self._drop(connection, statement)
         except StatementError as stayed:  # whoever kept the build waiting keeps this waiting too
             error.message += f" Its invalid index stays, and the next run drops it: {stayed}"
         finally:
-            _set(connection, "lock_timeout", "0")
+            connection.set({"lock_timeout": "0"})
 
     def _drop(self, connection: Connection, statement: Statement) -> None:
         item = next(item for item in statement.creates if item.kind == "index")
@@ -282,14 +281,9 @@ class Work:
             tried = {"attempt": attempt, "pause": pause, "error": str(error)}
             sender.emit(Event("retried", sender.step, tried))
 
-        _set(connection, "lock_timeout", f"{round(policy.locks.timeout * 1000)}")
+        connection.set({"lock_timeout": f"{round(policy.locks.timeout * 1000)}"})
         retrying(policy, tell)(act)
-        _set(connection, "lock_timeout", "0")
-
-
-def _set(connection: Connection, name: str, value: str) -> None:
-    setting = {"name": name, "value": value}
-    connection.rows("SELECT set_config(%(name)s, %(value)s, false)", setting)
+        connection.set({"lock_timeout": "0"})
 
 
 def _state(connection: Connection, statement: Statement) -> Row | None:

@@ -13,7 +13,6 @@ from typing import Protocol, Self
 from runbook_lib.config.policies import Policy
 from runbook_lib.errors import RunbookError, StatementError
 from runbook_lib.postgres.connection import SQL, Connection, Database, Identifier, Query
-from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.watching import Watcher
 
 _PAUSE = 0.25  # seconds between two measurements
@@ -51,8 +50,7 @@ class WriteProbe(ExitStack):
 
     def _prepare(self, connection: Connection) -> None:
         bound = str(round(self._bound * 1000))
-        limits = {"lock_timeout": bound, "statement_timeout": bound}
-        connection.rows(load("session_settings"), limits)
+        connection.set({"lock_timeout": bound, "statement_timeout": bound})
 
     def _lost(self, error: RunbookError) -> None:
         """Take note that the server is gone, which traffic feels as well."""

@@ -48,7 +48,48 @@ _BOUNDS = {  # seconds, tcp_user_timeout in milliseconds: whoever is silent for 
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
+_OF_SERVER = {  # what the server calls its half of them
+    "keepalives_idle": "tcp_keepalives_idle",
+    "keepalives_interval": "tcp_keepalives_interval",
+    "keepalives_count": "tcp_keepalives_count",
+    "tcp_user_timeout": "tcp_user_timeout",
+}
 REPLACER = f"{_APPLICATION}, pg_restore"  # the name of a session that restores in place
+
+
+class _Asking(psycopg.Connection[Row]):
+    """Ask about an answer that is late: a black hole, and a proxy that stalls, never say so.
+
+    ``lost`` is asked each time that ``patience``, in seconds, has passed; 0 stands for never.
+    """
+
+    patience = 0.0
+    lost: Callable[[], bool]
+    silence: Mapping[str, str]
+
+    def wait(
+        self, gen: "PQGen[_T]", interval: float = _LOOK, timeout: float | None = None
+    ) -> _T:  # every wait for the server passes here
+        return super().wait(self._asked(gen) if self.patience > 0 else gen, interval, timeout)
+
+    def _asked(self, gen: "PQGen[_T]") -> "PQGen[_T]":
+        since = time.monotonic()
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                if not ready and time.monotonic() - since > self.patience:
+                    self._ask()
+                    since = time.monotonic()
+                wanted = gen.send(ready)
+        except StopIteration as end:
+            answer: _T = end.value
+            return answer
+
+    def _ask(self) -> None:
+        if self.lost():
+            self.pgconn.finish()
+            raise ConnectionTimeout(f"no answer came within {self.patience:g} s")
 
 
 class Connection:
@@ -58,7 +99,7 @@ class Connection:
     lost leaves as TargetError.
     """
 
-    def __init__(self, raw: "psycopg.Connection[Row]") -> None:
+    def __init__(self, raw: _Asking) -> None:
         self._raw = raw
         self.pid = raw.info.backend_pid  # of the server's process; libpq forgets it with the loss
         self.temporary_bytes = 0  # of the temporary files that the server told of
@@ -136,6 +177,15 @@ class Connection:
         with _translated(self._raw):
             return self._raw.execute(sql, parameters).rowcount
 
+    @property
+    def silence(self) -> Mapping[str, str]:
+        """Return the server's settings that bound the silence of the network as ours do."""
+        return self._raw.silence
+
+    def set(self, settings: Mapping[str, str]) -> None:
+        """Set for the session what this server knows of these."""
+        self.rows(load("session_settings"), by_name(settings))
+
     def copy(self, read: Query, into: "Connection", write: Query) -> None:
         """Stream the rows of one session's COPY TO STDOUT into another's COPY FROM STDIN."""
         with (
@@ -187,40 +237,6 @@ def _detail(error: psycopg.Error) -> str:
     detail = error.diag.message_detail or ""
     about_rows = (error.sqlstate or "")[:2] in _ABOUT_ROWS
     return without_values(detail) if about_rows else detail
-
-
-class _Asking(psycopg.Connection[Row]):
-    """Ask about an answer that is late: a black hole, and a proxy that stalls, never say so.
-
-    ``lost`` is asked each time that ``patience``, in seconds, has passed; 0 stands for never.
-    """
-
-    patience = 0.0
-    lost: Callable[[], bool]
-
-    def wait(
-        self, gen: "PQGen[_T]", interval: float = _LOOK, timeout: float | None = None
-    ) -> _T:  # every wait for the server passes here
-        return super().wait(self._asked(gen) if self.patience > 0 else gen, interval, timeout)
-
-    def _asked(self, gen: "PQGen[_T]") -> "PQGen[_T]":
-        since = time.monotonic()
-        try:
-            wanted = next(gen)
-            while True:
-                ready = yield wanted
-                if not ready and time.monotonic() - since > self.patience:
-                    self._ask()
-                    since = time.monotonic()
-                wanted = gen.send(ready)
-        except StopIteration as end:
-            answer: _T = end.value
-            return answer
-
-    def _ask(self) -> None:
-        if self.lost():
-            self.pgconn.finish()
-            raise ConnectionTimeout(f"no answer came within {self.patience:g} s")
 
 
 def _connected(parameters: Mapping[str, str]) -> _Asking:
@@ -324,6 +340,7 @@ class Database:
         # TCP waits as long as connecting does: a timeout then is silence, and nothing else is.
         there = {**parameters, **at, "tcp_user_timeout": "0", "keepalives": "0"}
         raw.patience = int(parameters["tcp_user_timeout"]) / 1000
+        raw.silence = {_OF_SERVER[k]: parameters[k] for k in _OF_SERVER}
         raw.lost = lambda: _answer_lost(there, pid, raw.patience)
         return raw
 
@@ -333,7 +350,7 @@ class Database:
         Names without a schema are the server's own in it. Raises TargetError without any secret.
         """
         connection = self.connect()
-        connection.rows(load("own_session"))
+        connection.rows(load("own_session"), by_name(connection.silence))
         return connection
 
     def connect(self) -> Connection:
@@ -461,6 +478,11 @@ class SideSession:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def by_name(settings: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return settings as the parameters of a query that takes any number of them."""
+    return {"names": list(settings), "values": list(settings.values())}
 
 
 def text_of(sql: Query) -> str:

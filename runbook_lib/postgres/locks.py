@@ -9,7 +9,7 @@ from runbook_lib.config.policies import Policy
 from runbook_lib.errors import SqlState, StatementError
 from runbook_lib.parser.statement import Lock, Statement
 from runbook_lib.parser.transactions import sets_something
-from runbook_lib.postgres.connection import Connection
+from runbook_lib.postgres.connection import Connection, by_name
 from runbook_lib.postgres.queries import load
 
 _LOCK_TROUBLE = {SqlState.LOCK_NOT_AVAILABLE, SqlState.DEADLOCK_DETECTED}  # nothing else is retried
@@ -17,15 +17,24 @@ _FIRST_PAUSE = 0.2  # seconds at most; doubled with each try
 
 _SLACK = 0.05  # of lock_timeout: the bound is set anew when so much more is used up
 _LEAST = 0.05  # seconds that a statement may wait for a lock in any case
+_LEAST_IDLE = 10.0  # seconds that a transaction may stand still in any case: a slow disk, a pause
+_CHECK = {"client_connection_check_interval": "1000"}  # milliseconds
 
 
 def bound_waits(connection: Connection, policy: Policy) -> None:
     """Bound what a session waits for, and how long its statements run, as the policy says."""
-    milliseconds = {
-        "lock_timeout": str(round(policy.locks.timeout * 1000)),
-        "statement_timeout": str(round(policy.statements.timeout * 1000)),
-    }
-    connection.rows(load("session_settings"), milliseconds)
+    timeout = {"statement_timeout": str(round(policy.statements.timeout * 1000))}
+    connection.set({**timeout, **_CHECK, **_bounds(connection, policy, policy.locks.timeout)})
+
+
+def _bounds(connection: Connection, policy: Policy, lock_timeout: float) -> dict[str, str]:
+    """Return the bounds that no file may raise, in milliseconds.
+
+    A server that heard nothing of us for as long as we look for a lost server lets go of our locks.
+    """
+    idle = max(policy.statements.reconnect_wait, _LEAST_IDLE)
+    seconds = {"lock_timeout": lock_timeout, "idle_in_transaction_session_timeout": idle}
+    return {**{k: str(round(v * 1000)) for k, v in seconds.items()}, **connection.silence}
 
 
 class LockBudget:
@@ -37,6 +46,7 @@ class LockBudget:
 
     def __init__(self, connection: Connection, policy: Policy) -> None:
         self._connection = connection
+        self._policy = policy
         self._bound = self._left = policy.locks.timeout
         self._since: float | None = None
         self._asked = 0.0
@@ -62,12 +72,12 @@ class LockBudget:
             self.clamp()
 
     def clamp(self) -> None:
-        """Bring back a lock_timeout that a file raised or switched off; a lower one stays."""
+        """Bring back the bounds that a file raised or switched off; a lower one stays."""
         self._clamp(self._bound, local=False)
 
     def _clamp(self, seconds: float, *, local: bool) -> None:
-        bound = {"bound": round(seconds * 1000), "local": local}
-        self._connection.rows(load("clamp_lock_timeout"), bound)
+        bounds = _bounds(self._connection, self._policy, seconds)
+        self._connection.rows(load("clamp_timeouts"), {**by_name(bounds), "local": local})
 
     def _stops_older(self, lock: Lock) -> bool:
         table = lock.relation.schema, lock.relation.name

@@ -12,6 +12,7 @@ from runbook_lib.evidence.records import Backup
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.postgres import ledger, process, snapshot
 from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.locks import bound_waits
 from runbook_lib.postgres.process import Runner
 from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.snapshot import Snapshot
@@ -126,6 +127,7 @@ class Restorer:
         """
         database, backup, sender = self.database, self.backup, self.sender
         with database.runner_session() as connection:
+            bound_waits(connection, self.policy)
             ledger.take_runner_lock(connection, self.policy.locks.runner_wait)
             sender.emit(Event("began", sender.step, {"pid": connection.pid}))
             refuse_losses({x.table: x.now for x in losses(connection, backup)}, accepted)

@@ -176,11 +176,12 @@ def test_the_bounds_inside_are_those_of_the_policy(
 ) -> None:
     sql = (
         "CREATE TABLE t AS SELECT current_setting('lock_timeout') AS a,"
-        " current_setting('statement_timeout') AS b, current_setting('application_name') AS c"
+        " current_setting('statement_timeout') AS b, current_setting('application_name') AS c,"
+        " current_setting('idle_in_transaction_session_timeout') AS d"
     )
     applier.migrate(migration_of(tmp_path, sql))
     (row,) = connection.rows("SELECT * FROM t")
-    assert row == {"a": "200ms", "b": "20s", "c": "migration runbook"}
+    assert row == {"a": "200ms", "b": "20s", "c": "migration runbook", "d": "10s"}
 
 
 def test_the_wait_for_a_lock_is_bounded(

@@ -112,6 +112,24 @@ def test_a_file_may_lower_the_policys_bound_and_not_raise_it(
     assert values(connection, "SELECT c FROM shown") == [after]
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        "SET idle_in_transaction_session_timeout = 0",
+        "SELECT set_config('idle_in_transaction_session_timeout', '1h', true)",
+        "RESET ALL",
+        "DISCARD ALL; SELECT 1",
+    ],
+)
+def test_a_file_does_not_keep_its_locks_from_a_runner_that_is_gone(
+    applier: Applier, connection: Connection, tmp_path: Path, before: str
+) -> None:
+    connection.execute("CREATE TABLE shown (c text)")
+    idle = "SELECT current_setting('idle_in_transaction_session_timeout')"
+    applier.migrate(migration_of(tmp_path, f"{before}; INSERT INTO shown {idle}"))
+    assert values(connection, "SELECT c FROM shown") == ["10s"]
+
+
 def test_a_bound_that_the_file_lowered_is_not_raised_by_the_time_it_has_left(
     applier: Applier, connection: Connection, tmp_path: Path
 ) -> None:
