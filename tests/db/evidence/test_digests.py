@@ -20,6 +20,8 @@ from runbook_lib.postgres.embedded import Sandbox
 from tests.support.defects import Project, project
 from tests.support.releases import write_release
 
+pytestmark = pytest.mark.xdist_group("digests")  # one run is brought that far once
+
 PEOPLE = {"DBA": "Ann Onym", "Lead": "Bo Oster"}
 STRICT = """
 [test.policy.locks]
