@@ -18,6 +18,8 @@ What the server refused is told apart by SqlState, never by a code spelt out.
 from enum import StrEnum, unique
 from pathlib import Path
 
+from runbook_lib.formatting import visible
+
 
 @unique
 class SqlState(StrEnum):
@@ -85,7 +87,7 @@ class RunbookError(Exception):
         place = f"{self.place}: " if self.place else ""
         state = f" (SQLSTATE {self.sqlstate})" if self.sqlstate else ""
         remedy = f" {self.remedy}" if self.remedy else ""
-        return f"{place}{self.message}{state}{remedy}"
+        return visible(f"{place}{self.message}{state}{remedy}")
 
     def _render_traceback_(self) -> list[str]:
         """Show the sentence alone in a notebook: IPython calls this instead of the traceback."""

@@ -1,6 +1,14 @@
-"""Write quantities as people say them, and sort names as people do."""
+"""Write quantities as people say them, sort names as people do, and let no text act on a screen."""
 
 import re
+
+# C0 and C1 but tab and line feed, DEL, and what turns the direction of writing (UAX 9).
+_ACTING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """Write out the characters that would move a cursor, colour a terminal or turn a line."""
+    return _ACTING.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def natural(text: str) -> list[tuple[int, str]]:

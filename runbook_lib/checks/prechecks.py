@@ -4,7 +4,6 @@ Most are queries, ``queries/*.sql``; a release brings more of its own in ``check
 """
 
 import os
-import re
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from runbook_lib.checks import query_checks
 from runbook_lib.config.policies import Policy
+from runbook_lib.config.setting import matches
 from runbook_lib.errors import RunbookError, SqlState, StatementError
 from runbook_lib.evidence.records import CheckResult, Status
 from runbook_lib.parser.statement import LockMode, Statement
@@ -191,7 +191,7 @@ def _variables(release: Release) -> Iterator[CheckResult]:
     for variable in release.variables:
         value = os.environ.get(variable.name, "")
         if value:
-            good = re.search(variable.pattern, value) is not None
+            good = matches(variable.pattern, value)
             shown = "set" if variable.secret else value
             yield _result(
                 variable.name,

@@ -19,6 +19,7 @@ from typing import (
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+    from pydantic_core import SchemaValidator
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,36 @@ def _checked(schema: Any, check: Callable[[str], str]) -> Any:
         return text
 
     return core_schema.no_info_after_validator_function(passed, schema)
+
+
+def no_pattern(text: str) -> str:
+    """Say what keeps a text from being a pattern, empty for nothing."""
+    from pydantic_core import SchemaError  # noqa: PLC0415  with pydantic, on first use
+
+    try:
+        _found(text)
+    except SchemaError as error:
+        why = str(error).splitlines()[-1].strip()
+        return f"is not a regular expression: {why.rpartition('rror: ')[2].rstrip('.')}"
+    return ""
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Tell whether a pattern is found in a text; the time is linear in both (crate regex)."""
+    from pydantic_core import ValidationError  # noqa: PLC0415
+
+    try:
+        _found(pattern).validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
+@cache
+def _found(pattern: str) -> "SchemaValidator":
+    from pydantic_core import SchemaValidator, core_schema  # noqa: PLC0415
+
+    return SchemaValidator(core_schema.str_schema(pattern=pattern))
 
 
 _UNIONS = {Union, types.UnionType}

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.run import Run
-from runbook_lib.formatting import duration
+from runbook_lib.formatting import duration, visible
 from runbook_lib.redaction import redact
 
 
@@ -23,7 +23,7 @@ class Chart:
     figure: Figure
 
     def __repr__(self) -> str:
-        return f"Chart: {redact(self.title)}"
+        return f"Chart: {visible(redact(self.title))}"
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -38,7 +38,7 @@ RC: Any = {"font.size": 9, "figure.dpi": 110}
 def new_figure(title: str, height: float) -> tuple[Figure, Axes]:
     """Make a figure nine inches wide with the answer over its whole width."""
     figure = Figure(figsize=(9, height), layout="constrained")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold", wrap=True)
+    figure.suptitle(plain(title), x=0.01, ha="left", fontsize=11, fontweight="bold", wrap=True)
     axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
@@ -50,7 +50,7 @@ def bars(title: str, names: Sequence[str], seconds: Sequence[float], notes: Sequ
         figure, axes = new_figure(title, 1.1 + 0.26 * len(names))
         unit, factor = ("ms", 1000.0) if max(seconds, default=0) < 1 else ("s", 1.0)
         axes.barh(range(len(names)), [value * factor for value in seconds], color=BLUE, height=0.7)
-        axes.set_yticks(range(len(names)), names)
+        axes.set_yticks(range(len(names)), [plain(name) for name in names])
         axes.invert_yaxis()
         for place, (value, note) in enumerate(zip(seconds, notes, strict=True)):
             annotate(axes, f"{duration(value)}   {note}", (value * factor, place))
@@ -85,7 +85,7 @@ def timeline(
         for place, lane in enumerate(lanes):
             parts = [(span.begin, span.seconds) for span in spans if span.lane == lane]
             above.broken_barh(parts, (place - 0.35, 0.7), color=BLUE)
-        above.set_yticks(range(len(lanes)), lanes)
+        above.set_yticks(range(len(lanes)), [plain(lane) for lane in lanes])
         above.invert_yaxis()
         times, took = [at for at, _ in samples], [seconds * 1000 for _, seconds in samples]
         below.plot(times, took, marker=".", color=DARK, linewidth=1)
@@ -98,10 +98,15 @@ def timeline(
     return Chart(title, figure)
 
 
+def plain(text: str) -> str:
+    """Return a text as a chart shows it: for matplotlib two dollar signs make a formula."""
+    return visible(text).replace("$", r"\$")
+
+
 def annotate(axes: Axes, text: str, at: tuple[float, float]) -> None:
     """Write a note to the right of a place, in the data's coordinates."""
     axes.annotate(
-        text,
+        plain(text),
         at,
         xytext=(5, 0),
         textcoords="offset points",

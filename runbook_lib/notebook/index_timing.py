@@ -8,7 +8,7 @@ import matplotlib as mpl
 
 from runbook_lib.evidence.run import Run
 from runbook_lib.formatting import duration, minutes, size
-from runbook_lib.notebook.charts import BLUE, GREY, RC, Chart, annotate, bars, new_figure
+from runbook_lib.notebook.charts import BLUE, GREY, RC, Chart, annotate, bars, new_figure, plain
 from runbook_lib.notebook.show import Table
 from runbook_lib.postgres import catalog
 from runbook_lib.postgres.catalog import IndexBuild
@@ -177,7 +177,7 @@ def estimate_chart(groups: Sequence[GroupTiming]) -> Chart:
             axes.scatter(group.measured, place, color=BLUE, zorder=3, label=_MEASURED)
             annotate(axes, duration(group.measured), (group.measured, place))
             annotate(axes, minutes(group.estimated), (low + width, place))
-        axes.set_yticks(range(len(seen)), [_group_label(group) for group in seen])
+        axes.set_yticks(range(len(seen)), [plain(_group_label(group)) for group in seen])
         axes.invert_yaxis()
         axes.set_xscale("log")
         axes.margins(x=0.1)

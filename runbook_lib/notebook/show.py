@@ -17,6 +17,7 @@ from runbook_lib.evidence.journal import PROGRAM, SAID, SENDING, Event
 from runbook_lib.evidence.records import CheckResult, Outcome, Status
 from runbook_lib.evidence.run import Run
 from runbook_lib.findings import Finding, Severity
+from runbook_lib.formatting import visible
 from runbook_lib.redaction import redact, redact_values
 
 DIGEST_SHOWN = 12  # of a digest's 64 digits
@@ -53,21 +54,22 @@ class Table:
     def frame(self) -> "pd.DataFrame":
         """Return the rows as pandas knows them."""
         hidden = [
-            {key: redact(item) if isinstance(item, str) else item for key, item in row.items()}
+            {key: shown(item) if isinstance(item, str) else item for key, item in row.items()}
             for row in self.rows
         ]
         return pd.DataFrame(hidden)
 
     def __repr__(self) -> str:
         text = "" if not self.rows else "\n" + self.frame.to_string(index=False)
-        return redact(self.caption) + text
+        return shown(self.caption) + text
 
     def _repr_html_(self) -> str:
+        caption = html.escape(shown(self.caption))
         if not self.rows:
-            return f"<p><strong>{html.escape(redact(self.caption))}</strong></p>"
+            return f"<p><strong>{caption}</strong></p>"
         identity = hashlib.sha256(self.caption.encode()).hexdigest()[:8]
         style = self.frame.style.hide(axis="index").set_uuid(identity)
-        style = style.set_caption(redact(self.caption)).format(_cell, escape="html")
+        style = style.set_caption(caption).format(_cell, escape="html")
         style = style.set_table_styles(
             [
                 {
@@ -87,6 +89,11 @@ class Table:
         marked: list[Hashable] = [name for name in _MARKED if name in self.frame.columns]
         style = style.map(_colour, subset=marked)
         return str(style.to_html())
+
+
+def shown(text: str) -> str:
+    """Return a text as a screen may have it: without secrets, and with nothing that acts on it."""
+    return visible(redact(text))
 
 
 def _side(frame: "pd.DataFrame", name: Hashable) -> str:
@@ -156,11 +163,11 @@ class Progress:
             self._label.value = "finished"
         else:
             self._bar.bar_style = "danger"
-            self._label.value = redact(f"stopped at: {self._label.value}")
+            self._label.value = shown(f"stopped at: {self._label.value}")
 
     def at(self, what: str) -> None:
         """Say what is being worked on."""
-        self._label.value = redact(what)
+        self._label.value = shown(what)
 
     def follow(self, event: Event) -> None:
         """Show what is about to be sent, count what was, and say what is going on."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runbook_lib.errors import ReleaseError
+from runbook_lib.formatting import visible
 
 _LARGEST = 64_000_000  # bytes of a file
 _LONGEST = 180  # bytes of a name
@@ -58,6 +59,8 @@ def refuse_odd_file(path: Path, directory: Path) -> None:
         trouble = f"It is larger than {_LARGEST // 1_000_000} MB."
     elif any(len(part.encode()) > _LONGEST for part in path.relative_to(directory).parts):
         trouble = f"Its name is longer than {_LONGEST} bytes."
+    elif visible(name := str(path.relative_to(directory))) != name or {"\n", "\t"} & {*name}:
+        trouble = "Its name has a control character."
     if trouble:
         remedy = "Put a plain SQL file of ordinary size and name in its place."
         raise ReleaseError(trouble, path=_shortened(path), remedy=remedy)

@@ -1,14 +1,13 @@
 """The words of a release and its manifest, as frozen values."""
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
-from runbook_lib.config.setting import Setting, Text
+from runbook_lib.config.setting import Setting, Text, no_pattern
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.parser.statement import DbObject, Statement
 
@@ -40,22 +39,13 @@ class IndexEstimate:
     minutes: tuple[Minutes, Minutes]
 
 
-def _no_pattern(text: str) -> str:
-    """Say what keeps a text from being a pattern, empty for nothing."""
-    try:
-        re.compile(text)
-    except re.error as error:
-        return f"is not a regular expression: {error}"
-    return ""
-
-
 @dataclass(frozen=True)
 class Variable:
     """Describe an environment variable the release's application needs."""
 
     name: Text
     needed: Text
-    pattern: Annotated[str, Setting(check=_no_pattern)]
+    pattern: Annotated[str, Setting(check=no_pattern)]
     meaning: Text
     remedy: Text
     secret: Annotated[bool, Setting()] = False

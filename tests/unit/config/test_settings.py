@@ -3,10 +3,12 @@
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+import pytest
+
 from runbook_lib.config import settings
 from runbook_lib.config.environments import Application, Environment, acting
 from runbook_lib.config.policies import FLAT, Policy
-from runbook_lib.config.setting import Setting, hints, parts
+from runbook_lib.config.setting import Setting, hints, matches, parts
 from tests.support.projects import REPOSITORY
 
 
@@ -54,3 +56,9 @@ def test_what_may_hold_a_secret_is_there_as_a_digest_that_tells_one_from_another
 
     assert "hunter" not in stop("sign-in hunter-2")
     assert len({stop(), stop("a", "b"), stop("a b"), stop("b", "a")}) == 4
+
+
+@pytest.mark.timeout(20)
+def test_a_pattern_that_would_go_back_for_ever_is_matched_at_once() -> None:
+    assert not matches("^(a+)+$", "a" * 100_000 + "!")
+    assert matches("a+!$", "a" * 100_000 + "!")

@@ -105,3 +105,11 @@ def test_a_name_that_leaves_no_room_is_refused(tmp_path: Path) -> None:
     directory = written(tmp_path, {f"{'a' * 240}.sql": SQL})
     with pytest.raises(ReleaseError, match="longer than 180 bytes"):
         read_release(directory)
+
+
+@pytest.mark.parametrize("name", ["2_\x1b[31mred", "2_two\nlines", "2_\u202eslqs", "2_a\tb"])
+def test_a_name_that_acts_on_a_screen_is_refused(tmp_path: Path, name: str) -> None:
+    directory = written(tmp_path, {"1_a.sql": SQL, f"{name}.sql": SQL})
+    with pytest.raises(ReleaseError, match="control character") as caught:
+        read_release(directory)
+    assert "\x1b" not in str(caught.value)

@@ -1,0 +1,34 @@
+"""No name, title or value acts on the screen that shows it."""
+
+import pytest
+
+from runbook_lib.errors import GateError
+from runbook_lib.notebook.charts import bars
+from runbook_lib.notebook.show import Progress, Table
+
+ACTING = '<script>alert(1)</script> & "b" \x1b[31mred\x1b[0m \u202elqs'
+WRITTEN = r"\x1b[31mred\x1b[0m \u202elqs"
+
+
+@pytest.mark.parametrize("rows", [[], [{"run": ACTING, "value": 1.0}]])
+def test_a_table_shows_markup_and_control_characters_as_they_are_written(
+    rows: list[dict[str, object]],
+) -> None:
+    table = Table(ACTING, rows)
+    page, text = table._repr_html_(), repr(table)
+    assert page.count("&lt;script&gt;alert(1)&lt;/script&gt; &amp;") == 1 + len(rows)
+    assert "<script>" not in page
+    assert text.count(WRITTEN) == page.count(WRITTEN) == 1 + len(rows)
+    assert "\x1b" not in page + text
+
+
+def test_progress_and_errors_show_them_so_as_well() -> None:
+    bar = Progress("Migrate", 1)
+    bar.at(ACTING)
+    assert WRITTEN in bar._label.value
+    assert str(GateError(ACTING)).endswith(WRITTEN)
+
+
+def test_a_chart_takes_any_name_for_a_name() -> None:
+    chart = bars(r"$\frac{$ and a_$1$", [r"t_$\x$", "$"], [1.0, 2.0], [r"$\sum$", ""])
+    assert chart._repr_png_().startswith(b"\x89PNG")
