@@ -19,6 +19,8 @@ from runbook_lib.postgres.connection import Connection
 from tests.support.defects import Project, project
 from tests.support.releases import write_release
 
+pytestmark = pytest.mark.slow
+
 HALF = {
     "0001_users": "CREATE TABLE users (id int PRIMARY KEY);",
     "0002_notes": "ALTER TABLE notes ADD COLUMN body text;",
