@@ -117,9 +117,18 @@ _CREDENTIALS = tuple(
             rf"{_NOUN}\w{{0,60}}\\?['\"]\s*:\s*\\?['\"](?P<secret>(?:[^'\"\\]|\\.)*?)"
             r"\\?['\"](?=[\s,}\])]|\Z)",
         ),
+        (
+            ("set ",),
+            rf"\bSET\s+(?:LOCAL\s+|SESSION\s+)?[\w.\"]*{_NOUN}\"?\s*(?:=|\bTO\b)\s*(?:E|U&)?{_LITERAL}",
+        ),
+        (("set_config",), rf"\bset_config\(\s*'[\w.]*{_NOUN}'\s*,\s*(?:E|U&)?{_LITERAL}"),
         ((":",), rf"^[ \t]*\w*{_NOUN}:[ \t]+(?P<secret>\S+)[ \t]*$"),
         (("authorization",), r"\bauthorization\\?['\"]?:\s*(?P<secret>[^\r\n'\"]+)"),
         (("-u", "--user"), r"(?<!\S)(?:-u|--user)[=\s]\s*['\"]?[^\s:'\"]+:(?P<secret>[^\s'\"]+)"),
+        # Programs whose option for a password is short.
+        (("sshpass",), rf"\bsshpass\s+-p\s*{_VALUE}"),
+        (("redis-cli",), rf"\bredis-cli\b[^\n;|&]{{0,200}}?\s-a\s+{_VALUE}"),
+        (("mysql",), rf"\bmysql\w*\b[^\n;|&]{{0,200}}?\s-p{_VALUE}"),
         (("scram-sha-256$",), r"(?P<secret>SCRAM-SHA-256\$\d+:[^\s'\"]+)"),
     )
 )
@@ -221,6 +230,21 @@ def without_values(detail: str) -> str:
     """
     hidden, count = re.subn(r"(?s)\)( ?= ?)\(.*\)", rf")\1({HIDDEN})", detail)
     return hidden if count else re.sub(r"(?s)\(.*\)", f"({HIDDEN})", detail)
+
+
+_OPEN, _CLOSE = '["»«„“]', '["«»“”]'
+_QUOTED = re.compile(rf"(?s){_OPEN}\s?(.*?)\s?{_CLOSE}")
+_QUOTED_WHOLE = re.compile(rf"(?s)({_OPEN}).*({_CLOSE})")  # a value may hold quotes itself
+
+
+def without_quoted(message: str, statement: str) -> str:
+    """Return an error about a value, in any language, with the value hidden.
+
+    One that stands in the statement itself is its author's, who wants to see it.
+    """
+    if all(value in statement for value in _QUOTED.findall(message)):
+        return message
+    return _QUOTED_WHOLE.sub(rf"\1{HIDDEN}\2", message)
 
 
 def shown_url(url: str) -> str:

@@ -20,7 +20,7 @@ from psycopg.rows import dict_row
 from runbook_lib.errors import ConfigError, SqlState, StatementError, TargetError
 from runbook_lib.postgres.password import PasswordCommand
 from runbook_lib.postgres.queries import load
-from runbook_lib.redaction import keep_secret, redact, without_values
+from runbook_lib.redaction import keep_secret, redact, without_quoted, without_values
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -34,6 +34,7 @@ Row = dict[str, Any]
 _T = TypeVar("_T")
 RUNNER_LOCK = 72707369  # the session advisory lock that Prisma's engine takes
 _ABOUT_ROWS = {"23", "44"}  # the classes of violated constraints and of WITH CHECK OPTION
+_ABOUT_VALUES = "22"  # the class of values that a type does not take
 _LOOK = 0.1  # seconds between two looks of a session that waits
 _APPLICATION = "migration runbook"
 _CLOSED = {SqlState.INSUFFICIENT_PRIVILEGE, SqlState.FEATURE_NOT_SUPPORTED}
@@ -143,7 +144,7 @@ class Connection:
 
     def rows(self, sql: Query, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """Return all rows of a query, each a dict by column name."""
-        with _translated(self._raw):
+        with _translated(self._raw, sql):
             cursor = self._raw.execute(sql, parameters)
             return cursor.fetchall()
 
@@ -174,7 +175,7 @@ class Connection:
 
         Without parameters nothing is interpolated: a ``%`` in a migration stays what it is.
         """
-        with _translated(self._raw):
+        with _translated(self._raw, sql):
             return self._raw.execute(sql, parameters).rowcount
 
     @property
@@ -214,12 +215,12 @@ class Connection:
 
 
 @contextmanager
-def _translated(raw: "psycopg.Connection[Row]") -> Iterator[None]:
+def _translated(raw: "psycopg.Connection[Row]", sql: Query = "") -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        message = (error.diag.message_primary or str(error).strip()).rstrip(".")
-        details = [text for text in (_detail(error), error.diag.message_hint) if text]
+        message = _primary(error, sql).rstrip(".")
+        details = [text for text in (_detail(error, sql), error.diag.message_hint) if text]
         if raw.closed or raw.broken:
             raise TargetError(
                 f"The connection to the server was lost: {redact(message.splitlines()[0])}.",
@@ -232,11 +233,22 @@ def _translated(raw: "psycopg.Connection[Row]") -> Iterator[None]:
         raise StatementError(text, sqlstate=error.sqlstate, position=position) from error
 
 
-def _detail(error: psycopg.Error) -> str:
+def _primary(error: psycopg.Error, sql: Query) -> str:
+    """Return what an error says first, without the value of a row that it tells."""
+    said = error.diag.message_primary or str(error).strip()
+    return without_quoted(said, text_of(sql)) if _kind(error) == _ABOUT_VALUES else said
+
+
+def _detail(error: psycopg.Error, sql: Query) -> str:
     """Return the detail of an error, without the values of a row that it tells."""
     detail = error.diag.message_detail or ""
-    about_rows = (error.sqlstate or "")[:2] in _ABOUT_ROWS
-    return without_values(detail) if about_rows else detail
+    if _kind(error) == _ABOUT_VALUES:
+        return without_quoted(detail, text_of(sql))
+    return without_values(detail) if _kind(error) in _ABOUT_ROWS else detail
+
+
+def _kind(error: psycopg.Error) -> str:
+    return (error.sqlstate or "")[:2]
 
 
 def _connected(parameters: Mapping[str, str]) -> _Asking:

@@ -34,6 +34,9 @@ from runbook_lib.postgres.process import Account
 GRACE_VARIABLE = "RUNBOOK_SANDBOX_GRACE"
 SETTINGS = {  # sane for a demo; fsync stays on, a killed server must find its commits again
     "cluster_name": "runbook",
+    # Its log lies among the project's files: statements and details of rows stay out of it.
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
     "max_connections": "60",
     "max_wal_size": "1GB",
     "shared_buffers": "128MB",

@@ -3,11 +3,13 @@
 No backup of a database holds it and no revert touches it: others of the server may rely on it.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.postgres.queries import load
+from runbook_lib.redaction import redact
 
 _QUERIES = {
     "server_wide": "roles, databases, tablespaces and their settings",
@@ -45,8 +47,20 @@ class ServerState:
 
 
 def read_server(connection: Connection) -> ServerState:
-    """Read it as far as the role may; nothing is read of passwords."""
+    """Read it as far as the role may; nothing is read of passwords.
+
+    A setting that holds a secret keeps its digest, by which another value is known.
+    """
     found = {what: connection.seen(load(query)) for query, what in _QUERIES.items()}
-    things = {row.pop("what"): Thing(**row) for rows in found.values() for row in rows or ()}
-    unseen = ", ".join(what for what, rows in found.items() if rows is None)
+    rows = [row for part in found.values() for row in part or ()]
+    things = {row.pop("what"): _without_secret(Thing(**row)) for row in rows}
+    unseen = ", ".join(what for what, part in found.items() if part is None)
     return ServerState(things, f"{unseen}: this role may not look" if unseen else "")
+
+
+def _without_secret(thing: Thing) -> Thing:
+    make, change = redact(thing.make), redact(thing.change)
+    if (make, change) == (thing.make, thing.change):
+        return thing
+    digest = hashlib.sha256(thing.state.encode()).hexdigest()
+    return Thing(f"a secret, SHA-256 {digest}", make, change, thing.drop)

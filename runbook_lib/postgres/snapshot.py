@@ -80,6 +80,11 @@ def _stand_in(text: str) -> str:
     return text if redact(text) == text else _digest(text)
 
 
+def hidden(sql: str) -> bool:
+    """Tell whether a statement of a recorded snapshot holds a stand-in, and cannot be sent."""
+    return _HIDDEN_TEXT in sql
+
+
 def _digest(text: str) -> str:
     return f"{_HIDDEN_TEXT}{hashlib.sha256(text.encode()).hexdigest()}"
 

@@ -75,6 +75,8 @@ def diagnose(
         undone = (*moved, *inverse.drops(seen.made, now.objects))
         there = {key for address, key in before.addresses.items() if address in now.addresses}
         stuck = tuple(key for key in stuck if key not in there)
+    stuck = (*stuck, *(item.key for item in undone if snapshot.hidden(item.sql)))
+    undone = tuple(item for item in undone if not snapshot.hidden(item.sql))
     strangers = {item.key for item in snapshot.difference(before, now)}
     strangers -= {*seen.made, *seen.changed()}
     moved_here = {now.addresses.get(a) for a in before.addresses if a in marks}

@@ -1,5 +1,6 @@
 """A secret is hidden in every form; one that is a word only where it stands as a secret."""
 
+import re
 import time
 
 import pytest
@@ -12,6 +13,7 @@ from runbook_lib.redaction import (
     redact_values,
     shown_url,
     weak_secrets,
+    without_quoted,
     without_values,
 )
 from tests.support.redactor import FORMS, SECRET
@@ -46,6 +48,16 @@ STANDING = {  # where a text shows by itself that it holds a secret
     "pg_dump --password --file x": "pg_dump --password --file x",
     "pg_dump --no-password users": "pg_dump --no-password users",
     "curl -u app:users https://db": "curl -u app:*** https://db",
+    "sshpass -p users ssh app stop": "sshpass -p *** ssh app stop",
+    "redis-cli -h cache -a users FLUSHALL": "redis-cli -h cache -a *** FLUSHALL",
+    "mysqladmin -uapp -pusers stop": "mysqladmin -uapp -p*** stop",
+    "mysql -p users": "mysql -p users",
+    "ALTER ROLE app SET \"app.jwt_secret\" TO 'users'": (
+        "ALTER ROLE app SET \"app.jwt_secret\" TO '***'"
+    ),
+    "SET LOCAL app.api_key = 'users'": "SET LOCAL app.api_key = '***'",
+    "SELECT set_config('app.token', 'users', true)": "SELECT set_config('app.token', '***', true)",
+    "SET tokens = 'users'": "SET tokens = 'users'",
     'curl -H "Authorization: Bearer users"': 'curl -H "Authorization: ***"',
     '{"user": "app", "password": "us\\"ers"}': '{"user": "app", "password": "***"}',
     "{'db_password': 'users', 'port': 1}": "{'db_password': '***', 'port': 1}",
@@ -142,6 +154,24 @@ def test_keys_numbers_and_names_of_outcomes_stay() -> None:
 )
 def test_the_values_of_a_row_are_hidden_in_any_language(detail: str, hidden: str) -> None:
     assert without_values(detail) == hidden
+
+
+@pytest.mark.parametrize(
+    ("message", "hidden"),
+    [
+        ('invalid input syntax for type integer: "a" b"', '...for type integer: "***"'),
+        ('value "70000" is out of range for type smallint', 'value "***" is out of range...'),
+        ("ungültige Eingabesyntax für Typ integer: »a«", "...für Typ integer: »***«"),
+        ("syntaxe en entrée invalide pour le type integer : « a »", "...integer : «***»"),
+        ('Token "hunter" is invalid.', 'Token "***" is invalid.'),
+        ("integer out of range", "integer out of range"),
+    ],
+)
+def test_a_value_is_hidden_in_any_language_unless_the_statement_has_it(
+    message: str, hidden: str
+) -> None:
+    assert re.fullmatch(re.escape(hidden).replace(r"\.\.\.", ".*"), without_quoted(message, "b"))
+    assert without_quoted(message, message) == message
 
 
 def test_a_url_is_shown_without_its_credentials() -> None:

@@ -90,6 +90,19 @@ def test_a_change_is_named_with_the_statement_that_takes_it_back(
     assert not list(before.changes(seen(own)))
 
 
+def test_a_setting_that_holds_a_secret_is_told_by_its_digest(
+    own: Database, superuser: Connection
+) -> None:
+    superuser.execute("ALTER ROLE app SET shop.api_token = 'old-value'")
+    before = seen(own)
+    assert not list(before.changes(seen(own)))
+    superuser.execute("ALTER ROLE app SET shop.api_token = 'new-value'")
+    ((what, back),) = before.changes(seen(own))
+    assert what.startswith("setting shop.api_token of ROLE app was a secret, SHA-256 ")
+    assert back == """ALTER ROLE app SET "shop.api_token" = '***'"""
+    assert "value" not in str(before)
+
+
 def test_what_a_plain_role_may_not_see_is_said(own: Database, superuser: Connection) -> None:
     assert superuser.value("SELECT 1") == 1
     assert not seen(own).unseen
