@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -22,6 +23,8 @@ from runbook_lib.release.model import Acceptance
 from runbook_lib.release.plan import Plan
 
 _T = TypeVar("_T")
+FORMATS = 1
+"""Raised when a record, the journal or the fingerprint of a schema comes to mean something else."""
 _REMEDY = "Bring back the file as it was written, or begin a new run."
 
 
@@ -103,7 +106,20 @@ class BackupManifest:
     files: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Version:
+    """Say which version of the runbook made a run, and that of its formats."""
+
+    product: str
+    formats: int
+
+    def __str__(self) -> str:
+        return f"version {self.product} (formats {self.formats})"
+
+
+VERSION = "version"
 RECORDS: Mapping[str, type] = {
+    VERSION: Version,
     "plan": Plan,
     "10_review": Review,
     "10_prechecks": Checked,
@@ -142,6 +158,29 @@ def read_record(directory: RunDirectory, name: str, kind: type[_T]) -> _T | None
         return None
     content.pop("recorded_at", None)
     return typed(kind, content, directory.path / f"{name}.json")
+
+
+def this_version() -> Version:
+    """Return the version of this runbook."""
+    return Version(version("migration-runbook"), FORMATS)
+
+
+def unreadable(directory: RunDirectory) -> str:
+    """Say why this version cannot go on with a run, empty where it can.
+
+    Raises EvidenceError where the run's own version cannot be read.
+    """
+    made_by, ours = read_record(directory, VERSION, Version), this_version()
+    if made_by is None:
+        return "an older version made it, which does not say which"
+    if made_by.formats != ours.formats:
+        return f"{made_by} made it, and this is {ours}"
+    for name, kind in RECORDS.items() if made_by != ours else ():
+        try:
+            read_record(directory, name, kind)
+        except EvidenceError:
+            return f"{made_by} made it, and this is {ours}, which cannot read {name}.json"
+    return ""
 
 
 def schemas() -> dict[str, dict[str, Any]]:

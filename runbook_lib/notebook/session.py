@@ -12,14 +12,14 @@ from runbook_lib.backup.dump import still_whole
 from runbook_lib.checks.baseline import find_candidates, prove_equal
 from runbook_lib.config.environments import Environment, acting, find_root, read_environment
 from runbook_lib.config.policies import Policy
-from runbook_lib.errors import ConfigError, GateError
+from runbook_lib.errors import ConfigError, EvidenceError, GateError
 from runbook_lib.evidence.approvals import check_approvals
 from runbook_lib.evidence.directory import RunDirectory
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.plans import PLAN, changed, put_in_place, read_plan
 from runbook_lib.evidence.records import Status
 from runbook_lib.evidence.run import PHASES, ROLLBACK, Run
-from runbook_lib.evidence.schemas import write_schemas
+from runbook_lib.evidence.schemas import VERSION, this_version, unreadable, write_schemas
 from runbook_lib.notebook.show import Table, executed_cells, hide_in_outputs
 from runbook_lib.parser import transactions
 from runbook_lib.parser.statement import Split
@@ -44,6 +44,7 @@ _INJECTED = "# Parameters\n"  # how papermill begins the cell it injects
 _NAMED = 10  # in the error; the table above it has them all
 
 _TITLES = {phase.name: phase.title for phase in (*PHASES, ROLLBACK)}
+_ENDS = (_BY_NAME["signoff"].notebook, ROLLBACK.notebook)
 _STARTS = {"run", "brief"}  # where a new run may begin though the last one is finished
 
 
@@ -194,12 +195,7 @@ def _continued(opening: _Opening, connection: Connection) -> Run | None:
 
     A rollback takes the latest run that has a backup, whatever became of the files since.
     """
-    earlier = [
-        opening.run(read_plan(directory), directory)
-        for directory in RunDirectory.all(
-            opening.root, opening.environment.name, opening.release.name
-        )
-    ]
+    earlier = [opening.run(read_plan(directory), directory) for directory in _readable(opening)]
     here = [run for run in earlier if run.plan.target.same_database(opening.target)]
     for tried in (*[run for run in here[:-1] if run.began][-1:], *here[-1:]):
         settle(tried, connection)
@@ -227,6 +223,27 @@ def _continued(opening: _Opening, connection: Connection) -> Run | None:
             return None
     now = _as_set_now(opening, connection, run.plan, {step.name for step in waiting})
     return run if now.digest == run.plan.digest else put_in_place(run, now)
+
+
+def _readable(opening: _Opening) -> list[RunDirectory]:
+    """Return the runs that this version can read, oldest first.
+
+    Raises EvidenceError where the latest is another version's, unless that is over.
+    """
+    found = RunDirectory.all(opening.root, opening.environment.name, opening.release.name)
+    reasons = {directory: unreadable(directory) for directory in found}
+    for latest in found[-1:]:
+        if reasons[latest] and not _over(latest, opening.phase):
+            message = f"This version cannot go on with the run: {reasons[latest]}."
+            remedy = "Finish it with the version that began it, or move its directory away."
+            raise EvidenceError(message, path=latest.path, remedy=remedy)
+    return [directory for directory in found if not reasons[directory]]
+
+
+def _over(directory: RunDirectory, phase: str) -> bool:
+    """Tell whether a run has ended, and a new one may begin."""
+    ends = (directory.read(name) or {} for name in _ENDS)
+    return phase in _STARTS and any(end.get("status") == "passed" for end in ends)
 
 
 def _latest(opening: _Opening, here: Sequence[Run]) -> Run | None:
@@ -306,6 +323,7 @@ def _started(opening: _Opening, connection: Connection) -> Run:
         defects=defects,
     )
     directory = RunDirectory.create(opening.root, environment.name, release.name)
+    directory.write(VERSION, this_version())
     directory.write(PLAN, planned)
     write_schemas(directory.path / "schemas")
     return opening.run(planned, directory)

@@ -13,7 +13,7 @@ from runbook_lib.evidence.schemas import RECORDS
 from tests.support.defects import Project, project
 from tests.support.releases import write_release
 
-MADE = {"plan", "10_review", "10_prechecks", "20_backup", "acceptances"}
+MADE = {"version", "plan", "10_review", "10_prechecks", "20_backup", "acceptances"}
 
 
 def prepared(shop: Project, root: Path) -> Path:

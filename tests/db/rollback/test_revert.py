@@ -353,7 +353,7 @@ def test_an_enum_label_that_rows_have_stops_the_revert(
     diagnosis = made("ALTER TYPE feeling ADD VALUE 'so so'")
     connection.execute("INSERT INTO moods VALUES ('so so')")
     after = everything(connection)
-    with pytest.raises(StatementError, match="enum public.feeling") as stopped:
+    with pytest.raises(StatementError, match=r"enum public\.feeling") as stopped:
         undo(target, diagnosis)
     assert stopped.value.sqlstate == "22P02"
     assert everything(connection) == after
