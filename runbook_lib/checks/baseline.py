@@ -1,13 +1,13 @@
 """Find migrations whose objects are there without a ledger row, and prove them equal."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from runbook_lib.errors import StatementError
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.parser.statement import DbObject, Statement
 from runbook_lib.parser.transactions import sets_something
-from runbook_lib.parser.tree import kinds
+from runbook_lib.parser.tree import Node, kinds
 from runbook_lib.postgres import snapshot
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.postgres.queries import load
@@ -56,19 +56,15 @@ def find_candidates(
 def _creates_alone(statement: Statement) -> bool:
     """Tell whether all that a statement does is there when what it makes is there.
 
-    Whether rows were changed or rights given cannot be seen from the objects.
+    Whether rows were changed, sequences moved or rights given cannot be seen from the objects, and
+    of some objects a snapshot holds no more than the name.
     """
-    if statement.kind == "alter table":
-        return all(item.alter_table_cmd.subtype in _ADDS for item in statement.node.cmds)
+    if statement.kind in _PARTLY:
+        return _PARTLY[statement.kind](statement.node)
     sets = statement.kind == "variable set" or sets_something(statement)
     return statement.kind in _CREATIONS or bool(statement.control) or sets
 
 
-_CREATIONS = {
-    *("create", "create enum", "create domain", "create range", "composite type", "define"),
-    *("index", "view", "create seq", "alter seq", "create function", "create trig", "rule"),
-    *("create schema", "create extension", "create policy", "create stats", "comment"),
-}
 _ADDS = {
     kinds.AT_AddColumn,
     kinds.AT_AddConstraint,
@@ -80,6 +76,25 @@ _ADDS = {
     kinds.AT_ForceRowSecurity,
     kinds.AT_ChangeOwner,
     kinds.AT_ReplicaIdentity,
+}
+_COMMENTED = {  # the comment is a part of what is compared
+    *(kinds.OBJECT_TABLE, kinds.OBJECT_COLUMN, kinds.OBJECT_VIEW, kinds.OBJECT_MATVIEW),
+    *(kinds.OBJECT_SEQUENCE, kinds.OBJECT_INDEX, kinds.OBJECT_TABCONSTRAINT, kinds.OBJECT_TYPE),
+    *(kinds.OBJECT_DOMAIN, kinds.OBJECT_DOMCONSTRAINT, kinds.OBJECT_FUNCTION, kinds.OBJECT_ROUTINE),
+    *(kinds.OBJECT_PROCEDURE, kinds.OBJECT_TRIGGER),
+}
+_CREATIONS = {
+    *("create enum", "create domain", "composite type", "index", "view", "create seq"),
+    *("create function", "create trig", "rule", "create extension", "create policy"),
+    "create stats",
+}
+_PARTLY: Mapping[str, Callable[[Node], bool]] = {
+    "alter table": lambda node: all(x.alter_table_cmd.subtype in _ADDS for x in node.cmds),
+    # Whose child a table is, is not compared.
+    "create": lambda node: not node.inh_relations or node.HasField("partbound"),
+    "create schema": lambda node: not node.schema_elts,
+    "alter seq": lambda node: all(x.def_elem.defname != "restart" for x in node.options),
+    "comment": lambda node: node.objtype in _COMMENTED,
 }
 _KINDS = {"table", "column", "enum", "index", "view"}
 

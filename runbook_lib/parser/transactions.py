@@ -73,7 +73,11 @@ def settings_of(done: Sequence[Transaction]) -> list[str]:
 def sets_something(statement: Statement) -> bool:
     """Tell whether it is a query that only sets something, as pg_dump writes it."""
     calls = {name.split(".")[-1] for name in statement.calls}
-    return statement.kind == "select" and calls == {"set_config"}
+    return (
+        statement.kind == "select"
+        and calls == {"set_config"}
+        and not statement.node.HasField("with_clause")  # which may write
+    )
 
 
 def _of_whole(statements: Sequence[Statement], split: Split) -> Iterator[Transaction]:

@@ -59,6 +59,69 @@ def test_what_is_there_whole_is_a_candidate(release: Release, connection: Connec
     assert names(release, connection) == ["0001_a", "0002_b"]
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        "INSERT INTO a VALUES (1, 'good')",
+        "UPDATE a SET id = 2",
+        "DELETE FROM a",
+        "TRUNCATE a",
+        "COPY a TO '/dev/null'",
+        "MERGE INTO a USING b ON true WHEN MATCHED THEN DELETE",
+        "WITH gone AS (DELETE FROM a) SELECT set_config('a.b', 'c', false)",
+        "SELECT setval('s', 7)",
+        "SELECT set_config('a.b', setval('s', 7)::text, false)",
+        "SELECT * INTO c FROM a",
+        "CREATE TABLE c AS SELECT 1 AS one",
+        "CREATE MATERIALIZED VIEW c AS SELECT 1 AS one",
+        "REFRESH MATERIALIZED VIEW m",
+        "ALTER SEQUENCE s RESTART WITH 7",
+        "DO $$ BEGIN DELETE FROM a; END $$",
+        "CALL p()",
+        "GRANT SELECT ON a TO PUBLIC",
+        "CREATE SCHEMA c GRANT SELECT ON a TO PUBLIC",
+        "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC",
+        "ALTER TABLE a ALTER m TYPE text",
+        "ALTER TABLE a DROP late",
+        "ALTER TABLE a DISABLE TRIGGER ALL",
+        "ALTER TABLE a INHERIT b",
+        "CREATE TABLE c () INHERITS (a)",
+        "ALTER TYPE mood ADD VALUE 'bad'",
+        "CREATE AGGREGATE total (int) (sfunc = int4pl, stype = int)",
+        "COMMENT ON DATABASE shop IS 'ours'",
+        "COMMENT ON POLICY p ON a IS 'ours'",
+        "COMMENT ON SCHEMA public IS 'ours'",
+        "DROP TABLE IF EXISTS c",
+        "CREATE ROLE clerk",
+        "CREATE EVENT TRIGGER e ON sql_drop EXECUTE FUNCTION f()",
+        "CREATE PUBLICATION p FOR TABLE a",
+        "LOCK TABLE a",
+        "VACUUM a",
+    ],
+)
+def test_a_file_that_does_more_than_create_is_no_candidate(
+    more: str, connection: Connection, tmp_path: Path
+) -> None:
+    files = release_of(tmp_path, {**FILES, "0002_b": f"{FILES['0002_b']} {more};"})
+    build_schema(connection, release_of(tmp_path / "plain", FILES).migrations)
+    assert names(files, connection) == ["0001_a", "0003_c"]
+
+
+def test_a_file_as_pg_dump_writes_it_is_a_candidate(connection: Connection, tmp_path: Path) -> None:
+    sql = (
+        "SET client_encoding = 'UTF8'; SELECT pg_catalog.set_config('search_path', '', false);"
+        "CREATE SCHEMA shop; CREATE TABLE shop.c (id int NOT NULL);"
+        "CREATE SEQUENCE shop.c_id_seq AS int START WITH 1 NO CYCLE;"
+        "ALTER SEQUENCE shop.c_id_seq OWNED BY shop.c.id;"
+        "ALTER TABLE ONLY shop.c ALTER id SET DEFAULT nextval('shop.c_id_seq'::regclass);"
+        "ALTER TABLE ONLY shop.c ADD CONSTRAINT c_pkey PRIMARY KEY (id);"
+        "COMMENT ON TABLE shop.c IS 'c'; COMMENT ON COLUMN shop.c.id IS 'its id';"
+    )
+    release = release_of(tmp_path, {"0001_c": sql})
+    build_schema(connection, release.migrations)
+    assert names(release, connection) == ["0001_c"]
+
+
 def test_what_the_ledger_knows_is_no_candidate(release: Release, connection: Connection) -> None:
     build_schema(connection, release.migrations)
     assert names(release, connection, frozenset({"0001_a"})) == ["0002_b", "0003_c"]
