@@ -45,7 +45,7 @@ substr(setting, strpos(setting, '=') + 1) AS value
 FROM pg_catalog.pg_db_role_setting CROSS JOIN unnest(setconfig) AS setting
 WHERE setdatabase = 0 AND setting ~ '^runbook\\.'"""
 _SEEN = """SELECT EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory'
-AND objsubid = 2 AND classid = %(one)s::int::oid AND objid = %(two)s::int::oid)"""
+AND objsubid = 2 AND classid = %(one)s::int::oid AND objid = %(two)s::int::oid) AS seen"""
 _SHOWN = 3
 
 
@@ -119,14 +119,17 @@ def marked_server(run: Run, base: Path, differs: list[str]) -> Iterator[Server]:
         notes = _notes(connection)
         wanted = _marked(notes, variable)
         with _Identity.held(connection) as identity:
-            identity.refuse_database(run.database, run.environment.name, variable)
+            if not identity.refuse_database(run.database, run.environment.name, variable):
+                message = f"The target does not show whether {variable} leads to its own server."
+                remedy = "GRANT SELECT ON pg_catalog.pg_locks TO the role that migrates there."
+                raise ConfigError(message, remedy=remedy)
             for other in read_environments(run.root):
                 if other.name != run.environment.name and not identity.refuse(
                     other, run.root, variable
                 ):
                     differs.append(
                         f"whether it is the server of [{other.name}] too is not known: "
-                        "that one does not answer"
+                        "that one does not tell"
                     )
         if not connection.value(f"SELECT pg_try_advisory_lock({_LOCK})"):
             message = f"Another rehearsal uses the server of {variable}."
@@ -238,19 +241,19 @@ class _Identity:
         """Raise ConfigError where it is this environment's server; False where nobody knows."""
         try:
             database = locate(environment, root)
-            if database is not None:
-                self.refuse_database(database, environment.name, variable)
+            return database is None or self.refuse_database(database, environment.name, variable)
         except TargetError:
             return False
-        return True
 
-    def refuse_database(self, database: Database, name: str, variable: str) -> None:
-        """Raise ConfigError where a database lies on this server."""
+    def refuse_database(self, database: Database, name: str, variable: str) -> bool:
+        """Raise ConfigError where a database lies on this server; False where it may not tell."""
         with database.runner_session() as connection:
-            if connection.value(_SEEN, {"one": self.one, "two": self.two}):
+            rows = connection.seen(_SEEN, {"one": self.one, "two": self.two})
+            if rows and rows[0]["seen"]:
                 message = f"{variable} leads to the server of the environment [{name}]."
                 remedy = "Name one that holds nothing but rehearsals, or none: then one is made."
                 raise ConfigError(message, remedy=remedy)
+        return rows is not None
 
 
 # --- leaving it as it was -------------------------------------------------------------------------

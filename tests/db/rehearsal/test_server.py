@@ -206,6 +206,21 @@ def test_another_environments_server_is_refused(
     assert server.read_state(url) == before
 
 
+def test_a_target_that_hides_its_locks_is_not_rehearsed_on_a_server_that_may_be_its_own(
+    named: Cluster, shop: Database, root: Path, journal: Journal
+) -> None:
+    server.mark(root, VARIABLE)
+    role = f"mover_{shop.dbname}"
+    with shop.connect() as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN")
+        connection.execute("REVOKE SELECT ON pg_locks FROM PUBLIC")
+        try:
+            said = refused(shop.having(user=role), root, journal)
+        finally:
+            connection.execute(f"DROP ROLE {role}")
+    assert said == f"The target does not show whether {VARIABLE} leads to its own server."
+
+
 def test_an_environment_that_does_not_answer_is_told_of(
     shop: Database,
     named: Cluster,
