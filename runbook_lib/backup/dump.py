@@ -3,7 +3,7 @@
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,9 @@ from runbook_lib.errors import GateError, RunbookError, ToolError
 from runbook_lib.evidence.records import ARCHIVES, Backup
 from runbook_lib.formatting import duration, size
 from runbook_lib.postgres import tools
-from runbook_lib.postgres.connection import Connection, Database, Row, SideSession
+from runbook_lib.postgres.blockers import describe_blockers
+from runbook_lib.postgres.connection import DUMPER, Connection, Database, Row, SideSession
+from runbook_lib.postgres.locks import bound_locks
 from runbook_lib.postgres.process import Runner
 from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.snapshot import (
@@ -55,7 +57,7 @@ def take_backup(
     with database.runner_session() as connection, files.whole_or_nothing(directory) as place:
         known = _Dump(database, target, policy, run, say).write(connection, place.partial)
         known["taken_at"] = place.taken_at
-        known["without_globals"] = _dump_globals(database, target, place.partial, run)
+        known["without_globals"] = _dump_globals(database, target, place.partial, run, policy)
         known["restore_point"] = ""
         if policy.backup.restore_point:
             mark = {"name": place.path.name}
@@ -93,6 +95,7 @@ class _Dump:
 
     def write(self, connection: Connection, partial: Path) -> dict[str, Any]:
         """Write archive and schema of one moment; return what is known of that moment."""
+        bound_locks(connection, self.policy)
         pg_dump = tools.find_program("pg_dump", server_major=self.target.major)
         form = choose_form(connection, pg_dump, self.policy)
         tables = connection.rows(load("dump_tables"))
@@ -122,9 +125,11 @@ class _Dump:
         }
 
     def _argv(self, pg_dump: Path, form: "Form", archive: Path, snapshot: str) -> list[str]:
+        # By their name those that keep them waiting are found.
+        named = self.database.having(application_name=DUMPER)
         return dump_argv(
             pg_dump,
-            self.database.conninfo(),
+            named.conninfo(),
             archive,
             form=form.format,
             compress=tools.compression_word(pg_dump, form.compression),
@@ -136,7 +141,7 @@ class _Dump:
         """Run pg_dump, watched; raises ToolError."""
         with closing(SideSession(self.database)) as session:
             rows = {row["relid"]: row["rows"] for row in tables}
-            watch = Watch(archive, session, rows, self.policy.health.disk_free, self.say)
+            watch = Watch(archive, session, rows, self.policy, self.say)
             self.run(argv, env=self.database.tool_environment(), watch=watch.look)
 
 
@@ -158,7 +163,9 @@ def _read_back(archive: Path, pg_dump: Path, run: Runner) -> int:
     return len(entries)
 
 
-def _dump_globals(database: Database, target: Target, partial: Path, run: Runner) -> str:
+def _dump_globals(
+    database: Database, target: Target, partial: Path, run: Runner, policy: Policy
+) -> str:
     """Write roles and tablespaces, without passwords; return why not where that is not allowed."""
     pg_dumpall = tools.find_program("pg_dumpall", server_major=target.major)
     path = partial / files.GLOBALS
@@ -166,6 +173,7 @@ def _dump_globals(database: Database, target: Target, partial: Path, run: Runner
         run(
             globals_argv(pg_dumpall, database.conninfo(), target.dbname, path),
             env=database.tool_environment(),
+            timeout=policy.statements.timeout,
         )
     except ToolError as error:
         path.unlink(missing_ok=True)
@@ -233,25 +241,42 @@ class Watch:
     path: Path
     session: SideSession
     rows: Mapping[int, float]
-    disk_free: int
+    policy: Policy
     say: Say
     _seen: set[int] = field(default_factory=set)
     _began: float = field(default_factory=time.monotonic)
+    _moved: float = field(default_factory=time.monotonic)
 
     def look(self) -> None:
-        """Say how far it is; raises ToolError where too little of the disk is left."""
-        free = shutil.disk_usage(self.path.parent).free // _MEGABYTE
-        if free < self.disk_free:
+        """Say how far it is.
+
+        Raises ToolError where too little of the disk is left, or a lock is not let go of in time.
+        """
+        free, least = shutil.disk_usage(self.path.parent).free // _MEGABYTE, self.policy.health
+        if free < least.disk_free:
             message = f"The dump was stopped: {free:,} MB are left under {self.path.parent.parent}."
-            remedy = f"Make room: the policy keeps {self.disk_free:,} MB free. Nothing was kept."
+            remedy = f"Make room: the policy keeps {least.disk_free:,} MB free. Nothing was kept."
             raise ToolError(message, remedy=remedy)
+        self._refuse_wait(self._asked("dump_blockers", {"dumper": DUMPER}))
         self.say(self._progress())
 
-    def _progress(self) -> str:
+    def _refuse_wait(self, blockers: Sequence[Row]) -> None:
+        """Stop pg_dump, which itself waits without bound, once a lock was waited for too long."""
+        if not blockers:
+            self._moved = time.monotonic()
+        elif time.monotonic() - self._moved >= self.policy.locks.timeout:
+            message = f"The dump was stopped: it waited for {describe_blockers(blockers)}."
+            remedy = "Let that end, or end it; then take the backup again. Nothing was kept."
+            raise ToolError(message, remedy=remedy)
+
+    def _asked(self, query: str, parameters: Mapping[str, str] | None = None) -> Sequence[Row]:
         try:
-            found = self.session.rows(load("dump_progress"))
+            return self.session.rows(load(query), parameters)
         except RunbookError:  # before PostgreSQL 14, or no session left: the dump itself goes on
-            found = []
+            return ()
+
+    def _progress(self) -> str:
+        found = self._asked("dump_progress")
         now = {row["relid"]: row["rows"] for row in found if row["relid"] in self.rows}
         self._seen |= now.keys()
         files = [path for path in self.path.rglob("*.dat*") if path.name != "toc.dat"]

@@ -18,6 +18,7 @@ from runbook_lib.parser.statement import LockMode, Statement
 from runbook_lib.postgres import catalog, ledger, snapshot, tools
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.postgres.ledger import LedgerRow
+from runbook_lib.postgres.locks import bound_locks
 from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.watching import WATCHERS
 from runbook_lib.redaction import weak_secrets
@@ -56,10 +57,8 @@ def run_prechecks(
     """
     parameters = _parameters(connection, release, plan, policy)
     queries = [*read_checks(QUERIES), *read_checks(release.root / "checks" / "pre")]
-    # To look must not hang behind a table that somebody holds locked.
-    wait = {"wait": str(max(int(policy.locks.timeout * 1000), 1))}
     for each in (connection, session):
-        each.rows("SELECT pg_catalog.set_config('lock_timeout', %(wait)s, false)", wait)
+        bound_locks(each, policy)
     return (
         *_server(connection, target),
         *query_checks.run_checks(session, queries, parameters),

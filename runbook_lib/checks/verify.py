@@ -96,31 +96,33 @@ def _inspect(
     database: Database, connection: Connection
 ) -> tuple[set[str], set[str], set[str], set[ForeignKey]]:
     """Return the names of tables, columns, enums and validated foreign keys, as they are shown."""
-    inspector = database.inspector()
     unchecked = names(connection.rows(load("foreign_keys")), "name")
     tables, columns, enums, foreign_keys = set[str](), set[str](), set[str](), set[ForeignKey]()
-    for schema in inspector.get_schema_names():
-        if schema == "information_schema":
-            continue
-        for (_, table), found in inspector.get_multi_columns(schema=schema).items():
-            tables.add(str(DbObject("table", schema, table)))
-            columns.update(str(DbObject("column", schema, item["name"], table)) for item in found)
-        enums.update(
-            str(DbObject("enum", schema, item["name"]))
-            for item in inspector.get_enums(schema=schema)  # type: ignore[attr-defined]
-        )
-        for (_, table), keys in inspector.get_multi_foreign_keys(schema=schema).items():
-            for key in keys:
-                if f"{schema}.{table}.{key['name']}" not in unchecked:
-                    foreign_keys.add(
-                        ForeignKey(
-                            table=table,
-                            columns=tuple(key["constrained_columns"]),
-                            target=key["referred_table"],
-                            target_columns=tuple(key["referred_columns"]),
-                            line=0,
+    with database.inspector() as inspector:
+        for schema in inspector.get_schema_names():
+            if schema == "information_schema":
+                continue
+            for (_, table), found in inspector.get_multi_columns(schema=schema).items():
+                tables.add(str(DbObject("table", schema, table)))
+                columns.update(
+                    str(DbObject("column", schema, item["name"], table)) for item in found
+                )
+            enums.update(
+                str(DbObject("enum", schema, item["name"]))
+                for item in inspector.get_enums(schema=schema)  # type: ignore[attr-defined]
+            )
+            for (_, table), keys in inspector.get_multi_foreign_keys(schema=schema).items():
+                for key in keys:
+                    if f"{schema}.{table}.{key['name']}" not in unchecked:
+                        foreign_keys.add(
+                            ForeignKey(
+                                table=table,
+                                columns=tuple(key["constrained_columns"]),
+                                target=key["referred_table"],
+                                target_columns=tuple(key["referred_columns"]),
+                                line=0,
+                            )
                         )
-                    )
     return tables, columns, enums, foreign_keys
 
 

@@ -9,6 +9,7 @@ from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.notebook.show import Progress, Table, checked
 from runbook_lib.postgres import snapshot
+from runbook_lib.postgres.locks import bound_locks
 
 
 def compare_objects(run: Run) -> Table:
@@ -41,6 +42,7 @@ def verify_target(run: Run) -> Table:
         progress.advance()
         progress.at("checks")
         with run.database.connect() as session:  # names are found as the files find them
+            bound_locks(session, run.policy)
             results = query_checks.run_checks(session, release.checks)
         fingerprint = snapshot.take_snapshot(connection).fingerprint
     objects = tuple(

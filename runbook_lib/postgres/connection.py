@@ -5,7 +5,6 @@ name))``. psycopg quotes what is put in; `parser.identifiers.quote` is for texts
 server.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
@@ -14,12 +13,14 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import psycopg
 import psycopg.sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.errors import ConnectionTimeout
-from psycopg.rows import dict_row
+from psycopg.errors import ConnectionTimeout, LockNotAvailable
+from psycopg.rows import dict_row, tuple_row
 
 from runbook_lib.errors import ConfigError, SqlState, StatementError, TargetError
+from runbook_lib.postgres.blockers import describe_blockers
 from runbook_lib.postgres.password import PasswordCommand
 from runbook_lib.postgres.queries import load
+from runbook_lib.postgres.question import Question
 from runbook_lib.redaction import keep_secret, redact, without_quoted, without_values
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ _BOUNDS = {  # seconds, tcp_user_timeout in milliseconds: whoever is silent for 
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
+_OWN_BOUNDS = {"lock_timeout": "10000", "statement_timeout": "3600000"}  # of own sessions, in ms
 _OF_SERVER = {  # what the server calls its half of them
     "keepalives_idle": "tcp_keepalives_idle",
     "keepalives_interval": "tcp_keepalives_interval",
@@ -56,39 +58,48 @@ _OF_SERVER = {  # what the server calls its half of them
     "tcp_user_timeout": "tcp_user_timeout",
 }
 REPLACER = f"{_APPLICATION}, pg_restore"  # the name of a session that restores in place
+DUMPER = f"{_APPLICATION}, pg_dump"  # the name of those that dump
 
 
 class _Asking(psycopg.Connection[Row]):
-    """Ask about an answer that is late: a black hole, and a proxy that stalls, never say so.
+    """Ask about an answer that is late: a black hole never says so, nor a lock who holds it.
 
-    ``lost`` is asked each time that ``patience``, in seconds, has passed; 0 stands for never.
+    In seconds: after ``patience`` it asks whether the answer is lost, after half of
+    ``lock_timeout`` who is in the way. ``silence`` is how the server bounds that of the network.
     """
 
-    patience = 0.0
-    lost: Callable[[], bool]
+    patience = lock_timeout = 0.0
+    answer_lost: Callable[[], bool] = staticmethod(lambda: True)
+    find_blockers: Callable[[], Sequence[Row]] = staticmethod(tuple)
     silence: Mapping[str, str]
 
     def wait(
         self, gen: "PQGen[_T]", interval: float = _LOOK, timeout: float | None = None
     ) -> _T:  # every wait for the server passes here
-        return super().wait(self._asked(gen) if self.patience > 0 else gen, interval, timeout)
+        return super().wait(self._asked(gen), interval, timeout)
 
     def _asked(self, gen: "PQGen[_T]") -> "PQGen[_T]":
-        since = time.monotonic()
+        lost = Question(self.patience, 1, self.answer_lost)
+        way = Question(self.lock_timeout / 2, 2, self.find_blockers)
+        blockers: Sequence[Row] = ()
         try:
             wanted = next(gen)
             while True:
                 ready = yield wanted
-                if not ready and time.monotonic() - since > self.patience:
-                    self._ask()
-                    since = time.monotonic()
+                if not ready:
+                    blockers = way.answer() or blockers
+                    self._end_if(lost.answer())
                 wanted = gen.send(ready)
         except StopIteration as end:
             answer: _T = end.value
             return answer
+        except LockNotAvailable as error:
+            if blockers:
+                error.add_note(f"It waited for {describe_blockers(blockers)}.")
+            raise
 
-    def _ask(self) -> None:
-        if self.lost():
+    def _end_if(self, lost: bool | None) -> None:
+        if lost:
             self.pgconn.finish()
             raise ConnectionTimeout(f"no answer came within {self.patience:g} s")
 
@@ -186,6 +197,8 @@ class Connection:
     def set(self, settings: Mapping[str, str]) -> None:
         """Set for the session what this server knows of these."""
         self.rows(load("session_settings"), by_name(settings))
+        if "lock_timeout" in settings:
+            self._raw.lock_timeout = int(settings["lock_timeout"]) / 1000
 
     def copy(self, read: Query, into: "Connection", write: Query) -> None:
         """Stream the rows of one session's COPY TO STDOUT into another's COPY FROM STDIN."""
@@ -215,12 +228,13 @@ class Connection:
 
 
 @contextmanager
-def _translated(raw: "psycopg.Connection[Row]", sql: Query = "") -> Iterator[None]:
+def _translated(raw: _Asking, sql: Query = "") -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
         message = _primary(error, sql).rstrip(".")
-        details = [text for text in (_detail(error, sql), error.diag.message_hint) if text]
+        notes = getattr(error, "__notes__", ())
+        details = [text for text in (_detail(error, sql), error.diag.message_hint, *notes) if text]
         if raw.closed or raw.broken:
             raise TargetError(
                 f"The connection to the server was lost: {redact(message.splitlines()[0])}.",
@@ -260,18 +274,36 @@ def _connected(parameters: Mapping[str, str]) -> _Asking:
     )
 
 
-def _answer_lost(there: Mapping[str, str], pid: int, patience: float) -> bool:
-    """Tell, from a session of its own, whether no answer of another can come any more."""
-    try:
-        with _connected(there) as raw:
-            raw.patience, raw.lost = patience, lambda: True
-            asked = {"pid": pid, "own": raw.info.backend_pid}
-            (row,) = raw.execute(load("answer_lost"), asked)
-            return bool(row["lost"])
-    except ConnectionTimeout:
-        return True
-    except psycopg.Error:
-        return False  # the server answers, and does not let this session in
+@dataclass(frozen=True)
+class _Beside:
+    """Ask from a session of its own about another one, ``pid``, that waits for its answer."""
+
+    where: Mapping[str, str] = field(repr=False)
+    pid: int
+    patience: float
+
+    def answer_lost(self) -> bool:
+        """Tell whether no answer can come any more: silence here tells it as well."""
+        try:
+            (row,) = self._rows("answer_lost")
+        except ConnectionTimeout:
+            return True
+        except psycopg.Error:
+            return False  # the server answers, and does not let this session in
+        return bool(row["lost"])
+
+    def blockers(self) -> Sequence[Row]:
+        """Return who keeps the session waiting, nobody where that cannot be asked."""
+        with suppress(psycopg.Error):
+            return self._rows("blockers")
+        return ()
+
+    def _rows(self, query: str) -> list[Row]:
+        with _connected(self.where) as raw:
+            raw.patience = self.patience
+            raw.execute("SET search_path = pg_catalog")
+            parameters = {"pid": self.pid, "pids": [self.pid], "own": raw.info.backend_pid}
+            return raw.execute(load(query), parameters).fetchall()
 
 
 Send = Callable[[Connection, Query, Mapping[str, Any] | None], int]
@@ -351,9 +383,10 @@ class Database:
         at = {"host": info.host, "hostaddr": info.hostaddr, "port": str(info.port)}
         # TCP waits as long as connecting does: a timeout then is silence, and nothing else is.
         there = {**parameters, **at, "tcp_user_timeout": "0", "keepalives": "0"}
-        raw.patience = int(parameters["tcp_user_timeout"]) / 1000
+        raw.patience = max(int(parameters["tcp_user_timeout"]), 0) / 1000
         raw.silence = {_OF_SERVER[k]: parameters[k] for k in _OF_SERVER}
-        raw.lost = lambda: _answer_lost(there, pid, raw.patience)
+        beside = _Beside(there, pid, raw.patience)
+        raw.answer_lost, raw.find_blockers = beside.answer_lost, beside.blockers
         return raw
 
     def runner_session(self) -> Connection:
@@ -362,7 +395,8 @@ class Database:
         Names without a schema are the server's own in it. Raises TargetError without any secret.
         """
         connection = self.connect()
-        connection.rows(load("own_session"), by_name(connection.silence))
+        connection.rows(load("own_session"))
+        connection.set({**connection.silence, **_OWN_BOUNDS})
         return connection
 
     def connect(self) -> Connection:
@@ -381,21 +415,21 @@ class Database:
                 remedy="Check host, port, user and password, and that the server runs.",
             ) from None
 
-    def engine(self) -> "sqlalchemy.Engine":
-        """Return a SQLAlchemy engine for catalogs and for pandas; it keeps no connection open."""
+    @contextmanager
+    def inspector(self) -> "Iterator[sqlalchemy.Inspector]":
+        """Hold SQLAlchemy's view of the schema, read as it is asked for, with our own bounds."""
         import sqlalchemy  # noqa: PLC0415  a tenth of a second that most sessions never need
 
-        return sqlalchemy.create_engine(
-            "postgresql+psycopg://",
-            creator=lambda: psycopg.connect(**{**_SETTINGS, **self._keywords()}),
-            poolclass=sqlalchemy.NullPool,
-        )
-
-    def inspector(self) -> "sqlalchemy.Inspector":
-        """Return SQLAlchemy's view of the schema, read as it is asked for."""
-        import sqlalchemy  # noqa: PLC0415
-
-        return sqlalchemy.inspect(self.engine())
+        with self.runner_session() as connection, _translated(connection._raw):
+            raw = connection._raw
+            raw.row_factory = tuple_row  # type: ignore[assignment]  # SQLAlchemy reads tuples
+            engine = sqlalchemy.create_engine(
+                "postgresql+psycopg://", creator=lambda: raw, poolclass=sqlalchemy.StaticPool
+            )
+            try:
+                yield sqlalchemy.inspect(engine)
+            except sqlalchemy.exc.DBAPIError as error:
+                raise error.orig if isinstance(error.orig, psycopg.Error) else error from error
 
     def maintenance(self) -> "Database":
         """Return the database from which this one can be created, renamed or dropped."""

@@ -27,6 +27,11 @@ def bound_waits(connection: Connection, policy: Policy) -> None:
     connection.set({**timeout, **_CHECK, **_bounds(connection, policy, policy.locks.timeout)})
 
 
+def bound_locks(connection: Connection, policy: Policy) -> None:
+    """Bound what a session waits for locks as the policy says: to look must not hang behind one."""
+    connection.set({"lock_timeout": str(round(policy.locks.timeout * 1000))})
+
+
 def _bounds(connection: Connection, policy: Policy, lock_timeout: float) -> dict[str, str]:
     """Return the bounds that no file may raise, in milliseconds.
 

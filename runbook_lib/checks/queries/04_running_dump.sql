@@ -6,5 +6,5 @@
 SELECT 'pid ' || pid || ' (' || concat_ws(', ', usename, application_name) || ')' AS session
 FROM pg_catalog.pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
-  AND application_name IN ('pg_dump', 'pg_dumpall')
+  AND application_name IN ('pg_dump', 'pg_dumpall', 'migration runbook, pg_dump')
 ORDER BY pid

@@ -272,7 +272,8 @@ def test_a_disk_that_fills_up_stops_the_dump(
 
 def test_a_dump_says_how_far_it_is_while_it_runs(target: Database, tmp_path: Path) -> None:
     said = list[str]()
-    made = back_up(target, tmp_path, run=held_up(target, "orders"), say=said.append)
+    patient = changed(POLICY, locks={"timeout": 20.0})
+    made = back_up(target, tmp_path, patient, held_up(target, "orders"), said.append)
     assert still_whole(made)
     assert said[0] == "0 B written, 0 of 2 tables"
     assert said[-1] == "reading the contents of 2 tables"
@@ -288,7 +289,7 @@ def test_the_tables_that_are_done_and_the_time_that_is_left_are_estimated(
     rows = {row["relid"]: row["rows"] for row in connection.rows(load("dump_tables"))}
     said = list[str]()
     with closing(SideSession(target)) as side:
-        watch = Watch(tmp_path / "archive.dump", side, rows, 1, said.append)
+        watch = Watch(tmp_path / "archive.dump", side, rows, POLICY, said.append)
         for _ in range(2):
             with (
                 psycopg.connect(make_conninfo("", **target.parameters)) as raw,
@@ -308,5 +309,5 @@ def test_the_tables_that_are_done_and_the_time_that_is_left_are_estimated(
 def test_a_dump_goes_on_where_nobody_can_see_how_far_it_is(tmp_path: Path) -> None:
     said = list[str]()
     nowhere = SideSession(Database({"host": str(tmp_path), "dbname": "shop"}))
-    Watch(tmp_path / "archive", nowhere, {1: 10.0}, 1, said.append).look()
+    Watch(tmp_path / "archive", nowhere, {1: 10.0}, POLICY, said.append).look()
     assert said == ["0 B written, 0 of 1 tables"]

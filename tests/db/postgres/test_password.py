@@ -66,7 +66,8 @@ def test_each_session_and_each_program_gets_a_password_of_its_own(
     for each in (database, database.on("postgres"), database.maintenance()):
         with each.connect() as connection:
             assert connection.value("SELECT current_user") == "mover"
-    assert "public" in database.inspector().get_schema_names()
+    with database.inspector() as inspector:
+        assert "public" in inspector.get_schema_names()
     argv = tools.dump_argv(
         tools.find_program("pg_dump"),
         database.conninfo(),
