@@ -9,9 +9,10 @@ from contextlib import suppress
 from runbook_lib.errors import RunbookError
 from runbook_lib.postgres.connection import Connection, Database, SideSession
 
-WATCHERS = 6
+WATCHERS = 7
 """How many sessions there are besides that of the file while a migration runs: the runner's own,
-and those that look at the target's health, its schema, lock waits, writes, and index builds."""
+those that look at the target's health, its schema, lock waits, writes, and index builds, and one
+that asks about an answer that is late."""
 
 _PATIENCE = 10.0  # seconds that the last look may take, then again after it was cancelled
 

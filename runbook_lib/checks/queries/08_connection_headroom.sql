@@ -1,9 +1,9 @@
--- The runbook needs one connection for each watcher and each index that is built at a time, and the application must not be refused for them.
+-- The runbook needs one connection for the file, one for each watcher and one for each index that is built at a time: one too few stops a run midway.
 -- name: connection headroom
--- severity: warning
+-- severity: error
 -- expect: no rows
--- remedy: Close idle sessions, make the pools smaller, or raise the limit that is named.
-SELECT what || ': ' || used || ' of ' || allowed || ' connections are in use' AS connections
+-- remedy: Close idle sessions, make the pools smaller, build fewer indexes at a time (indexes.lanes), or raise the limit that is named.
+SELECT what || ': ' || used || ' of ' || allowed || ' connections are in use, and the migration needs ' || %(sessions)s || ' more' AS connections
 FROM (
     SELECT 'server' AS what,
            (SELECT sum(numbackends) FROM pg_catalog.pg_stat_database) AS used,
@@ -17,8 +17,8 @@ FROM (
     JOIN pg_catalog.pg_stat_database ON datid = pg_database.oid
     WHERE pg_database.datname = current_database() AND datconnlimit >= 0
     UNION ALL
-    SELECT 'role', (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE usename = current_user), rolconnlimit
+    SELECT 'role', (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE usename = session_user), rolconnlimit
     FROM pg_catalog.pg_roles
-    WHERE rolname = current_user AND rolconnlimit >= 0
+    WHERE rolname = session_user AND rolconnlimit >= 0
 ) AS limits
-WHERE allowed - used < %(sessions)s OR used > 0.9 * allowed
+WHERE allowed - used < %(sessions)s

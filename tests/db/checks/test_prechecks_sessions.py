@@ -103,18 +103,38 @@ def test_other_sessions_are_named(
     assert (found.status, application in found.observed) == (status, True)
 
 
-def test_few_free_connections_warn(
-    connection: Connection, target: Database, release: Release
+@pytest.mark.parametrize(
+    ("sql", "builds"),
+    [
+        ("ALTER TABLE users ADD name text", False),
+        ("CREATE INDEX CONCURRENTLY i ON users (id)", True),
+    ],
+    ids=["without builds", "with builds"],
+)
+def test_too_few_free_connections_fail(
+    sql: str, builds: bool, connection: Connection, target: Database, tmp_path: Path
 ) -> None:
-    limit = 1 + WATCHERS + (os.cpu_count() or 1)
-    connection.execute(f"ALTER DATABASE {target.dbname} CONNECTION LIMIT {limit}")
+    release = release_of(tmp_path, {"0001_a": sql})
+    needed = WATCHERS + (os.cpu_count() or 1) * builds
+    connection.execute(f"ALTER DATABASE {target.dbname} CONNECTION LIMIT {1 + needed}")
     assert checked(connection, release)["connection headroom"].status is Status.PASS
     with ExitStack() as held:
         for _ in range(2):  # one is too many already
             held.enter_context(target.connect())
         found = checked(connection, release)["connection headroom"]
-    assert found.status is Status.WARN
-    assert found.observed == f"database: 3 of {limit} connections are in use"
+    assert found.status is Status.FAIL
+    limits = f"database: 3 of {1 + needed} connections are in use"
+    assert found.observed == f"{limits}, and the migration needs {needed} more"
+
+
+def test_connections_that_are_nearly_used_up_warn(
+    connection: Connection, target: Database, release: Release
+) -> None:
+    connection.execute(f"ALTER DATABASE {target.dbname} CONNECTION LIMIT 2")
+    assert checked(connection, release)["connections in use"].status is Status.PASS
+    with target.connect():
+        found = checked(connection, release)["connections in use"]
+    assert (found.status, "2 of 2" in found.observed) == (Status.WARN, True)
 
 
 def test_a_table_that_is_locked_fails_and_does_not_hang(

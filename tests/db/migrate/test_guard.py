@@ -303,5 +303,5 @@ def test_a_guard_holds_no_more_sessions_than_the_prechecks_count(
     with Guard(applier.database, applier.policy, acting.emit, traffic) as guard:
         replace(applier, emit=acting.emit, guard=guard).migrate(migration_of(tmp_path, FILE))
     # Health, schema, lock waits and writes; builds have a watch of their own.
-    assert max(seen) == 1 + WATCHERS - 1
+    assert max(seen) == 1 + WATCHERS - 2
     until(lambda: connection.value(SESSIONS) == 0)
