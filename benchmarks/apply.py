@@ -10,7 +10,6 @@ from contextlib import closing
 from pathlib import Path
 
 from benchmarks.servers import psql, ratios, server, shown, timed
-from runbook_lib.backup.archive import scratch_database
 from runbook_lib.config.policies import Policy
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.migrate.execute import Applier
@@ -20,6 +19,7 @@ from runbook_lib.release import plan
 from runbook_lib.release.model import Migration
 from runbook_lib.release.reader import read_release
 from tests.support.projects import REPOSITORY
+from tests.support.servers import scratch_database
 
 PAIRS = 11
 

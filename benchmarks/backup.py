@@ -12,7 +12,7 @@ from statistics import median
 from time import perf_counter
 
 from benchmarks.servers import psql, ratios, server, shown, timed
-from runbook_lib.backup.archive import restore, scratch_database
+from runbook_lib.backup.archive import restore
 from runbook_lib.backup.dump import take_backup
 from runbook_lib.config.environments import Environment
 from runbook_lib.config.policies import Policy
@@ -20,6 +20,7 @@ from runbook_lib.evidence.records import Backup
 from runbook_lib.postgres import catalog, process, tools
 from runbook_lib.postgres.connection import Database
 from runbook_lib.release.plan import Target
+from tests.support.servers import scratch_database
 
 ROUNDS = 3
 POLICY = Policy()

@@ -9,7 +9,6 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.servers import psql, ratios, server, shown, timed
-from runbook_lib.backup.archive import scratch_database
 from runbook_lib.config.policies import Policy
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.migrate.execute import Applier
@@ -17,6 +16,7 @@ from runbook_lib.migrate.guard import Guard
 from runbook_lib.parser.statement import Split
 from runbook_lib.postgres.connection import Database
 from runbook_lib.release.reader import read_release
+from tests.support.servers import scratch_database
 
 PAIRS, ROWS = 7, 1_000_000
 TABLES = ("orders", "order_items", "product_views", "ad_impressions")

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from benchmarks.servers import psql, ratios, shown, timed
 from runbook_lib import open_run, rehearse, take_backup
-from runbook_lib.backup.archive import restore, scratch_database
+from runbook_lib.backup.archive import restore
 from runbook_lib.evidence.run import Run
 from runbook_lib.notebook.prechecks import check_target, review_release
 from runbook_lib.postgres import process
 from runbook_lib.postgres.connection import Database
 from runbook_lib.postgres.targets import embedded_server
 from runbook_lib.release.plan import StepKind
+from tests.support.servers import scratch_database
 
 PAIRS = 9
 SETTINGS = """

@@ -15,7 +15,6 @@ from itertools import pairwise
 from pathlib import Path
 
 from benchmarks.servers import psql, ratios, server
-from runbook_lib.backup.archive import scratch_database
 from runbook_lib.config.policies import Policy
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.migrate.execute import Applier
@@ -24,6 +23,7 @@ from runbook_lib.parser.transactions import choose_split
 from runbook_lib.postgres import snapshot, tools
 from runbook_lib.postgres.connection import Database
 from runbook_lib.release.reader import read_release
+from tests.support.servers import scratch_database
 
 ROUNDS, SCALE, CLIENTS, QUIET = 3, 30, 4, 8.0  # scale 30 is three million rows; QUIET in seconds
 # On columns that the writers leave alone: they would slow down with any index on the others.

@@ -3,9 +3,8 @@
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -95,17 +94,6 @@ def replace(
     pg_restore = tools.find_program("pg_restore", server_major=server_major)
     argv = replace_argv(pg_restore, named.conninfo(), path)
     run_restore(run, argv, database, watch=may)
-
-
-@contextmanager
-def scratch_database(maintenance: Database, name: str) -> Iterator[Database]:
-    """Hold an empty database for the block, and drop it afterwards."""
-    maintenance.drop(name)
-    maintenance.create(name)
-    try:
-        yield maintenance.on(name)
-    finally:
-        maintenance.drop(name)
 
 
 def swap(database: Database, fresh: str, kept: str, send: Send = Connection.execute) -> None:

@@ -1,17 +1,18 @@
 """Find migrations whose objects are there without a ledger row, and prove them equal."""
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from runbook_lib.errors import StatementError
+from runbook_lib.errors import RunbookError, StatementError
 from runbook_lib.findings import Finding, Severity
+from runbook_lib.parser.identifiers import split, unquoted
 from runbook_lib.parser.statement import DbObject, Statement
 from runbook_lib.parser.transactions import sets_something
 from runbook_lib.parser.tree import Node, kinds
 from runbook_lib.postgres import snapshot
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.postgres.queries import load
-from runbook_lib.postgres.snapshot import Snapshot
+from runbook_lib.postgres.snapshot import Difference, Snapshot
 from runbook_lib.postgres.targets import build_schema
 from runbook_lib.release.model import Migration
 from runbook_lib.release.plan import standing
@@ -92,7 +93,7 @@ _PARTLY: Mapping[str, Callable[[Node], bool]] = {
     "alter table": lambda node: all(x.alter_table_cmd.subtype in _ADDS for x in node.cmds),
     # Whose child a table is, is not compared.
     "create": lambda node: not node.inh_relations or node.HasField("partbound"),
-    "create schema": lambda node: not node.schema_elts,
+    "create schema": lambda node: bool(node.schemaname) and not node.schema_elts,
     "alter seq": lambda node: all(x.def_elem.defname != "restart" for x in node.options),
     "comment": lambda node: node.objtype in _COMMENTED,
 }
@@ -136,37 +137,91 @@ def _finding(rule: str, statement: Statement, cause: str, remedy: str) -> Findin
 def prove_equal(
     live: Snapshot, scratch: Connection, known: Sequence[Migration], found: Sequence[Migration]
 ) -> tuple[Mapping[str, str], tuple[Finding, ...]]:
-    """Build the files in the empty database ``scratch`` and compare structure for structure.
+    """Build the files in the database ``scratch``, without their objects, and compare structures.
 
     Every object that they create must be on the target, equal, and their tables may have nothing
-    besides. Returns the reason for each migration of ``found``, or the finding that lists the
-    differences.
+    besides; whom a file gives an object to, is its owner. ``live`` has its settings. Returns the
+    reason for each migration of ``found``, or the finding that lists the differences.
     """
-    names = ", ".join(item.name for item in found)
-    first = next(item for item in found[0].statements if item.creates)
+    before = snapshot.take_snapshot(scratch).objects
     try:
         build_schema(scratch, [*known, *found])
     except StatementError as error:
-        cause = f"The target has the tables of {names} without a ledger row; to compare them, the "
-        cause += f"files were built, and that failed: {error}"
-        return {}, (_finding("not-comparable", first, cause, "Correct the file."),)
-    expected = snapshot.take_snapshot(scratch)
+        return {}, (not_comparable(found, error),)
+    whole = snapshot.take_snapshot(scratch, settings=True)
+    expected = whole.restricted(lambda key: key not in before)
+    differences = (
+        *_unequal(expected, live),
+        *_of_others(whole, live, set(_given([*known, *found]))),
+    )
+    if differences:
+        return {}, (_differing(found, differences),)
+    count = len(expected.objects)
+    why = f"already there without a ledger row; all {count:,} objects of the baseline found equal"
+    return {item.name: why for item in found}, ()
+
+
+def _unequal(expected: Snapshot, live: Snapshot) -> tuple[Difference, ...]:
+    """Compare what the files create, and all that their tables have, with the target."""
     tables = {key.split(" ", 1)[1] for key in expected.objects if key.startswith("table ")}
 
     def concerned(key: str) -> bool:
         owner = key.split(" ", 1)[1].rsplit(".", 1)[0]
         return key in expected.objects or owner in tables
 
-    differences = snapshot.difference(expected, live.restricted(concerned))
-    if differences:
-        shown = "; ".join(str(item) for item in differences[:_SHOWN])
-        more = len(differences) - _SHOWN
-        cause = (
-            f"The target has the tables of {names} without a ledger row, and they are not what "
-            f"the files create: {shown}{f'; and {more} more' if more > 0 else ''}."
-        )
-        remedy = "Bring the target or the files in line, then run again."
-        return {}, (_finding("differs-from-target", first, cause, remedy),)
-    count = len(expected.objects)
-    why = f"already there without a ledger row; all {count:,} objects of the baseline found equal"
-    return {item.name: why for item in found}, ()
+    return snapshot.difference(expected, live.restricted(concerned))
+
+
+def _differing(found: Sequence[Migration], differences: Sequence[Difference]) -> Finding:
+    names = ", ".join(item.name for item in found)
+    first = next(item for item in found[0].statements if item.creates)
+    shown = "; ".join(str(item) for item in differences[:_SHOWN])
+    more = len(differences) - _SHOWN
+    cause = (
+        f"The target has the tables of {names} without a ledger row, and they are not what "
+        f"the files create: {shown}{f'; and {more} more' if more > 0 else ''}."
+    )
+    remedy = "Bring the target or the files in line, then run again."
+    return _finding("differs-from-target", first, cause, remedy)
+
+
+def not_comparable(found: Sequence[Migration], error: RunbookError) -> Finding:
+    """Return what says why files could not be compared with what the target has of them."""
+    names = ", ".join(item.name for item in found)
+    cause = (
+        f"The target has the tables of {names} without a ledger row; to compare them, the files "
+        f"were to be built elsewhere, and that failed: {error}"
+    )
+    first = next(item for item in found[0].statements if item.creates)
+    return _finding("not-comparable", first, cause, "Mend that, then run again.")
+
+
+def _given(migrations: Iterable[Migration]) -> Iterator[str]:
+    """Yield the names, ``schema.name``, of what the files give to an owner."""
+    for statement in (item for migration in migrations for item in migration.statements):
+        node = statement.node
+        if statement.kind == "create schema" and node.HasField("authrole"):
+            yield str(node.schemaname)
+        if statement.kind == "alter table" and any(
+            item.alter_table_cmd.subtype == kinds.AT_ChangeOwner for item in node.cmds
+        ):
+            yield from (lock.relation.qualified for lock in statement.locks)
+            yield from (item.object.qualified for item in statement.references)
+
+
+def _of_others(expected: Snapshot, live: Snapshot, given: Set[str]) -> Iterator[Difference]:
+    """Yield what is not its owner's, of what was given to one."""
+    found = _owners(live)
+    for key, owner in _owners(expected).items():
+        if ".".join(unquoted(split(key)[1])) in given and owner != found.get(key, owner):
+            yield Difference(key, f"owned by {owner}", f"owned by {found[key]}")
+
+
+def _owners(schema: Snapshot) -> dict[str, str]:
+    """Return the owner of each object by its key, as its statement names him."""
+    return {
+        schema.addresses[address]: setting.back.rpartition(" OWNER TO ")[2]
+        for mark, setting in schema.settings.items()
+        for address, _, what in [mark.partition(" ")]
+        if what == "owner" and address in schema.addresses
+    }

@@ -44,10 +44,13 @@ def parts(name: str) -> list[str]:
 
 def plain(name: str) -> tuple[str, str]:
     """Return schema and name of a qualified name, as catalogs hold them."""
-    schema, own = (
-        part[1:-1].replace('""', '"') if part.startswith('"') else part for part in parts(name)[:2]
-    )
+    schema, own = unquoted(name)[:2]
     return schema, own
+
+
+def unquoted(name: str) -> list[str]:
+    """Return the parts of a qualified name, as catalogs hold them."""
+    return [part[1:-1].replace('""', '"') if part.startswith('"') else part for part in parts(name)]
 
 
 def owner(name: str) -> str:

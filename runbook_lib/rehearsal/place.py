@@ -1,10 +1,32 @@
-"""What the world of a rehearsal is made on: a cluster of its own, or a server named for it."""
+"""What a rehearsal's world is made for, and on: a cluster of its own or a server named for it."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from runbook_lib.config.environments import Environment
 from runbook_lib.postgres.connection import Database
+from runbook_lib.release.model import Release
+
+
+class Subject(Protocol):
+    """Say what a world is made for: a run, or what is known of one before its plan."""
+
+    @property
+    def root(self) -> Path:
+        """Return the project's directory."""
+
+    @property
+    def environment(self) -> Environment:
+        """Return the environment of the target."""
+
+    @property
+    def release(self) -> Release:
+        """Return the release that goes there."""
+
+    @property
+    def database(self) -> Database:
+        """Return the target."""
 
 
 class Place(Protocol):

@@ -13,11 +13,12 @@ becomes somebody else (PostgreSQL's SetUserIdAndSecContext; manual, CREATE INDEX
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from runbook_lib.backup.archive import run_restore
 from runbook_lib.errors import ConfigError, StatementError
@@ -77,7 +78,7 @@ class Restorer:
         apart = {item.line for item in (*early, *last, *owned, *keys)}
         rest = [item for item in entries if item.line not in apart]
         self._run([item for item in early if item.what.startswith("SCHEMA ")])
-        self._make_extensions()
+        make_extensions(self.place, self.source, self.source.extensions)
         self._run_definitions(self.source.dbname, rest, "--section=pre-data")
         rows = [item for item in owned if item.what.startswith(_ROWS)] if with_rows else []
         checks = [item for item in owned if item.what.startswith(_CHECK)]
@@ -142,27 +143,6 @@ class Restorer:
     @property
     def _pg_restore(self) -> Path:
         return tools.find_program("pg_restore", server_major=self.place.major)
-
-    def _make_extensions(self) -> None:
-        """Make the extensions as their owners have them, which an archive does not tell."""
-        major = self.place.major
-        with self.place.database(self.source.dbname).runner_session() as connection:
-            for item in self.source.extensions:
-                make = SQL("CREATE EXTENSION {} SCHEMA {} VERSION {}").format(
-                    Identifier(item["name"]), Identifier(item["schema"]), Literal(item["version"])
-                )
-                become = SQL("SET SESSION AUTHORIZATION {}").format(Identifier(item["owner"]))
-                try:
-                    connection.execute(become)
-                    connection.execute(make)
-                except StatementError as error:
-                    message = f"PostgreSQL {major} of this machine cannot rehearse: {error.message}"
-                    remedy = (
-                        f"Install the extension {item['name']} {item['version']}, or name a server "
-                        "that has it with rehearsal_url_variable."
-                    )
-                    raise ConfigError(message, sqlstate=error.sqlstate, remedy=remedy) from error
-                connection.execute("RESET SESSION AUTHORIZATION")
 
     @contextmanager
     def _without_superusers(self) -> Iterator[None]:
@@ -252,6 +232,29 @@ class Restorer:
         argv[1:1] = [f"--use-list={path}", *sections]
         run = self.sender.runner(process.run, backup=self.backup.sha256)
         return run_restore(run, argv, database, go_on=go_on).stderr
+
+
+def make_extensions(place: Place, source: Source, extensions: Iterable[Mapping[str, Any]]) -> None:
+    """Make extensions in the copy as their owners have them, which an archive does not tell."""
+    with place.database(source.dbname).runner_session() as connection:
+        for item in extensions:
+            make = SQL("CREATE EXTENSION {} SCHEMA {} VERSION {}").format(
+                Identifier(item["name"]), Identifier(item["schema"]), Literal(item["version"])
+            )
+            become = SQL("SET SESSION AUTHORIZATION {}").format(Identifier(item["owner"]))
+            try:
+                connection.execute(become)
+                connection.execute(make)
+            except StatementError as error:
+                message = (
+                    f"PostgreSQL {place.major} of this machine cannot rehearse: {error.message}"
+                )
+                remedy = (
+                    f"Install the extension {item['name']} {item['version']}, or name a server "
+                    "that has it with rehearsal_url_variable."
+                )
+                raise ConfigError(message, sqlstate=error.sqlstate, remedy=remedy) from error
+            connection.execute("RESET SESSION AUTHORIZATION")
 
 
 _HIDE = """UPDATE pg_catalog.pg_constraint SET contype = 'h'

@@ -19,7 +19,6 @@ from pathlib import Path
 
 from runbook_lib.config.environments import Environment, read_environments
 from runbook_lib.errors import ConfigError, RunbookError, TargetError
-from runbook_lib.evidence.run import Run
 from runbook_lib.parser.identifiers import quote
 from runbook_lib.postgres import cluster
 from runbook_lib.postgres.confinement import UNCONFINED
@@ -27,6 +26,7 @@ from runbook_lib.postgres.connection import SQL, Connection, Database, Identifie
 from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.targets import locate
 from runbook_lib.redaction import keep_secret
+from runbook_lib.rehearsal.place import Subject
 
 State = Mapping[tuple[str, ...], str]
 """What a server holds: by kind and names."""
@@ -106,26 +106,26 @@ def mark(root: Path, variable: str) -> str:
 
 
 @contextmanager
-def marked_server(run: Run, base: Path, differs: list[str]) -> Iterator[Server]:
+def marked_server(subject: Subject, base: Path, differs: list[str]) -> Iterator[Server]:
     """Hold the server that the environment names for rehearsals; it is as it was afterwards.
 
     Raises ConfigError where it may not be used. ``differs`` is told which environment's server
     could not be asked whether it is the same.
     """
-    variable = run.environment.rehearsal_url_variable
+    variable = subject.environment.rehearsal_url_variable
     url = _url(variable)
     with cluster.claimed(base) as directory, url.runner_session() as connection:
         role = _superuser(connection, variable)
         notes = _notes(connection)
         wanted = _marked(notes, variable)
         with _Identity.held(connection) as identity:
-            if not identity.refuse_database(run.database, run.environment.name, variable):
+            if not identity.refuse_database(subject.database, subject.environment.name, variable):
                 message = f"The target does not show whether {variable} leads to its own server."
                 remedy = "GRANT SELECT ON pg_catalog.pg_locks TO the role that migrates there."
                 raise ConfigError(message, remedy=remedy)
-            for other in read_environments(run.root):
-                if other.name != run.environment.name and not identity.refuse(
-                    other, run.root, variable
+            for other in read_environments(subject.root):
+                if other.name != subject.environment.name and not identity.refuse(
+                    other, subject.root, variable
                 ):
                     differs.append(
                         f"whether it is the server of [{other.name}] too is not known: "

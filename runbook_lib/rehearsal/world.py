@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from runbook_lib.config.environments import Environment
 from runbook_lib.errors import ConfigError, StatementError, ToolError
 from runbook_lib.evidence.records import Backup
 from runbook_lib.evidence.run import Run
@@ -27,9 +28,10 @@ from runbook_lib.postgres.connection import (
     Query,
     text_of,
 )
+from runbook_lib.postgres.queries import load
 from runbook_lib.rehearsal.outward import disarm
-from runbook_lib.rehearsal.place import Place
-from runbook_lib.rehearsal.restore import Restorer
+from runbook_lib.rehearsal.place import Place, Subject
+from runbook_lib.rehearsal.restore import Restorer, make_extensions
 from runbook_lib.rehearsal.server import marked_server
 from runbook_lib.rehearsal.source import Source, read_session, read_source
 
@@ -72,21 +74,45 @@ class World:
 
 
 @contextmanager
+def open_empty(subject: Subject) -> Iterator[Database]:
+    """Hold the target's database without its objects, as the role that migrates it, who owns it.
+
+    What the files do not make is there: schemas, and extensions, also those that this role may not
+    make. Raises ConfigError where no PostgreSQL here is as new as the target.
+    """
+    source = _source(subject)
+    with _place(subject, source, []) as place:
+        builder = _Builder(subject, place, source, [])
+        builder.make()
+        builder.make_surroundings()
+        builder.finish()
+        yield place.database(source.dbname, source.role)
+
+
+def _source(subject: Subject) -> Source:
+    database = subject.database
+    with database.runner_session() as connection, database.connect() as session:
+        return read_source(connection, session)
+
+
+@contextmanager
 def open_world(run: Run, backup: Backup, sender: Sender) -> Iterator[World]:
     """Hold a world with the backup restored in it; nothing of it is left afterwards.
 
     Raises ConfigError where no PostgreSQL here is as new as the target, ToolError where the backup
     does not restore.
     """
-    with run.database.runner_session() as connection, run.database.connect() as session:
-        source = read_source(connection, session)
-    differs: list[str] = []
+    source, differs = _source(run), list[str]()
     with _place(run, source, differs) as place:
-        builder = _Builder(run, Restorer(place, source, backup, sender), differs)
-        findings = builder.build()
+        builder = _Builder(run, place, source, differs)
+        restorer = Restorer(place, source, backup, sender)
+        builder.make()
+        with_rows = run.policy.rehearsal.data == FULL
+        findings = restorer.whole(with_rows=with_rows, disarm=disarm)
+        builder.finish()
         if place.reaches:
-            builder.differs.append(f"its server could reach {place.reaches}")
-        yield World(builder.restorer, tuple(builder.differs), findings)
+            differs.append(f"its server could reach {place.reaches}")
+        yield World(restorer, tuple(differs), findings)
 
 
 def base_of(root: Path) -> Path:
@@ -95,18 +121,19 @@ def base_of(root: Path) -> Path:
 
 
 @contextmanager
-def _place(run: Run, source: Source, differs: list[str]) -> Iterator[Place]:
+def _place(subject: Subject, source: Source, differs: list[str]) -> Iterator[Place]:
     """Hold the server that the environment names for rehearsals, else a cluster made for one."""
-    if run.environment.rehearsal_url_variable:
-        with marked_server(run, base_of(run.root), differs) as server:
+    environment, base = subject.environment, base_of(subject.root)
+    if environment.rehearsal_url_variable:
+        with marked_server(subject, base, differs) as server:
             yield server
     else:
-        installation = _installation(run, source.major)
-        with temporary_cluster(base_of(run.root), installation, source.at_start) as cluster:
+        installation = _installation(environment, source.major)
+        with temporary_cluster(base, installation, source.at_start) as cluster:
             yield cluster
 
 
-def _installation(run: Run, major: int) -> tools.Installation:
+def _installation(environment: Environment, major: int) -> tools.Installation:
     """Return programs of the target's major version, else of the next newer one."""
     with suppress(ToolError):
         return tools.server_installation(major)
@@ -117,43 +144,58 @@ def _installation(run: Run, major: int) -> tools.Installation:
     message = f"No PostgreSQL {major} or newer is here to rehearse for the target's server."
     remedy = (
         f"Set {tools.BINDIR_VARIABLE} to the bin directory of one, "
-        f"or name a server for it: rehearsal_url_variable in [{run.environment.name}]."
+        f"or name a server for it: rehearsal_url_variable in [{environment.name}]."
     )
     raise ConfigError(message, path="environments.toml", remedy=remedy)
 
 
 @dataclass
 class _Builder:
-    """Make roles, database and settings in an empty cluster, and restore the backup there."""
+    """Make roles, database and settings in an empty cluster."""
 
-    run: Run
-    restorer: Restorer
+    subject: Subject
+    place: Place
+    source: Source
     differs: list[str]
 
-    @property
-    def source(self) -> Source:
-        return self.restorer.source
-
-    @property
-    def place(self) -> Place:
-        return self.restorer.place
-
-    def build(self) -> tuple[Finding, ...]:
-        """Do all of it; return what did not restore. Raises RunbookError where no copy is made."""
-        source, here = self.source, self.place.major
-        if here != source.major:
-            self.differs.append(f"PostgreSQL {here}, on the target {source.major}")
+    def make(self) -> None:
+        """Make the roles and an empty database; raises RunbookError where that is not possible."""
+        if self.place.major != self.source.major:
+            here = f"PostgreSQL {self.place.major}"
+            self.differs.append(f"{here}, on the target {self.source.major}")
         with self._superuser("template1") as connection:
             self._make_roles(connection)
             self._make_tablespaces(connection)
             self._make_databases(connection)
-        with_rows = self.run.policy.rehearsal.data == FULL
-        findings = self.restorer.whole(with_rows=with_rows, disarm=disarm)
-        with self._superuser(source.dbname) as connection:
+
+    def make_surroundings(self) -> None:
+        """Make the target's schemas and extensions that the files take for granted."""
+        role, made = Identifier(self.source.role), set(self._made_by_files())
+        with self.subject.database.runner_session() as connection:
+            schemas = [row["name"] for row in connection.rows(load("schemas"))]
+        with self._superuser(self.source.dbname) as connection:
+            own = SQL("ALTER DATABASE {} OWNER TO {}")
+            connection.execute(own.format(Identifier(self.source.dbname), role))
+            for name in schemas:
+                if ("schema", name) not in made:
+                    make = SQL("CREATE SCHEMA {} AUTHORIZATION {}")
+                    connection.execute(make.format(Identifier(name), role))
+            closed = {row["name"] for row in connection.rows(load("untrusted_extensions"))}
+        found = self.source.extensions
+        wanted = [x for x in found if ("extension", x["name"]) not in made or x["name"] in closed]
+        make_extensions(self.place, self.source, wanted)
+
+    def _made_by_files(self) -> Iterator[tuple[str, str]]:
+        """Yield kind and name of what the files make."""
+        for migration in self.subject.release.migrations:
+            yield from ((item.kind, item.name) for item in migration.creates)
+
+    def finish(self) -> None:
+        """Give the roles their attributes, and every session the settings of the target's."""
+        with self._superuser(self.source.dbname) as connection:
             self._finish_roles(connection)
-            self._settle(connection, source.settings)
+            self._settle(connection, self.source.settings)
         self._take_over_settings()
-        return findings
 
     def _superuser(self, dbname: str) -> Connection:
         return self.place.database(dbname).runner_session()
@@ -193,7 +235,7 @@ class _Builder:
         except StatementError as error:
             connection.execute(create.format(name, SQL(source.plain_options)))
             self.differs.append(f"locale C, on the target {source.locale}: {error.message}")
-        text = "\n".join(x.sql for item in self.run.release.migrations for x in item.statements)
+        text = "\n".join(x.sql for item in self.subject.release.migrations for x in item.statements)
         for other in source.databases:
             if other["name"] in text:
                 self._settle(

@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,17 @@ def hurry(sandbox: Sandbox) -> None:
         connection.execute("ALTER SYSTEM SET fsync = off")
         connection.execute("ALTER SYSTEM SET full_page_writes = off")
         connection.rows("SELECT pg_reload_conf()")
+
+
+@contextmanager
+def scratch_database(maintenance: Database, name: str) -> Iterator[Database]:
+    """Hold an empty database for the block, and drop it afterwards."""
+    maintenance.drop(name)
+    maintenance.create(name)
+    try:
+        yield maintenance.on(name)
+    finally:
+        maintenance.drop(name)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from runbook_lib.backup import files
-from runbook_lib.backup.archive import restore, scratch_database
+from runbook_lib.backup.archive import restore
 from runbook_lib.backup.dump import Watch, still_whole
 from runbook_lib.config.policies import Policy
 from runbook_lib.errors import GateError, ToolError
@@ -24,6 +24,7 @@ from runbook_lib.postgres.connection import Connection, Database, SideSession
 from runbook_lib.postgres.process import Completed, Runner, StrPath
 from runbook_lib.postgres.queries import load
 from tests.support.policies import changed
+from tests.support.servers import scratch_database
 from tests.support.snapshots import POLICY, SHOP, back_up, identified, state
 
 BRIEF = changed(POLICY, backup={"format": "custom", "compression": "gzip:9"})

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.backup.archive import scratch_database
 from runbook_lib.checks.baseline import find_candidates, prove_equal
 from runbook_lib.postgres import snapshot
 from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.postgres.targets import build_schema
 from runbook_lib.release.model import Release
 from tests.support.releases import release_of
+from tests.support.servers import scratch_database
 
 FILES = {
     "0001_a": "CREATE TYPE mood AS ENUM ('good'); CREATE TABLE a (id int PRIMARY KEY, m mood);",
@@ -33,6 +34,10 @@ def scratch(target: Database) -> Iterator[Connection]:
         yield session
 
 
+def there(connection: Connection) -> Snapshot:
+    return snapshot.take_snapshot(connection, settings=True)
+
+
 def names(
     release: Release, connection: Connection, known: frozenset[str] = frozenset()
 ) -> list[str]:
@@ -43,7 +48,7 @@ def names(
 
 def refused(release: Release, connection: Connection, scratch: Connection) -> str:
     found, _ = find_candidates(connection, release.migrations, frozenset())
-    adopted, (finding,) = prove_equal(snapshot.take_snapshot(connection), scratch, [], found)
+    adopted, (finding,) = prove_equal(there(connection), scratch, [], found)
     assert (adopted, finding.blocks, finding.rule) == ({}, True, "differs-from-target")
     return finding.cause
 
@@ -150,10 +155,25 @@ def test_what_is_equal_is_adopted_with_the_reason(
 ) -> None:
     build_schema(connection, release.migrations)
     found, _ = find_candidates(connection, release.migrations, frozenset())
-    why, findings = prove_equal(snapshot.take_snapshot(connection), scratch, [], found)
+    why, findings = prove_equal(there(connection), scratch, [], found)
     assert findings == ()
     assert list(why) == ["0001_a", "0002_b", "0003_c"]
     assert all("found equal" in text for text in why.values())
+
+
+def test_whom_a_file_gives_a_table_to_is_its_owner(
+    connection: Connection, scratch: Connection, tmp_path: Path
+) -> None:
+    schema = "CREATE SCHEMA shop AUTHORIZATION pg_monitor; CREATE TABLE shop.a (id int);"
+    files = {"0001_a": f'{schema} ALTER TABLE shop.a OWNER TO "pg_read_all_data";'}
+    release = release_of(tmp_path, files)
+    build_schema(connection, release.migrations)
+    connection.execute(
+        "ALTER SCHEMA shop OWNER TO CURRENT_USER; ALTER TABLE shop.a OWNER TO CURRENT_USER"
+    )
+    cause = refused(release, connection, scratch)
+    assert "schema shop is 'owned by postgres' instead of 'owned by pg_monitor'" in cause
+    assert "table shop.a is 'owned by postgres' instead of 'owned by pg_read_all_data'" in cause
 
 
 def test_tables_of_somebody_else_do_not_matter(
@@ -162,7 +182,7 @@ def test_tables_of_somebody_else_do_not_matter(
     build_schema(connection, release.migrations)
     connection.execute("CREATE TABLE other (id int); CREATE VIEW v AS SELECT 1")
     found, _ = find_candidates(connection, release.migrations, frozenset())
-    why, findings = prove_equal(snapshot.take_snapshot(connection), scratch, [], found)
+    why, findings = prove_equal(there(connection), scratch, [], found)
     assert (len(why), findings) == (3, ())
 
 
@@ -172,7 +192,7 @@ def test_a_file_that_cannot_be_built_to_compare_is_a_finding(
     build_schema(connection, release.migrations)
     found, _ = find_candidates(connection, release.migrations, frozenset())
     scratch.execute("CREATE TABLE a (id int)")
-    why, (finding,) = prove_equal(snapshot.take_snapshot(connection), scratch, [], found)
+    why, (finding,) = prove_equal(there(connection), scratch, [], found)
     assert (why, finding.rule) == ({}, "not-comparable")
     assert "42P07" in finding.cause
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from runbook_lib.backup.archive import scratch_database
 from runbook_lib.config.environments import Environment
 from runbook_lib.config.policies import Policy
 from runbook_lib.errors import TargetError
 from runbook_lib.postgres import catalog, ledger, snapshot
 from runbook_lib.postgres.connection import Connection, Database
+from tests.support.servers import scratch_database
 
 SCHEMA = """
 CREATE TYPE mood AS ENUM ('good', 'bad');
