@@ -207,6 +207,20 @@ def test_a_directory_that_cannot_be_written_is_said(target: Database, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_disk_that_is_full_stops_pg_dump_and_leaves_nothing(
+    target: Database, connection: Connection, tmp_path: Path
+) -> None:
+    connection.execute("INSERT INTO users SELECT n, md5(n::text) FROM generate_series(21, 9999) n")
+
+    def full(argv: Sequence[StrPath], **options: Any) -> Completed:
+        words = ["--file=/dev/full" if str(word).startswith("--file=") else word for word in argv]
+        return process.run(words, **options)
+
+    with pytest.raises(ToolError, match=r"pg_dump ended .*: No space left on device"):
+        back_up(target, tmp_path, BRIEF, runner("pg_dump", full))
+    assert list(tmp_path.iterdir()) == []
+
+
 def cut_archive(path: Path) -> None:
     file = path / "toc.dat" if path.is_dir() else path
     file.write_bytes(file.read_bytes()[:500])
