@@ -14,6 +14,7 @@ from runbook_lib.errors import EvidenceError
 from runbook_lib.redaction import redact, redact_values
 
 SUMS = "SHA256SUMS"
+_OURS, _OUR_FILE = 0o700, 0o600  # statements and names of customers' tables are nobody else's
 
 
 def _plain(value: Any) -> Any:
@@ -36,6 +37,7 @@ def _write(path: Path, text: str) -> None:
     """Write a whole file or nothing: under another name first, flushed to disk, then renamed."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        temporary.touch(_OUR_FILE)
         with temporary.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
@@ -65,7 +67,7 @@ class RunDirectory:
         stamp = datetime.now(UTC).strftime("%Y%m%d_%H%M%S_%f")[:-3]
         path = root / "runs" / environment / f"{stamp}_{release}"
         try:
-            path.mkdir(parents=True)
+            path.mkdir(_OURS, parents=True)
         except OSError as error:
             message = f"The run directory cannot be made: {error.strerror}."
             raise EvidenceError(message, path=path, remedy="Give access.") from error
@@ -100,7 +102,8 @@ class RunDirectory:
         return [record for path in found if (record := self.read(path.stem)) is not None]
 
     def scrub(self, path: Path) -> None:
-        """Hide every secret in the texts of a notebook that another program wrote."""
+        """Hide every secret in the texts of a notebook that another program wrote, and keep it."""
+        path.chmod(_OUR_FILE)
         text = path.read_text(encoding="utf-8")
         try:
             notebook = json.loads(text)

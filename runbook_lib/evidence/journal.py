@@ -105,7 +105,7 @@ class Journal:
 
     def _open(self) -> bytes:
         """Open the file; return the line end that a kill kept from being written, else nothing."""
-        self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+        self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         if not stat.S_ISREG(os.fstat(self._file).st_mode) or not os.lseek(
             self._file, 0, os.SEEK_END
         ):

@@ -7,13 +7,16 @@ Linux, where the libraries survive it; elsewhere papermill starts its kernels as
 """
 
 import gc
+import itertools
 import json
 import os
 import signal
 import socket
 import sys
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from jupyter_client.manager import AsyncKernelManager
@@ -54,6 +57,7 @@ class _ForkServer:
 
 
 _server: _ForkServer | None = None
+_numbers = itertools.count(1)
 
 
 def _fork_server() -> _ForkServer:
@@ -104,8 +108,25 @@ class _ForkProvisioner(LocalProvisioner):
         return self.connection_info
 
 
+@cache
+def _sockets() -> TemporaryDirectory[str]:
+    """Return the directory of this process's kernels, of mode 0700 and gone with the process.
+
+    Its path is short: that of a socket has a hundred characters at most.
+    """
+    return TemporaryDirectory(prefix="runbook-kernels-", dir="/tmp")
+
+
 class ForkKernelManager(AsyncKernelManager):
-    """Manage a kernel that is forked; the rest is jupyter_client's own."""
+    """Manage a kernel that is forked; the rest is jupyter_client's own.
+
+    What is said to a kernel goes through sockets of files: anybody here could read a TCP port's.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.transport = "ipc"
+        self.ip = f"{_sockets().name}/{next(_numbers)}"
 
     async def _async_pre_start_kernel(self, **kw: Any) -> tuple[list[str], dict[str, Any]]:
         if self.provisioner is None:
