@@ -102,7 +102,9 @@ _VALUE = (
 # A literal of SQL, maybe inside another literal, or cut short where a text was shortened.
 _LITERAL = r"(?P<secret>''[^']+''|'(?:[^'\\]|''|\\.)*(?:'|\Z)|(?P<tag>\$\w*\$).{0,2000}?(?P=tag))"
 _GAP = r"(?:\s|/\*.{0,200}?\*/|--[^\n]*\n)+"
-_NOUN = r"(?:passw(?:or)?d|passphrase|pwd|secret|token|credentials?|api[-_]?key)"
+_KEY = r"(?:api|(?:secret|private|account)(?:[-_]?access)?)[-_]?key"
+_NOUN = rf"(?:passw(?:or)?d|passphrase|pwd|secret|token|credentials?|{_KEY})"
+_ASKING = rf"[\w-]*(?:{_NOUN}|bearer)|pass(?:in|out)?|auth|key|pin"  # options of programs
 
 _CREDENTIALS = tuple(
     (hints, re.compile(pattern, re.IGNORECASE | re.DOTALL | re.MULTILINE))
@@ -110,7 +112,7 @@ _CREDENTIALS = tuple(
         (("://",), r"://[^\s:/@'\"<>]*:(?P<secret>[^\s/'\"]+)@"),
         (("passw",), rf"\b\w*passw(?:or)?d\"?\s*=\s*{_VALUE}"),
         (("=",), rf"\b\w*{_NOUN}={_VALUE}"),
-        (("--",), rf"(?<![\w-])(?!--?no-)--?[\w-]*{_NOUN}(?:[=\s]|['\"],)\s*(?!-){_VALUE}"),
+        (("-",), rf"(?<![\w-])(?!--?no-)--?(?:{_ASKING})(?:[=\s]|['\"],)\s*(?!-){_VALUE}"),
         (("password",), rf"\b(?:ssl)?password\"?{_GAP}(?:E|U&)?{_LITERAL}"),
         (
             (":",),
@@ -123,6 +125,12 @@ _CREDENTIALS = tuple(
         ),
         (("set_config",), rf"\bset_config\(\s*'[\w.]*{_NOUN}'\s*,\s*(?:E|U&)?{_LITERAL}"),
         ((":",), rf"^[ \t]*\w*{_NOUN}:[ \t]+(?P<secret>\S+)[ \t]*$"),
+        (("https://",), r"https://(?P<secret>[^\s/:@'\"<>]+)@"),
+        (("https://hooks.",), r"https://hooks\.[\w.]+/(?P<secret>[^\s'\"<>]+)"),
+        (
+            (":",),
+            r"(?:^|['\"])(?:x-[\w-]+|[\w-]*-token|api-?key|cookie):[ \t]*(?P<secret>[^\r\n'\"]+)",
+        ),
         (("authorization",), r"\bauthorization\\?['\"]?:\s*(?P<secret>[^\r\n'\"]+)"),
         (("-u", "--user"), r"(?<!\S)(?:-u|--user)[=\s]\s*['\"]?[^\s:'\"]+:(?P<secret>[^\s'\"]+)"),
         # Programs whose option for a password is short.
@@ -132,7 +140,7 @@ _CREDENTIALS = tuple(
         (("scram-sha-256$",), r"(?P<secret>SCRAM-SHA-256\$\d+:[^\s'\"]+)"),
     )
 )
-_OPTION = re.compile(rf"(?!--?no-)--?[\w-]*{_NOUN}", re.IGNORECASE)
+_OPTION = re.compile(rf"(?!--?no-)--?(?:{_ASKING})", re.IGNORECASE)
 # What the server tells of a row: columns are named, their values are the customers'.
 _ROWS = tuple(
     (hints, re.compile(pattern))
@@ -200,17 +208,17 @@ def _each(value: Any, forms: tuple[str, ...]) -> Any:
     # In an argv the secret stands behind its option, as a word of its own.
     before = ("", *value[:-1])
     return [
-        HIDDEN if _asks(option) and _answers(item) else _each(item, forms)
+        HIDDEN if _asks(option, item) else _each(item, forms)
         for option, item in zip(before, value, strict=False)
     ]
 
 
-def _asks(option: Any) -> bool:
-    return isinstance(option, str) and _OPTION.fullmatch(option) is not None
-
-
-def _answers(word: Any) -> bool:
-    return isinstance(word, str) and not word.startswith("-")
+def _asks(option: Any, word: Any) -> bool:
+    """Tell whether a word answers an option that asks for a secret."""
+    if not isinstance(option, str) or not isinstance(word, str) or word.startswith("-"):
+        return False
+    login = option in {"-u", "--user"} and ":" in word
+    return login or _OPTION.fullmatch(option) is not None
 
 
 def _redacted(text: str, forms: tuple[str, ...]) -> str:

@@ -48,6 +48,15 @@ STANDING = {  # where a text shows by itself that it holds a secret
     "pg_dump --password --file x": "pg_dump --password --file x",
     "pg_dump --no-password users": "pg_dump --no-password users",
     "curl -u app:users https://db": "curl -u app:*** https://db",
+    "curl -H 'X-Api-Key: users' https://db": "curl -H 'X-Api-Key: ***' https://db",
+    "curl -H 'Cookie: session=users; a=b'": "curl -H 'Cookie: ***'",
+    "git push https://users@example.org/shop": "git push https://***@example.org/shop",
+    "curl https://hooks.example.org/users/b": "curl https://hooks.example.org/***",
+    "openssl -passin pass:users": "openssl -passin ***",
+    "stop --pass users --auth=users": "stop --pass *** --auth=***",
+    "AWS_SECRET_ACCESS_KEY=users aws s3": "AWS_SECRET_ACCESS_KEY=*** aws s3",
+    "aws --secret-access-key users": "aws --secret-access-key ***",
+    "postgresql://app@db/d": "postgresql://app@db/d",
     "sshpass -p users ssh app stop": "sshpass -p *** ssh app stop",
     "redis-cli -h cache -a users FLUSHALL": "redis-cli -h cache -a *** FLUSHALL",
     "mysqladmin -uapp -pusers stop": "mysqladmin -uapp -p*** stop",
@@ -208,5 +217,7 @@ def test_a_long_text_takes_no_longer_for_what_it_says(text: str) -> None:
 
 def test_a_word_behind_its_option_is_hidden_in_an_argv() -> None:
     argv = ["tool", "--password", "users", "--no-password", "users", "--token", "-v"]
+    argv += ["--user", "app:users", "--user", "app"]
     hidden = ["tool", "--password", "***", "--no-password", "users", "--token", "-v"]
+    hidden += ["--user", "***", "--user", "app"]
     assert redact_values({"argv": argv}) == {"argv": hidden}
