@@ -36,11 +36,12 @@ class ServerState:
 
     def changes(self, now: "ServerState") -> Iterator[tuple[str, str]]:
         """Yield what is another ``now``, with the statement that would set it back."""
+        comparable = self.unseen == now.unseen  # else what one lacks may only have been hidden
         for what in sorted(self.things.keys() | now.things.keys()):
             old, new = self.things.get(what), now.things.get(what)
-            if old is None and new is not None:
+            if old is None and new is not None and comparable:
                 yield f"{what} was made", new.drop
-            elif old is not None and new is None:
+            elif old is not None and new is None and comparable:
                 yield f"{what} is gone", old.make
             elif old is not None and new is not None and old.state != new.state:
                 yield f"{what} was {old.state}", old.change

@@ -109,3 +109,11 @@ def test_what_a_plain_role_may_not_see_is_said(own: Database, superuser: Connect
     plain = seen(Database({**own.parameters, "user": "app"}))
     assert "ALTER SYSTEM" in plain.unseen
     assert "role app" in plain.things
+
+
+def test_what_was_hidden_before_was_not_made(own: Database, superuser: Connection) -> None:
+    plain = Database({**own.parameters, "user": "app"})
+    superuser.execute("ALTER SYSTEM SET work_mem = '5MB'")
+    before, whole = seen(plain), seen(own)
+    assert not list(before.changes(whole))
+    assert not list(whole.changes(before))
