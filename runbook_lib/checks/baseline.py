@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from runbook_lib.errors import RunbookError, StatementError
+from runbook_lib.errors import StatementError
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.parser.identifiers import split, unquoted
 from runbook_lib.parser.statement import DbObject, Statement
@@ -147,7 +147,7 @@ def prove_equal(
     try:
         build_schema(scratch, [*known, *found])
     except StatementError as error:
-        return {}, (not_comparable(found, error),)
+        return {}, (_not_comparable(found, error),)
     whole = snapshot.take_snapshot(scratch, settings=True)
     expected = whole.restricted(lambda key: key not in before)
     differences = (
@@ -185,15 +185,14 @@ def _differing(found: Sequence[Migration], differences: Sequence[Difference]) ->
     return _finding("differs-from-target", first, cause, remedy)
 
 
-def not_comparable(found: Sequence[Migration], error: RunbookError) -> Finding:
-    """Return what says why files could not be compared with what the target has of them."""
+def _not_comparable(found: Sequence[Migration], error: StatementError) -> Finding:
     names = ", ".join(item.name for item in found)
     cause = (
         f"The target has the tables of {names} without a ledger row; to compare them, the files "
-        f"were to be built elsewhere, and that failed: {error}"
+        f"were built elsewhere, and that failed: {error}"
     )
     first = next(item for item in found[0].statements if item.creates)
-    return _finding("not-comparable", first, cause, "Mend that, then run again.")
+    return _finding("not-comparable", first, cause, "Correct the file.")
 
 
 def _given(migrations: Iterable[Migration]) -> Iterator[str]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runbook_lib.backup.dump import still_whole
-from runbook_lib.checks.baseline import find_candidates, not_comparable, prove_equal
+from runbook_lib.checks.baseline import find_candidates, prove_equal
 from runbook_lib.config.environments import Environment, acting, find_root, read_environment
 from runbook_lib.config.policies import Policy
-from runbook_lib.errors import ConfigError, EvidenceError, GateError, ToolError
+from runbook_lib.errors import ConfigError, EvidenceError, GateError
 from runbook_lib.evidence.approvals import check_approvals
 from runbook_lib.evidence.directory import RunDirectory
 from runbook_lib.evidence.journal import Journal
@@ -19,13 +19,11 @@ from runbook_lib.evidence.plans import PLAN, changed, put_in_place, read_plan
 from runbook_lib.evidence.records import Status
 from runbook_lib.evidence.run import PHASES, ROLLBACK, Run
 from runbook_lib.evidence.schemas import VERSION, this_version, unreadable, write_schemas
-from runbook_lib.findings import Finding
 from runbook_lib.notebook.show import Table, executed_cells, hide_in_outputs
 from runbook_lib.parser import transactions
 from runbook_lib.parser.statement import Split
 from runbook_lib.postgres import catalog, ledger, snapshot
 from runbook_lib.postgres.connection import Connection, Database
-from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.postgres.targets import reach
 from runbook_lib.redaction import keep_secret, know_words
 from runbook_lib.rehearsal.world import open_empty
@@ -306,7 +304,8 @@ def _started(opening: _Opening, connection: Connection) -> Run:
     if found:
         known = [item for item in migrations if item.name in applied]
         there = snapshot.take_snapshot(connection, settings=True)
-        baseline, unequal = _proven(opening, there, known, found)
+        with open_empty(opening) as copy, copy.connect() as empty:
+            baseline, unequal = prove_equal(there, empty, known, found)
         defects += unequal
         # Where they differ nothing is run over them either; the finding blocks the migration.
         baseline = baseline or {item.name: "there, and not proven equal" for item in found}
@@ -328,17 +327,6 @@ def _started(opening: _Opening, connection: Connection) -> Run:
     directory.write(PLAN, planned)
     write_schemas(directory.path / "schemas")
     return opening.run(planned, directory)
-
-
-def _proven(
-    opening: _Opening, live: Snapshot, known: Sequence[Migration], found: Sequence[Migration]
-) -> tuple[Mapping[str, str], tuple[Finding, ...]]:
-    """Build the files as the target's role in a world of their own, and compare."""
-    try:
-        with open_empty(opening) as copy, copy.connect() as empty:
-            return prove_equal(live, empty, known, found)
-    except (ConfigError, ToolError) as error:
-        return {}, (not_comparable(found, error),)
 
 
 def check_gate(run: Run) -> None:
