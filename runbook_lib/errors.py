@@ -7,7 +7,8 @@
     ├── ReleaseError             a migration file or the manifest, with file and line
     ├── GateError                a phase may not start yet, or not any more
     ├── TargetError              the server cannot be reached, or is not the right one
-    │   └── OutcomeUnknownError  the connection was lost during COMMIT
+    │   ├── OutcomeUnknownError  the connection was lost during COMMIT
+    │   └── FailoverError        another server answers than at first
     ├── StatementError           the server refused a statement, with SQLSTATE, file and line
     ├── ToolError                a program (pg_dump, pg_ctl, a hook, ...) failed
     └── EvidenceError            a record cannot be written or read, or was edited
@@ -116,6 +117,10 @@ class OutcomeUnknownError(TargetError):
     def __init__(self, message: str, *, transaction: int, sqlstate: str | None) -> None:
         self.transaction = transaction
         super().__init__(message, sqlstate=sqlstate)
+
+
+class FailoverError(TargetError):
+    """Report that the URL leads to another server, or to another history, than at first."""
 
 
 class StatementError(RunbookError):

@@ -20,6 +20,7 @@ STARTED, ENDED = "started", "ended"  # a statement of the release
 SENDING, SENT = "sending", "sent"  # a statement of the runbook's own
 PROGRAM, EXITED = "program", "exited"  # a program of PostgreSQL's, or a hook
 LEDGER_ROW = "ledger row"  # the unfinished row of a file that is several transactions
+SERVER = "server"  # which one the run is on: the first, and each that took its place
 SAID = "said"  # shown for the moment, and not kept
 _OF_STATEMENTS = {STARTED, ENDED, SENDING, SENT, LEDGER_ROW}
 

@@ -1,7 +1,7 @@
 """Carry out one step of the plan on the target, looked after, with the schema kept beside it."""
 
 from runbook_lib.errors import TargetError
-from runbook_lib.evidence.journal import Journal, Listener
+from runbook_lib.evidence.journal import SERVER, Event, Journal, Listener
 from runbook_lib.evidence.records import Outcome
 from runbook_lib.evidence.run import SCHEMA_BEFORE, SERVER_BEFORE, TRAFFIC, Run
 from runbook_lib.evidence.schemas import read_record
@@ -11,6 +11,7 @@ from runbook_lib.parser.statement import LockMode
 from runbook_lib.parser.transactions import as_planned
 from runbook_lib.postgres import ledger, snapshot
 from runbook_lib.postgres.connection import Connection
+from runbook_lib.postgres.failover import OneServer, Server
 from runbook_lib.postgres.server_wide import read_server
 from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.release.plan import Step, StepKind
@@ -60,11 +61,21 @@ def apply_guarded(run: Run, step: Step, emit: Listener) -> Outcome:
         run.database, run.policy, emit, notes, tables=tables, disks=(run.root,), known=known
     )
     with watched as guard:
-        applier = Applier(run.database, run.policy, emit, guard=guard)
+        server = OneServer(
+            _known_server(run), lambda found: emit(Event(SERVER, step.name, vars(found)))
+        )
+        applier = Applier(run.database, run.policy, emit, guard=guard, server=server)
         outcome = carry_out(run, applier, step, run.journal.own_rows)
     done = sorted({*applied, step.name} if step.kind is not StepKind.DEMO_ROWS else applied)
     run.directory.write(_STAMPS, {"applied": done, "stamps": guard.schema})
     return outcome
+
+
+def _known_server(run: Run) -> Server:
+    """Return the server that the run was on last: as its journal tells, before that as planned."""
+    for last in run.journal.since(SERVER)[:1]:
+        return Server(last["system_identifier"], last["timeline"])
+    return Server(run.target.system_identifier, "")
 
 
 def _touched(run: Run, step: Step, connection: Connection) -> list[tuple[str, str]]:

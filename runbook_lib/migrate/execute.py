@@ -8,7 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runbook_lib.config.policies import Policy
-from runbook_lib.errors import GateError, OutcomeUnknownError, SqlState, StatementError, TargetError
+from runbook_lib.errors import (
+    FailoverError,
+    GateError,
+    OutcomeUnknownError,
+    SqlState,
+    StatementError,
+    TargetError,
+)
 from runbook_lib.evidence.journal import LEDGER_ROW, Event, Listener, said
 from runbook_lib.evidence.records import Outcome
 from runbook_lib.evidence.sender import Prober, Sender, lost_in_commit
@@ -18,6 +25,7 @@ from runbook_lib.parser.statement import Split, Statement, Transaction
 from runbook_lib.parser.transactions import names_in, settings_of, transactions_of
 from runbook_lib.postgres import ledger
 from runbook_lib.postgres.connection import CleanSession, Connection, Database
+from runbook_lib.postgres.failover import OneServer
 from runbook_lib.postgres.ledger import LedgerRow
 from runbook_lib.postgres.locks import LockBudget, bound_waits, retrying
 from runbook_lib.postgres.targets import demo_statements, has_rows, set_scale
@@ -47,6 +55,7 @@ class Applier:
     go_on: bool = False
     guard: Unguarded = field(default_factory=Unguarded)
     sessions: CleanSession | None = None
+    server: OneServer = field(default_factory=OneServer)
 
     def migrate(
         self, migration: Migration, own_rows: OwnRows = frozenset, split: Split | None = None
@@ -58,7 +67,7 @@ class Applier:
         stopped, if that row is among ``own_rows``, asked for when the runner's lock is held. Raises
         StatementError with SQLSTATE, file and line; a file that is one transaction then left
         nothing behind. Raises OutcomeUnknownError where the connection was lost in COMMIT and the
-        server does not come back to be asked.
+        server does not come back to be asked, FailoverError where another one answers.
         """
         pieces = transactions_of(migration.statements, split)
         lost_at: set[int] = set()
@@ -116,6 +125,7 @@ class Applier:
     def _runner(self) -> Iterator[Connection]:
         """Hold the runner's lock, in a session that no file can touch."""
         with self.database.runner_session() as runner:
+            self.server.check(runner)
             bound_waits(runner, self.policy)
             ledger.take_runner_lock(runner, self.policy.locks.runner_wait)
             yield runner
@@ -126,6 +136,7 @@ class Applier:
         with self._runner() as runner:
             opened = self.sessions.session() if self.sessions else self.database.connect()
             with opened as connection:
+                self.server.check(connection)
                 bound_waits(connection, self.policy)
                 ledger.mark_file_session(connection)
                 yield runner, connection
@@ -143,6 +154,9 @@ class Applier:
                     rows = ledger.read(runner)
                 self.guard.committed()
                 break
+            except FailoverError:
+                self.emit(Event("unknown", migration.name, {"error": lost.message}))
+                raise
             except (TargetError, GateError):
                 if time.monotonic() >= until:
                     self.emit(Event("unknown", migration.name, {"error": lost.message}))

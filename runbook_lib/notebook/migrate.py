@@ -19,7 +19,7 @@ from runbook_lib.release.plan import Step, StepKind
 
 _SHOWN = 30
 _LANES = 12  # of the timeline: the tables that took longest
-_QUIET = {"began", "committing", "committed", "built", "phase"}  # the statements tell it
+_QUIET = {"server", "began", "committing", "committed", "built", "phase"}  # the statements tell it
 _WORDS = {
     "retried": "a lock was in the way; the transaction was tried again",
     "waiting": "waited for another session",

@@ -5,6 +5,7 @@ name))``. psycopg quotes what is put in; `parser.identifiers.quote` is for texts
 server.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
@@ -50,6 +51,7 @@ _BOUNDS = {  # seconds, tcp_user_timeout in milliseconds: whoever is silent for 
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
+_ANY = "PGTARGETSESSIONATTRS"  # where it says any, as libpq does of itself, a person has said so
 _OWN_BOUNDS = {"lock_timeout": "10000", "statement_timeout": "3600000"}  # of own sessions, in ms
 _OF_SERVER = {  # what the server calls its half of them
     "keepalives_idle": "tcp_keepalives_idle",
@@ -374,7 +376,11 @@ class Database:
         asked = psycopg.pq.PGconn.connect_start(refused.encode())
         said = {each.keyword.decode(): each.val.decode() for each in asked.info if each.val}
         asked.finish()
-        return {**_BOUNDS, **{k: v for k, v in said.items() if k in _BOUNDS}, **self.parameters}
+        bounds = {key: said.get(key, ours) for key, ours in _BOUNDS.items()}
+        several = "," in said.get("hostaddr", said.get("host", ""))
+        if several and said["target_session_attrs"] == "any" and _ANY not in os.environ:
+            bounds["target_session_attrs"] = "read-write"
+        return {**bounds, **self.parameters}
 
     def _open(self) -> _Asking:
         parameters = self._keywords()
