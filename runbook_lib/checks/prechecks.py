@@ -15,7 +15,6 @@ from runbook_lib.config.setting import matches
 from runbook_lib.errors import RunbookError, SqlState, StatementError
 from runbook_lib.evidence.records import CheckResult, Status
 from runbook_lib.parser.statement import LockMode, Statement
-from runbook_lib.parser.transactions import transactions_of
 from runbook_lib.postgres import catalog, ledger, snapshot, tools
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.postgres.ledger import LedgerRow
@@ -119,11 +118,14 @@ def _parameters(
 
 def _lanes(release: Release, plan: Plan, policy: Policy) -> int:
     """Return how many sessions build indexes at most, none where the plan builds none apart."""
-    steps = [step for step in plan.steps if step.kind is StepKind.APPLY]
     builds = any(
-        piece.builds
-        for step in steps
-        for piece in transactions_of(release.migration(step.name).statements, step.split)
+        step.split.concurrent
+        or any(
+            item.kind == "index" and not item.transactional
+            for item in release.migration(step.name).statements
+        )
+        for step in plan.steps
+        if step.kind is StepKind.APPLY
     )
     return (policy.indexes.lanes or os.cpu_count() or 1) if builds else 0
 
