@@ -32,11 +32,15 @@ def opened(shop: Project, phase: str) -> Run:
     return shop.run(shop.root / "release", phase)
 
 
-def prepared(shop: Project) -> None:
+def backed_up(shop: Project) -> None:
     run = opened(shop, "prechecks")
     review_release(run)
     check_target(run)
     take_backup(opened(shop, "backup"))
+
+
+def prepared(shop: Project) -> None:
+    backed_up(shop)
     rehearse(opened(shop, "rehearsal"))
 
 
@@ -74,3 +78,23 @@ def test_a_lock_timeout_is_tuned_half_way_and_the_way_back_leads_to_the_start(
         roll_back(back, back.target.dbname)
         assert connection.value("SELECT to_regclass('users')") is None
         assert connection.value("SELECT count(*) FROM notes") == 1
+
+
+def test_the_way_back_is_that_of_the_run_that_changed_the_target(
+    database: dict[str, str], connection: Connection, tmp_path: Path
+) -> None:
+    connection.execute("CREATE TABLE notes (id int)")
+    release = write_release(tmp_path / "release", HALF)
+    with project(tmp_path, database) as shop:
+        backed_up(shop)
+        first = opened(shop, "migrate")
+        apply_step(first)
+        edited = release / "0003_orders" / "migration.sql"
+        edited.write_text(HALF["0003_orders"].replace("int", "bigint"))
+        backed_up(shop)
+        second = opened(shop, "migrate")
+        assert second.backup() != first.backup()
+        back = opened(shop, "rollback")
+        assert back.directory == first.directory
+        roll_back(back, back.target.dbname)
+        assert connection.value("SELECT to_regclass('users')") is None
