@@ -27,8 +27,9 @@ from runbook_lib.postgres import ledger
 from runbook_lib.postgres.connection import CleanSession, Connection, Database
 from runbook_lib.postgres.failover import OneServer
 from runbook_lib.postgres.ledger import LedgerRow
-from runbook_lib.postgres.locks import LockBudget, bound_waits, retrying
+from runbook_lib.postgres.locks import LockBudget, bound_waits, longest_silence, retrying
 from runbook_lib.postgres.targets import demo_statements, has_rows, set_scale
+from runbook_lib.postgres.watching import kept_alive
 from runbook_lib.release.model import Migration
 
 _CONCURRENT = {"drop", "reindex", "index"}
@@ -128,7 +129,8 @@ class Applier:
             self.server.check(runner)
             bound_waits(runner, self.policy)
             ledger.take_runner_lock(runner, self.policy.locks.runner_wait)
-            yield runner
+            with kept_alive(runner, longest_silence(self.policy)):
+                yield runner
 
     @contextmanager
     def _sessions(self) -> Iterator[tuple[Connection, Connection]]:
@@ -328,7 +330,8 @@ class _File:
         if transaction.builds:
             builder = Builder(self.applier.database, self.applier.policy, sender)
             settings = settings_of(self.pieces[: number - 1])
-            builder.build(number, transaction.statements, settings, unsure=unsure)
+            with kept_alive(connection, longest_silence(self.applier.policy)):
+                builder.build(number, transaction.statements, settings, unsure=unsure)
             return
         (statement,) = transaction.statements
         sender.begin(connection)

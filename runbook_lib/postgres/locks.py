@@ -32,13 +32,25 @@ def bound_locks(connection: Connection, policy: Policy) -> None:
     connection.set({"lock_timeout": str(round(policy.locks.timeout * 1000))})
 
 
+def longest_silence(policy: Policy) -> float:
+    """Return after how many seconds a server that hears nothing of us lets go of our locks.
+
+    It waits for us as long as we look for a lost server.
+    """
+    return max(policy.statements.reconnect_wait, _LEAST_IDLE)
+
+
 def _bounds(connection: Connection, policy: Policy, lock_timeout: float) -> dict[str, str]:
     """Return the bounds that no file may raise, in milliseconds.
 
-    A server that heard nothing of us for as long as we look for a lost server lets go of our locks.
+    Between two transactions a session may pause as long as the policy says, and is then ended.
     """
-    idle = max(policy.statements.reconnect_wait, _LEAST_IDLE)
-    seconds = {"lock_timeout": lock_timeout, "idle_in_transaction_session_timeout": idle}
+    idle = longest_silence(policy)
+    seconds = {
+        "lock_timeout": lock_timeout,
+        "idle_in_transaction_session_timeout": idle,
+        "idle_session_timeout": idle + policy.locks.pause + policy.health.wait,
+    }
     return {**{k: str(round(v * 1000)) for k, v in seconds.items()}, **connection.silence}
 
 

@@ -1,10 +1,10 @@
 """Look at a server from a thread, with a session of its own that is ended for certain."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from runbook_lib.errors import RunbookError
 from runbook_lib.postgres.connection import Connection, Database, SideSession
@@ -14,7 +14,29 @@ WATCHERS = 7
 those that look at the target's health, its schema, lock waits, writes, and index builds, and one
 that asks about an answer that is late."""
 
+_BEATS = 4  # within the time after which the server ends a session
 _PATIENCE = 10.0  # seconds that the last look may take, then again after it was cancelled
+
+
+@contextmanager
+def kept_alive(connection: Connection, bound: float) -> Iterator[None]:
+    """Let the server hear of a session that idles while the block runs.
+
+    So it may end, after ``bound`` seconds, one of which it hears nothing.
+    """
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(bound / _BEATS) and not connection.closed:
+            with suppress(RunbookError):  # whoever uses the session meets the same
+                connection.rows("SELECT 1")
+
+    with ThreadPoolExecutor(1, thread_name_prefix="heartbeat") as thread:
+        thread.submit(beat)
+        try:
+            yield
+        finally:
+            over.set()
 
 
 class Watcher:

@@ -114,8 +114,7 @@ def test_a_black_hole_at_commit_is_called_unknown_and_read_back(
     assert (ended.code, ended.error) == (1, "OutcomeUnknownError")
     assert "is not known" in ended.said
     assert let_go(bench) < 2 * IDLE
-    proxy.revive()
-    again = bench.run(database=through(proxy, bench))
+    again = bench.run()  # on another way: the silent one stays so
     assert (again.code, again.said) == (0, "")
     assert again.outcomes[0] == ("already done" if forward else "done")
     bench.completes(undisturbed(scenario))
@@ -152,6 +151,5 @@ def test_a_black_hole_inside_a_transaction_keeps_no_lock(
     assert (ended.code, ended.error) == (1, "TargetError")
     assert "connection to the server was lost" in ended.said
     assert let_go(bench) < 2 * IDLE
-    proxy.revive()  # it kept the runner's own session, which holds no table
-    assert str(bench.position()).startswith(says)
+    assert str(bench.position()).startswith(says)  # the runner's lock is free, too
     bench.completes(undisturbed(scenario))

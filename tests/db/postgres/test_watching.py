@@ -6,9 +6,9 @@ from contextlib import closing
 
 import pytest
 
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, TargetError
 from runbook_lib.postgres.connection import Connection, Database, SideSession
-from runbook_lib.postgres.watching import Watcher
+from runbook_lib.postgres.watching import Watcher, kept_alive
 
 PID = "SELECT pg_backend_pid()"
 OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> %(p)s"
@@ -127,3 +127,15 @@ def test_a_session_that_could_not_be_prepared_is_not_used(target: Database) -> N
         until(looked)
     assert [error.sqlstate for error in lost] == ["22012"]
     assert len(tries) == 2
+
+
+def test_a_session_outlives_the_servers_patience_only_while_it_is_kept_alive(
+    connection: Connection,
+) -> None:
+    connection.set({"idle_session_timeout": "800"})
+    with kept_alive(connection, 0.8):
+        time.sleep(1.6)
+        assert connection.value("SELECT 1") == 1
+    time.sleep(1.6)
+    with pytest.raises(TargetError, match="idle-session timeout"):
+        connection.value("SELECT 1")
