@@ -20,5 +20,5 @@ FROM (VALUES
     ('pg_tablespace_location(oid)', 'what the release changes on the whole server is not told by the rollback')) AS v (what, without)
 WHERE NOT has_function_privilege('pg_catalog.' || what, 'EXECUTE')
 UNION ALL
-SELECT 'sessions of other roles are hidden from this role: the longest query is not measured, and their waits for locks do not pause the migration'
+SELECT 'what other sessions do, and how far replicas lag, is hidden from this role: neither pauses the migration, and the longest query is not measured'
 WHERE has_table_privilege('pg_catalog.pg_stat_activity', 'SELECT') AND NOT pg_has_role('pg_read_all_stats', 'USAGE')

@@ -16,11 +16,17 @@ from runbook_lib.postgres.password import PasswordCommand
 from runbook_lib.postgres.targets import reach
 from runbook_lib.redaction import redact
 from runbook_lib.release.model import Release
+from tests.support.cases import Case, Stage, at, project, run_release
 from tests.support.memory import MakeDirectory
 from tests.support.servers import psql
 
 HBA = "local all mover scram-sha-256\nlocal all all trust\n"
 URL = "RUNBOOK_MOVER_URL"
+TOKEN = "a-token-of-ours"
+EXPIRING = f"""DO $$ BEGIN
+PERFORM pg_advisory_xact_lock(1);  -- several sessions ask at a time
+EXECUTE format('ALTER ROLE mover PASSWORD %L VALID UNTIL %L', '{TOKEN}', now() + '3 s');
+END $$"""
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +85,25 @@ def test_each_session_and_each_program_gets_a_password_of_its_own(
     given = tokens(tmp_path)
     assert len(set(given)) == len(given) >= before + 5
     assert all(token not in f"{database!r} {redact(token)}" for token in given)
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_though_each_password_expires_at_once(
+    guarded: Sandbox, tmp_path: Path, shared_root: Path
+) -> None:
+    stage = Stage(guarded)
+    files = {"001.sql": "ALTER TABLE item ADD n int;", "002.sql": "CREATE INDEX i ON item (n);"}
+    case = Case(kind="", name="", ends="", dbname="shop", role="mover", files=files)
+    stage.psql("shop", "-c", "SET ROLE mover; CREATE TABLE item (id int)")
+    release = stage.release(case, project(tmp_path, case, shared_root))
+    (tmp_path / "token.sql").write_text(EXPIRING)
+    psql_there = f"{tools.find_program('psql')} -qXh {guarded.socket_dir} -U postgres postgres"
+    command = ["sh", "-c", f"{psql_there} < token.sql && echo {TOKEN}"]
+    config = tmp_path / "environments.toml"
+    named = config.read_text().replace("dbname", f"password_command = {command}\ndbname", 1)
+    config.write_text(named)
+    with at(tmp_path, stage.url(case)):
+        run_release(release)
 
 
 def test_a_password_is_given_one_way_only(
