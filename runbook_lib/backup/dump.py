@@ -148,7 +148,7 @@ class _Dump:
 def _without(connection: Connection) -> list[str]:
     """Return what lets pg_dump leave large objects alone where it may not look, and none is."""
     (found,) = connection.rows(load("large_objects"))
-    return [] if found["readable"] or found["there"] else ["--no-blobs"]
+    return [] if found["readable"] or found["there"] else ["-B"]
 
 
 def _read_back(archive: Path, pg_dump: Path, run: Runner) -> int:

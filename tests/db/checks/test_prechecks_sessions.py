@@ -48,6 +48,35 @@ def test_a_session_that_sleeps_in_its_transaction_warns(
     assert (found.status, f"pid {pid}" in found.observed) == (Status.WARN, True)
 
 
+@pytest.mark.parametrize(
+    ("user", "grants", "named"),
+    [
+        ("", "", ["those of postgres"]),
+        ("", "GRANT pg_signal_backend TO {role}", ["those of postgres"]),  # a superuser's
+        ("till", "", ["those of till_"]),
+        ("till", "GRANT pg_signal_backend TO {role}", []),
+        ("till", "GRANT till_{name} TO {role}", []),
+    ],
+)
+def test_sessions_that_a_restore_could_not_end_warn(
+    user: str,
+    grants: str,
+    named: list[str],
+    connection: Connection,
+    target: Database,
+    release: Release,
+) -> None:
+    name = f"till_{target.dbname}"
+    connection.execute(f"CREATE ROLE {name} LOGIN")
+    there = target.having(user=name) if user else target
+    given = grants.replace("{name}", target.dbname)
+    with there.connect():
+        found = looked_at_as_plain_role(connection, release, given)["may end sessions"]
+    connection.execute(f"DROP ROLE {name}")
+    assert (found.status is Status.WARN) == bool(named), found
+    assert all(text in found.observed for text in named)
+
+
 def test_sessions_that_the_role_may_not_see_are_not_measured(
     connection: Connection, target: Database, release: Release
 ) -> None:
