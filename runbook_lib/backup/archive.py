@@ -43,10 +43,12 @@ def restore(
     with_owners: bool,
     with_rows: bool = True,
     jobs: int = os.cpu_count() or 1,
+    may: Callable[[], object] | None = None,
 ) -> None:
     """Fill an empty database from an archive; raises ToolError at the first thing that fails.
 
-    Without owners the archive goes into a server that does not know the source's roles.
+    Without owners the archive goes into a server that does not know the source's roles. ``may`` is
+    called about each second meanwhile; what it raises ends pg_restore.
     """
     pg_restore = tools.find_program("pg_restore", server_major=server_major)
     argv = restore_argv(pg_restore, database.conninfo(), path, jobs=jobs)
@@ -54,7 +56,7 @@ def restore(
         argv[1:1] = ["--no-owner", "--no-privileges"]
     if not with_rows:
         argv[1:1] = ["--schema-only"]
-    run_restore(run, argv, database)
+    run_restore(run, argv, database, watch=may)
 
 
 def run_restore(

@@ -17,7 +17,7 @@ from runbook_lib.formatting import duration, size
 from runbook_lib.postgres import tools
 from runbook_lib.postgres.blockers import describe_blockers
 from runbook_lib.postgres.connection import DUMPER, Connection, Database, Row, SideSession
-from runbook_lib.postgres.locks import bound_locks
+from runbook_lib.postgres.locks import bound_locks, longest_silence
 from runbook_lib.postgres.process import Runner
 from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.snapshot import (
@@ -35,6 +35,7 @@ Say = Callable[[str], object]
 # and as small; of gzip's levels the first is worth its time.
 _BEST = ("zstd:1", "lz4", "gzip:1")
 _OTHERS = 2  # sessions besides those that copy: pg_dump's own, and the one that shows progress
+_IDLE = "idle_in_transaction_session_timeout"
 _MEGABYTE = 1024 * 1024
 
 
@@ -103,10 +104,12 @@ class _Dump:
         archive = partial / ARCHIVES[form.format]
         with connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            bound = {"name": _IDLE, "bound": str(round(longest_silence(self.policy) * 1000))}
+            connection.rows("SELECT set_config(%(name)s, %(bound)s, true)", bound)
             position = connection.seen(load("wal_position")) or [{"lsn": ""}]
             shared = connection.value(load("export_snapshot"))
             argv = self._argv(pg_dump, form, archive, shared)
-            self._archive([*argv, *_without(connection)], archive, tables)
+            self._archive(connection, [*argv, *_without(connection)], archive, tables)
             self.say(f"reading the contents of {len(tables)} tables")
             contents = contents_here(connection, tables_by_size(connection))
             size = connection.value("SELECT pg_database_size(current_database())")
@@ -137,12 +140,19 @@ class _Dump:
             snapshot=snapshot,
         )
 
-    def _archive(self, argv: list[str], archive: Path, tables: list[Row]) -> None:
-        """Run pg_dump, watched; raises ToolError."""
+    def _archive(
+        self, connection: Connection, argv: list[str], archive: Path, tables: list[Row]
+    ) -> None:
+        """Run pg_dump, watched; raises ToolError, and TargetError where the server falls silent."""
         with closing(SideSession(self.database)) as session:
             rows = {row["relid"]: row["rows"] for row in tables}
             watch = Watch(archive, session, rows, self.policy, self.say)
-            self.run(argv, env=self.database.tool_environment(), watch=watch.look)
+
+            def look() -> None:
+                connection.value("SELECT 1")  # the snapshot's session is heard of, or all ends
+                watch.look()
+
+            self.run(argv, env=self.database.tool_environment(), watch=look)
 
 
 def _without(connection: Connection) -> list[str]:

@@ -1,6 +1,6 @@
 """Roll back by restoring: beside, names swapped; or in place, where none can be created."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -88,7 +88,7 @@ class Restorer:
                 database.drop(leftover, send)
             database.create(fresh, like=database.dbname, send=send)
             try:
-                self._fill(database.on(fresh))
+                self._fill(database.on(fresh), lambda: holder.value("SELECT 1"))
                 self._carry_settings(fresh)
                 swap(database, fresh, kept, send)
             except BaseException:
@@ -96,9 +96,10 @@ class Restorer:
                 raise
         return Rollback(database.dbname, kept, backup.schema_fingerprint, backup.rows)
 
-    def _fill(self, fresh: Database) -> None:
+    def _fill(self, fresh: Database, held: Callable[[], object]) -> None:
         """Restore into an empty database and compare; raises GateError where it differs."""
-        restore(fresh, self.server_major, self.backup.archive, self._runner, with_owners=True)
+        archive, runner = self.backup.archive, self._runner
+        restore(fresh, self.server_major, archive, runner, with_owners=True, may=held)
         with fresh.runner_session() as connection:
             if not _as_recorded(connection, self.backup):
                 message = f"The restored database {fresh.dbname} is not what the backup recorded."

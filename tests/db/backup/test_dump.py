@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from shutil import disk_usage
+from threading import Timer
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,14 +18,16 @@ from runbook_lib.backup import files
 from runbook_lib.backup.archive import restore
 from runbook_lib.backup.dump import Watch, still_whole
 from runbook_lib.config.policies import Policy
-from runbook_lib.errors import GateError, ToolError
+from runbook_lib.errors import GateError, TargetError, ToolError
 from runbook_lib.parser.identifiers import quote
 from runbook_lib.postgres import process, snapshot, tools
 from runbook_lib.postgres.connection import Connection, Database, SideSession
 from runbook_lib.postgres.process import Completed, Runner, StrPath
 from runbook_lib.postgres.queries import load
+from tests.support.faults.proxy import Proxy
 from tests.support.policies import changed
 from tests.support.servers import scratch_database
+from tests.support.sessions import holding, until
 from tests.support.snapshots import POLICY, SHOP, back_up, identified, state
 
 BRIEF = changed(POLICY, backup={"format": "custom", "compression": "gzip:9"})
@@ -219,6 +222,29 @@ def test_a_disk_that_is_full_stops_pg_dump_and_leaves_nothing(
     with pytest.raises(ToolError, match=r"pg_dump ended .*: No space left on device"):
         back_up(target, tmp_path, BRIEF, runner("pg_dump", full))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dump_whose_server_falls_silent_is_ended_on_both_sides(
+    target: Database, connection: Connection, tmp_path: Path
+) -> None:
+    def silent(argv: Sequence[StrPath], **options: Any) -> Completed:
+        with holding(target, "LOCK users"):
+            Timer(1.0, lambda: proxy.fall_silent(drops=False)).start()
+            return process.run(argv, **options)
+
+    host, port = target.parameters["host"], target.parameters["port"]
+    begin = time.monotonic()
+    patient = changed(POLICY, locks={"timeout": 60.0}, statements={"reconnect_wait": 0.5})
+    with Proxy(Path(host, f".s.PGSQL.{port}")) as proxy:
+        soon = {"tcp_user_timeout": "1000", "connect_timeout": "2"}
+        through = Database({**target.parameters, **proxy.way(), **soon})
+        with pytest.raises(TargetError, match="no answer came within 1 s"):
+            back_up(through, tmp_path, patient, runner("pg_dump", silent))
+        assert time.monotonic() - begin < 15
+        assert list(tmp_path.iterdir()) == []
+        snapshots = "application_name = 'migration runbook' AND state = 'idle in transaction'"
+        sql = f"SELECT count(*) = 0 FROM pg_stat_activity WHERE {snapshots}"
+        until(lambda: connection.value(f"{sql} AND datname = current_database()"))
 
 
 def cut_archive(path: Path) -> None:

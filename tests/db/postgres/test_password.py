@@ -16,7 +16,7 @@ from runbook_lib.postgres.password import PasswordCommand
 from runbook_lib.postgres.targets import reach
 from runbook_lib.redaction import redact
 from runbook_lib.release.model import Release
-from tests.support.cases import Case, Stage, at, project, run_release
+from tests.support.cases import Case, Stage, at, migrate_release, project, rehearse_release
 from tests.support.memory import MakeDirectory
 from tests.support.servers import psql
 
@@ -103,7 +103,8 @@ def test_a_run_goes_on_though_each_password_expires_at_once(
     named = config.read_text().replace("dbname", f"password_command = {command}\ndbname", 1)
     config.write_text(named)
     with at(tmp_path, stage.url(case)):
-        run_release(release)
+        rehearse_release(release)
+        migrate_release(release)
 
 
 def test_a_password_is_given_one_way_only(
