@@ -12,8 +12,7 @@ from runbook_lib.postgres.queries import load
 class Server:
     """Name a server and the history that it writes; a promotion begins another timeline.
 
-    ``system_identifier`` is empty where the role may not read it, ``timeline`` on a standby, and
-    where it was not asked for.
+    Each is empty where the role may not read it or the service has none.
     """
 
     system_identifier: str
@@ -21,10 +20,14 @@ class Server:
 
 
 def read_server(connection: Connection) -> Server:
-    """Ask which server answers."""
-    (row,) = connection.rows(load("timeline"))
+    """Ask which server answers; raises TargetError for a standby."""
+    (row,) = connection.rows(load("standing"))
+    if row["standby"]:
+        message = "The server is a standby now, which nobody can write to."
+        raise TargetError(message, remedy="Point the environment at the primary.")
     identifier = connection.value(load("system_identifier")) if row["may_identify"] else ""
-    return Server(identifier, row["timeline"])
+    history = connection.seen(load("timeline")) or [{"timeline": ""}]
+    return Server(identifier, history[0]["timeline"])
 
 
 class OneServer:
@@ -43,9 +46,6 @@ class OneServer:
         found, known = read_server(connection), self._known
         if found == known:
             return
-        if not found.timeline:
-            message = "The server is a standby now, which nobody can write to."
-            raise TargetError(message, remedy="Point the environment at the primary.")
         self._known = found
         self._tell(found)
         if known is not None and known.system_identifier != found.system_identifier:
@@ -54,7 +54,7 @@ class OneServer:
                 f"{found.system_identifier or 'one that hides its identifier'} answered."
             )
             raise FailoverError(message, remedy="Correct the URL, or start a new run there.")
-        if known is not None and known.timeline:
+        if known is not None and known.timeline and found.timeline:
             message = (
                 "The server failed over during the run: its timeline was "
                 f"{_number(known)} and is {_number(found)}."

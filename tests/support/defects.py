@@ -50,8 +50,11 @@ class Project:
 
 
 @contextmanager
-def project(root: Path, conninfo: dict[str, str]) -> Iterator[Project]:
-    """Make a project in ``root`` and work there."""
+def project(root: Path, conninfo: dict[str, str], shared: Path | None = None) -> Iterator[Project]:
+    """Make a project in ``root`` and work there; its clusters are made below ``shared``."""
+    if shared is not None:
+        (shared / ".runbook").mkdir(exist_ok=True)
+        (root / ".runbook").symlink_to(shared / ".runbook")
     text = ENVIRONMENT.format(dbname=conninfo["dbname"])
     (root / "environments.toml").write_text(text, encoding="utf-8")
     url = " ".join(f"{key}='{value}'" for key, value in conninfo.items())

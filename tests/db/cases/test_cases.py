@@ -32,16 +32,22 @@ def stages(in_memory: MakeDirectory) -> Iterator[tuple[Stage, Stage]]:
         yield Stage(target), Stage(twin)
 
 
+@pytest.fixture(scope="module")
+def clusters(in_memory: MakeDirectory) -> Path:
+    """Return where this worker's rehearsals make their clusters, and nobody else's."""
+    return in_memory("clusters")
+
+
 @pytest.mark.one_of_each("case.kind")
 @pytest.mark.parametrize("case", read_cases(), ids=lambda case: f"{case.kind}-{case.name}")
 def test_a_case_ends_as_with_psql_or_leaves_all_as_it_was(
-    case: Case, stages: tuple[Stage, Stage], tmp_path: Path, shared_root: Path
+    case: Case, stages: tuple[Stage, Stage], tmp_path: Path, clusters: Path
 ) -> None:
     stage, twin = stages
     for each in stages:
         each.set_up(case)
     before = stage.state(case)
-    release = stage.release(case, project(tmp_path, case, shared_root))
+    release = stage.release(case, project(tmp_path, case, clusters))
     with at(tmp_path, stage.url(case)):
         try:
             rehearse_release(release)

@@ -22,11 +22,15 @@ WORDS = ["users", "public", "pass", "passed", "migration", "rehearsal", "organiz
 
 @pytest.mark.parametrize("word", WORDS)
 def test_the_records_of_a_run_are_read_back(
-    word: str, database: dict[str, str], connection: Connection, tmp_path: Path
+    word: str,
+    database: dict[str, str],
+    connection: Connection,
+    tmp_path: Path,
+    shared_root: Path,
 ) -> None:
     connection.execute(BEFORE)
     release = write_release(tmp_path / "release", FILES)
-    with project(tmp_path, {**database, "password": word}) as shop:
+    with project(tmp_path, {**database, "password": word}, shared_root) as shop:
 
         def opened(phase: str) -> Run:
             return shop.run(release, phase)

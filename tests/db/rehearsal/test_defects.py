@@ -23,10 +23,11 @@ def test_every_defect_is_reported_at_once(
     target: Database,
     connection: Connection,
     tmp_path: Path,
+    shared_root: Path,
 ) -> None:
     prepare(folder, target, connection, tmp_path / "before.jsonl")
     before = state(connection)
-    with project(tmp_path, database) as shop:
+    with project(tmp_path, database, shared_root) as shop:
         verdict = shop.review(folder / "release")
     found = verdict["findings"]
     assert [line_of(item) for item in found] == _expected(folder)

@@ -11,6 +11,7 @@ from runbook_lib.release.plan import Plan, StepKind
 from tests.support.cases import ENVIRONMENT, Case, at, project
 from tests.support.servers import psql
 
+pytestmark = pytest.mark.xdist_group("keeper")  # roles are of the whole server
 ROLE = "keeper"
 
 

@@ -13,7 +13,11 @@ from tests.support.history import FILES, STATEMENTS, run_files, write_history
 
 @pytest.mark.slow
 def test_a_history_rehearses_to_the_schema_that_psql_gives(
-    database: dict[str, str], target: Database, connection: Connection, tmp_path: Path
+    database: dict[str, str],
+    target: Database,
+    connection: Connection,
+    tmp_path: Path,
+    shared_root: Path,
 ) -> None:
     files = write_history(tmp_path / "history")
     release = read_release(tmp_path / "history")
@@ -21,7 +25,7 @@ def test_a_history_rehearses_to_the_schema_that_psql_gives(
     assert [item.path for item in release.migrations] == list(files)
     assert len(files) == FILES
     assert sum(len(item.statements) for item in release.migrations) > 0.9 * FILES * STATEMENTS
-    with project(tmp_path, database) as shop:
+    with project(tmp_path, database, shared_root) as shop:
         verdict = shop.review(tmp_path / "history")
     failed = [item for item in verdict["findings"] if item["severity"] == "error"]
     assert failed == []
@@ -32,7 +36,11 @@ def test_a_history_rehearses_to_the_schema_that_psql_gives(
 
 @pytest.mark.parametrize("missing", ["table", "column"])
 def test_forty_of_eighty_statements_that_fail_are_forty_findings(
-    missing: str, database: dict[str, str], connection: Connection, tmp_path: Path
+    missing: str,
+    database: dict[str, str],
+    connection: Connection,
+    tmp_path: Path,
+    shared_root: Path,
 ) -> None:
     connection.execute("CREATE TABLE shop (id int PRIMARY KEY, name text)")
     bad = {"table": "ALTER TABLE nowhere_{0} ADD COLUMN a int;", "column": _COLUMN}[missing]
@@ -43,7 +51,7 @@ def test_forty_of_eighty_statements_that_fail_are_forty_findings(
     ]
     (tmp_path / "release").mkdir()
     (tmp_path / "release" / "001_mixed.sql").write_text("\n".join(lines), encoding="utf-8")
-    with project(tmp_path, database) as shop:
+    with project(tmp_path, database, shared_root) as shop:
         found = shop.review(tmp_path / "release")["findings"]
     assert [item["line"] for item in found] == list(range(1, 80, 2))
     assert {item["sqlstate"] for item in found} == {"42P01" if missing == "table" else "42703"}
