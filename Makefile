@@ -7,7 +7,7 @@ PYTHON  ?= python3
 VENV    := .venv
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
-PYTEST  := $(BIN)/python -m pytest -n 2 --dist loadgroup
+PYTEST  := $(BIN)/python -m pytest -n 3 --dist loadgroup
 
 # Compiled modules make a kernel start three times as fast.
 unexport PYTHONDONTWRITEBYTECODE

@@ -25,7 +25,7 @@ from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 
 from runbook_lib.errors import RunbookError
 from runbook_lib.postgres import process
-from runbook_lib.release.reader import read_release
+from runbook_lib.release.reader import read_checks, read_release
 
 _MESSAGE_BYTES = 1 << 20
 
@@ -187,9 +187,12 @@ def _preload() -> None:
 
 
 def _read(release: Path) -> None:
+    from runbook_lib.checks.prechecks import QUERIES  # noqa: PLC0415  loaded in this process
+
     # What is wrong with it each kernel finds by itself, and says.
     with suppress(RunbookError):
         read_release(release)
+        read_checks(QUERIES)
     gc.freeze()  # a collection in a kernel would copy every page it looks at
 
 

@@ -380,15 +380,22 @@ def _text_of(path: Path) -> str:
 
 def _refuse_no_query(sql: str, path: Path, above: int) -> None:
     """Raise ReleaseError for a check that is anything but one query; ``above`` it are lines."""
+    if fault := _no_query(sql):
+        line, message, remedy = fault
+        raise ReleaseError(message, path=path, line=above + line, remedy=remedy)
+
+
+@lru_cache(maxsize=_KEPT)
+def _no_query(sql: str) -> tuple[int, str, str] | None:
+    """Return the line and what keeps a text from being one query; it is read once, as files are."""
     plain = re.sub(r"%\(\w+\)s", "NULL", sql).replace("%%", "%") if "%(" in sql else sql
-    statements, found = read_statements(plain, str(path))
+    statements, found = read_statements(plain, "")
     if found:
-        line = above + found[0].line
-        raise ReleaseError(found[0].cause, path=path, line=line, remedy="Correct the query.")
+        return found[0].line, found[0].cause, "Correct the query."
     for item in statements[1:] or [x for x in statements if not _only_reads(x)]:
         message = f"A check is one SELECT that reads; here is {item.label}."
-        line = above + item.line
-        raise ReleaseError(message, path=path, line=line, remedy="Take it out, or write a query.")
+        return item.line, message, "Take it out, or write a query."
+    return None
 
 
 def _only_reads(statement: Statement) -> bool:
