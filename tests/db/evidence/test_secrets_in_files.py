@@ -32,7 +32,7 @@ from runbook_lib.postgres.snapshot import take_snapshot
 from tests.support.defects import project
 from tests.support.releases import write_release
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("secrets in files")]
 
 BEFORE = """
 CREATE TABLE people (email text PRIMARY KEY, age int NOT NULL CHECK (age < 150), name varchar(9));
