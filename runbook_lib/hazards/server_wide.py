@@ -70,7 +70,8 @@ def _changes_the_server(statement: Statement) -> Iterator[str]:
 def reaches_outside(statement: Statement) -> str:
     """Return what a statement reaches outside of its server, empty for nothing that can be read.
 
-    Statements in the body of a DO block or a function that it calls count as its own.
+    Statements in the body of a DO block count as its own; what a function reaches that it calls is
+    for the operating system to refuse (``postgres.confinement``).
     """
     if statement.kind == "dynamic":
         return ""

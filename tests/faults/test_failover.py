@@ -1,6 +1,5 @@
 """A failover during a run: what is written goes to one server, or the run says that it moved."""
 
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,45 +11,26 @@ from runbook_lib.postgres.connection import Database
 from runbook_lib.postgres.embedded import Sandbox
 from runbook_lib.postgres.failover import OneServer, Server, read_server
 from tests.support.defects import project
-from tests.support.faults.bench import Bench, MakeBench, Undisturbed, wait_for
+from tests.support.faults.bench import MakeBench, Undisturbed, wait_for
 from tests.support.faults.driver import Fault
 from tests.support.faults.scenarios import NOTHING, PARTS, WHOLE, Scenario, some
-from tests.support.memory import MakeDirectory
 from tests.support.releases import write_release
-from tests.support.servers import hurry, stop
+from tests.support.servers import database_on, stop
 
 FENCED = "ALTER DATABASE {} SET default_transaction_read_only = on"
 
 
-@pytest.fixture(scope="module")
-def own_server(in_memory: MakeDirectory) -> Iterator[Sandbox]:
-    """Run a server that these tests alone use, stop and promote."""
-    with Sandbox(in_memory("own")) as sandbox:
-        hurry(sandbox)
-        yield sandbox
-        sandbox.stop()
+@pytest.fixture
+def database(own_server: Sandbox) -> Iterator[dict[str, str]]:
+    """Make the test's database on that server."""
+    with database_on(own_server) as made:
+        yield made
 
 
 @pytest.fixture
-def moved(own_server: Sandbox) -> Iterator[Database]:
-    """Return an empty database on that server."""
-    made = Database(own_server.conninfo(f"test_{uuid.uuid4().hex[:12]}"))
-    made.create(made.dbname)
-    yield made
-    made.drop(made.dbname)
-
-
-@pytest.fixture
-def bench_of(moved: Database, tmp_path: Path) -> Iterator[MakeBench]:
-    made: list[Bench] = []
-
-    def make(scenario: Scenario) -> Bench:
-        made.append(Bench(moved, scenario, tmp_path))
-        return made[-1]
-
-    yield make
-    for bench in made:
-        bench.close()
+def moved(database: dict[str, str]) -> Database:
+    """Return that database as the runbook addresses it."""
+    return Database(database)
 
 
 def promote(server: Sandbox) -> None:

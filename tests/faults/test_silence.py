@@ -3,21 +3,18 @@
 import os
 import sys
 import time
-import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from runbook_lib.postgres import embedded
-from runbook_lib.postgres.connection import Database
 from runbook_lib.postgres.embedded import Sandbox
 from tests.support.faults.bench import Bench, MakeBench, Undisturbed
 from tests.support.faults.driver import Fault
 from tests.support.faults.proxy import Proxy, Then
 from tests.support.faults.scenarios import NOTHING, PARTS, WHOLE, Scenario, some
 from tests.support.memory import MakeDirectory
-from tests.support.servers import hurry
+from tests.support.servers import database_on, hurry
 
 pytestmark = [
     pytest.mark.xdist_group("silence"),
@@ -52,20 +49,10 @@ def own_server(in_memory: MakeDirectory, address: str) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def bench_of(own_server: Sandbox, tmp_path: Path) -> Iterator[MakeBench]:
-    """Return what makes the test's bench on the server that listens on TCP."""
-    made: list[Bench] = []
-
-    def make(scenario: Scenario) -> Bench:
-        database = Database(own_server.conninfo(f"test_{uuid.uuid4().hex[:12]}"))
-        database.create(database.dbname)
-        made.append(Bench(database, scenario, tmp_path))
-        return made[-1]
-
-    yield make
-    for bench in made:
-        bench.close()
-        bench.database.drop(bench.database.dbname)
+def database(own_server: Sandbox) -> Iterator[dict[str, str]]:
+    """Make the test's database on that server."""
+    with database_on(own_server) as made:
+        yield made
 
 
 @pytest.fixture

@@ -59,6 +59,18 @@ def scratch_database(maintenance: Database, name: str) -> Iterator[Database]:
         maintenance.drop(name)
 
 
+@contextmanager
+def database_on(server: Sandbox) -> Iterator[dict[str, str]]:
+    """Hold an empty database with a name of its own; return its connection parameters."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    maintenance = Database(server.conninfo())
+    maintenance.create(name)
+    try:
+        yield server.conninfo(name)
+    finally:
+        maintenance.drop(name)
+
+
 @pytest.fixture(scope="session")
 def shared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a directory that all share: whatever rehearses below it copies one template."""
@@ -76,8 +88,5 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 @pytest.fixture
 def database(server: Sandbox) -> Iterator[dict[str, str]]:
     """Create an empty database, yield its connection parameters, drop it."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    maintenance = Database(server.conninfo())
-    maintenance.create(name)
-    yield server.conninfo(name)
-    maintenance.drop(name)
+    with database_on(server) as made:
+        yield made

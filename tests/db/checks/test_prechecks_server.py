@@ -4,7 +4,6 @@ import os
 import struct
 import sys
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from runbook_lib.postgres.embedded import Sandbox
 from runbook_lib.release.model import Release
 from tests.support.memory import MakeDirectory
 from tests.support.prechecks import checked, looked_at_as_plain_role, of_users
+from tests.support.servers import database_on
 
 pytestmark = pytest.mark.xdist_group("prechecks_server")
 
@@ -54,10 +54,8 @@ def own(in_memory: MakeDirectory) -> Iterator[Sandbox]:
 @pytest.fixture
 def target(own: Sandbox) -> Iterator[Database]:
     """Create a database on it for the test."""
-    found = Database(own.conninfo(f"test_{uuid.uuid4().hex[:12]}"))
-    found.create(found.dbname)
-    yield found
-    found.drop(found.dbname)
+    with database_on(own) as made:
+        yield Database(made)
 
 
 @pytest.fixture
