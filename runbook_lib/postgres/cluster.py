@@ -19,6 +19,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import secrets
 import shutil
 import signal
 import sys
@@ -278,7 +279,6 @@ def claimed(base: Path) -> Iterator[Path]:
     sweep(base)
     directory, held = _claim(base)
     try:
-        spawn_watcher("runbook_lib.postgres.cluster", str(directory))
         yield directory
     finally:
         try:
@@ -364,9 +364,14 @@ def _claiming(base: Path) -> Iterator[None]:
 
 
 def _claim(base: Path) -> tuple[Path, int]:
-    """Make a directory and hold it, so that nobody takes it for one that was left."""
+    """Make a directory and hold it, so that nobody takes it for one that was left.
+
+    Its watcher is there before it, and waits for the same claim: no kill falls between.
+    """
     with _claiming(base):
-        directory = Path(tempfile.mkdtemp(prefix="cluster-", dir=base))
+        directory = base / f"cluster-{secrets.token_hex(4)}"
+        spawn_watcher("runbook_lib.postgres.cluster", str(directory))
+        directory.mkdir(mode=0o700)
         return directory, lock(directory / "owner.lock", fcntl.LOCK_EX, 0)
 
 
@@ -414,9 +419,11 @@ def spawn_watcher(module: str, *words: str) -> None:
 
 def _remove_when_left(directory: Path) -> None:
     """Wait until the process that uses a cluster is gone, and remove what it left."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
     try:
-        opened = os.open(directory / "owner.lock", os.O_RDWR | os.O_NOFOLLOW)
-    except FileNotFoundError:
+        with _claiming(directory.parent):
+            opened = os.open(directory / "owner.lock", flags, 0o600)
+    except FileNotFoundError:  # it is gone, or was never made
         return
     fcntl.flock(opened, fcntl.LOCK_EX)
     if directory.exists():

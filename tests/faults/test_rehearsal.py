@@ -39,6 +39,19 @@ seen = rehearse(run, backup, journal.emit)
 print("passed" if seen.passed else seen.findings, flush=True)
 """
 
+KILLED_ONCE_MADE = """
+import os, pathlib, sys
+from runbook_lib.postgres import cluster
+make = os.mkdir
+def make_and_die(path, *mode):
+    make(path, *mode)
+    if "cluster-" in str(path):
+        os.kill(os.getpid(), 9)
+os.mkdir = make_and_die
+with cluster.claimed(pathlib.Path(sys.argv[1])):
+    pass
+"""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -112,6 +125,16 @@ def seconds_of_one(place: Place) -> float:
     return time.monotonic() - begin
 
 
+def test_a_directory_goes_whose_process_was_killed_once_it_was_made(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", KILLED_ONCE_MADE, str(tmp_path)]
+    ended = subprocess.run(words, check=False, cwd=PROJECT)
+    begin = time.monotonic()
+    while list(tmp_path.glob("cluster-*")) and time.monotonic() - begin < WATCHERS:
+        time.sleep(0.05)
+    assert ended.returncode == -signal.SIGKILL
+    assert [path.name for path in tmp_path.iterdir()] == ["claim.lock"]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc to find processes")
 def test_nothing_is_left_of_a_rehearsal_that_is_killed(place: Place) -> None:
@@ -127,9 +150,9 @@ def test_nothing_is_left_of_a_rehearsal_that_is_killed(place: Place) -> None:
             place.kill_watchers()
         process.kill()
         process.wait()
-        if alone:
-            cluster.sweep(place.base)  # as the next start does
         begin = time.monotonic()
         while place.left() and time.monotonic() - begin < WATCHERS:
+            if alone:
+                cluster.sweep(place.base)  # as a next start does, once what it had started ended
             time.sleep(0.05)
         assert place.left() == [], f"killed after {whole * moment / (MOMENTS + 1):.2f} s"
