@@ -117,6 +117,7 @@ class TestAFinishedRun:
         outputs = [output for cell in cells for output in cell.get("outputs", ())]
         assert sum("image/png" in output.get("data", ()) for output in outputs) == 2
 
+    @pytest.mark.slow
     def test_applies_nothing_the_second_time(self, finished: Path) -> None:
         before = fingerprint(finished)
         done = papermill("run.ipynb", "env=dev", project=finished, cwd=finished / "notebooks")
@@ -222,7 +223,11 @@ def test_staging_that_differs_is_not_adopted(tmp_path: Path) -> None:
             "There is no release directory 'nowhere'.",
             marks=pytest.mark.slow,
         ),
-        ("env=prod", "The environment 'prod' names no server. Set RUNBOOK_PROD_URL"),
+        pytest.param(
+            "env=prod",
+            "The environment 'prod' names no server. Set RUNBOOK_PROD_URL",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_wrong_parameter_stops_before_anything_is_touched(
@@ -252,12 +257,13 @@ MISSING_TABLE = "CREATE TABLE b (id int);\n\nALTER TABLE c ADD d int;\n", 3, "42
 MISSING_COLUMN = "CREATE TABLE b (id int);\nSELECT\n  nothing\nFROM a;\n", 3, "42703"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bad", "line", "sqlstate"),
     [
-        pytest.param(*SYNTAX, id="syntax", marks=pytest.mark.slow),
+        pytest.param(*SYNTAX, id="syntax"),
         pytest.param(*MISSING_TABLE, id="missing-table"),
-        pytest.param(*MISSING_COLUMN, id="missing-column", marks=pytest.mark.slow),
+        pytest.param(*MISSING_COLUMN, id="missing-column"),
     ],
 )
 def test_a_defect_stops_the_run_with_its_place(

@@ -20,6 +20,7 @@ BEFORE = "CREATE TABLE organizations (id int, name text)"
 WORDS = ["users", "public", "pass", "passed", "migration", "rehearsal", "organizations", "20"]
 
 
+@pytest.mark.one_of_each()
 @pytest.mark.parametrize("word", WORDS)
 def test_the_records_of_a_run_are_read_back(
     word: str,

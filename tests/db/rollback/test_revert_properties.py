@@ -63,6 +63,7 @@ def leads_back(older: Database, release: list[str]) -> None:
         older.drop(copy.dbname)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=60,
     derandomize=True,  # the same examples each time

@@ -51,7 +51,13 @@ def seconds(directory: Path, shape: str, count: int) -> float:
     return time.process_time() - begin
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+QUICK = {"inserts", "foreign keys", "errors"}
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [pytest.param(shape, marks=() if shape in QUICK else pytest.mark.slow) for shape in SHAPES],
+)
 def test_four_times_as_many_take_about_four_times_as_long(shape: str, tmp_path: Path) -> None:
     few = min(seconds(tmp_path / f"few{n}", shape, FEW) for n in range(2))
     many = min(seconds(tmp_path / f"many{n}", shape, MANY) for n in range(2))
