@@ -1,5 +1,7 @@
 """The hazard rules about locks: what stops the traffic on a table of the target."""
 
+import re
+
 from runbook_lib.errors import SqlState
 from runbook_lib.findings import Severity
 from runbook_lib.hazards.rules import Rules, Said, Subject
@@ -137,11 +139,15 @@ def _type_change(s: Subject) -> Said:
             yield f"{s.busy(s.table)} is rewritten: {cmd.name} was {old or 'of unknown type'}"
 
 
+_LIMITED = re.compile(r"(?P<base>[^(]+)\((?P<limits>\d+(,\d+)?)\)")
+
+
 def _free(old: str, column: Node) -> bool:
     """Tell whether only the catalog changes (PostgreSQL manual, ALTER TABLE, Notes)."""
     new, sizes = type_name(column), [item.a_const.ival.ival for item in column.type_name.typmods]
-    base, _, rest = old.partition("(")
-    limits = [int(part) for part in rest.rstrip(")").split(",")] if rest[:1].isdigit() else []
+    limited = _LIMITED.fullmatch(old)
+    base = limited["base"] if limited else old
+    limits = [int(part) for part in limited["limits"].split(",")] if limited else []
     text = {"character varying", "text"}
     if base in text and new == "text":
         return True

@@ -122,8 +122,17 @@ class Subject:
 
     @property
     def commands(self) -> list[Node]:
-        """Return the sub-commands of ALTER TABLE."""
-        return [item.alter_table_cmd for item in self.node.cmds] if self.tag == ALTER else []
+        """Return the sub-commands of ALTER TABLE, but those that find nothing to do there."""
+        found = [item.alter_table_cmd for item in self.node.cmds] if self.tag == ALTER else []
+        return [item for item in found if not (item.missing_ok and self._idle(item))]
+
+    def _idle(self, command: Node) -> bool:
+        """Tell whether IF NOT EXISTS finds its column there."""
+        facts = self.there(self.table)
+        adds = command.subtype == kinds.AT_AddColumn
+        return (
+            adds and facts is not None and definition(command).column_def.colname in facts.columns
+        )
 
     @property
     def table(self) -> DbObject:
