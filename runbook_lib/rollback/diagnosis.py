@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from runbook_lib.evidence.run import SCHEMA_BEFORE, SERVER_BEFORE, Run
 from runbook_lib.evidence.schemas import read_record
-from runbook_lib.parser.identifiers import plain, split
+from runbook_lib.parser.identifiers import split
 from runbook_lib.parser.statement import Statement
 from runbook_lib.postgres import ledger, snapshot
 from runbook_lib.postgres.connection import SQL, Connection, Literal
@@ -113,14 +113,11 @@ def count_data(connection: Connection, made: Set[str], now: Snapshot) -> dict[st
         wanted = {"table": table, "column": column}
         (known,) = connection.rows(load("column_default"), wanted)
         if not known["generated"]:
-            count = SQL("(SELECT count(*) FROM ONLY {} WHERE {}::text IS DISTINCT FROM {})")
-            missing = Literal(known["missing"])
-            written = [
-                count.format(part.table, SQL(column), missing)
-                for part in snapshot.local_parts(connection, [plain(table)])
-            ]
-            whole = SQL(" + ").join([SQL("0"), *written])
-            found[f"{table}.{column}"] = connection.value(SQL("SELECT {}").format(whole))
+            # Partitions have columns of their own; a type prints its values in one way alone.
+            count = SQL("SELECT count(*) FROM ONLY {} WHERE {}::text IS DISTINCT FROM {}::{}::text")
+            missing, kind = Literal(known["missing"]), SQL(known["type"])
+            written = count.format(SQL(table), SQL(column), missing, kind)
+            found[f"{table}.{column}"] = connection.value(written)
     return {name: count for name, count in found.items() if count}
 
 
