@@ -68,7 +68,7 @@ class Finding:
     ``rehearsal``. ``line`` is where the trouble is, ``statement`` the line where its statement
     begins, and ``number`` that statement's place in the file. ``follows`` is the place of the
     earlier finding without which this one would not be; ``accepted`` the reason the manifest gives
-    for going on all the same.
+    for going on all the same. ``object`` is the table, or the column of it, that loses something.
     """
 
     phase: str
@@ -84,6 +84,7 @@ class Finding:
     number: int = 0
     follows: str = ""
     accepted: str = ""
+    object: str = ""
 
     @property
     def place(self) -> str:

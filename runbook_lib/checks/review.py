@@ -23,6 +23,7 @@ _ENDINGS = "only its line endings, final newline or byte order mark differ"
 _COMMENTS = "only its comments and white space differ"
 HARMLESS = {_ENDINGS, _COMMENTS}
 
+_COUNTED = "The rehearsal counts what is lost, and decides."
 _ORDER = list(Severity)
 RULES = {**LOCKS, **HABITS, **SERVER}
 _KNOWN = frozenset({*RULES, *LOSSES})
@@ -34,26 +35,40 @@ def review(
     plan: Plan,
     own_rows: Set[str],
     fingerprints: Mapping[str, str],
+    *,
+    measured: bool = False,
 ) -> tuple[Finding, ...]:
     """Return what is wrong with the files, the order, the ledger, and what would hurt.
 
+    What reading takes for a loss only warns where a rehearsal is going to count it: ``measured``.
     ``own_rows`` are unfinished ledger rows that this run may go on from; ``fingerprints`` are the
     parse fingerprints of files applied earlier, by checksum, as evidence recorded them.
     """
     rows = ledger.read(connection)
     done = ledger.applied(rows)
-    facts = catalog.read_facts(connection, plan.target.major)
+    facts, accepts = catalog.read_facts(connection, plan.target.major), release.accepts
     names = [step.name for step in plan.steps if step.kind is StepKind.APPLY]
     pending = [release.migration(name) for name in names if name not in done]
+    losses = find_losses(pending, facts, accepts)
+    if measured:
+        losses = tuple(map(_to_be_counted, losses))
     found = (
         *release.defects,
         *plan.defects,
         *ledger_findings(release, plan.order, rows, own_rows, fingerprints),
-        *rules.find_hazards(pending, facts, release.accepts, RULES, plan.splits),
-        *find_losses(pending, facts, release.accepts),
+        *rules.find_hazards(pending, facts, accepts, RULES, plan.splits),
+        *losses,
     )
-    unused = rules.unused(release.accepts, found, _KNOWN) if pending else ()
+    if measured:  # what is accepted can be found by the rehearsal alone
+        accepts = tuple(item for item in accepts if item.rule not in LOSSES)
+    unused = rules.unused(accepts, found, _KNOWN) if pending else ()
     return worst_first((*found, *unused))
+
+
+def _to_be_counted(item: Finding) -> Finding:
+    if item.severity is not Severity.ERROR:
+        return item
+    return replace(item, severity=Severity.WARNING, effect=f"{item.effect} {_COUNTED}")
 
 
 def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -1,7 +1,7 @@
 """The words of what was seen: checks, backups and statements, as frozen values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -74,6 +74,55 @@ class Backup:
     def archive(self) -> Path:
         """Return what pg_restore reads: a directory, or a file in pg_dump's custom format."""
         return self.path / ARCHIVES[self.format]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Hold what a release takes from what was there, as a rehearsal counted it.
+
+    ``gone`` and ``changed`` are rows of the ``rows`` of ``table``, or where ``column`` is named
+    values of that column. ``table`` is the name that it had before the release, as ``schema.name``,
+    or what else is counted, such as large objects.
+    """
+
+    rule: str
+    table: str
+    column: str
+    gone: int
+    changed: int
+    rows: int
+
+    @property
+    def object(self) -> str:
+        """Return what it is of, as an acceptance names it."""
+        return f"{self.table}.{self.column}" if self.column else self.table
+
+    @property
+    def count(self) -> int:
+        """Return how many rows or values are lost."""
+        return self.gone + self.changed
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Hold what one transaction of a step did to a table that was there before the release.
+
+    ``renewed`` says what leaves no count of rows: it was dropped, truncated or written anew, or
+    lost a column.
+    """
+
+    step: str
+    transaction: int
+    table: str
+    deleted: int
+    updated: int
+    renewed: bool
+
+    def plus(self, more: "Taken") -> "Taken":
+        """Return it with what was done to another partition of the table."""
+        deleted, updated = self.deleted + more.deleted, self.updated + more.updated
+        renewed = self.renewed or more.renewed
+        return replace(self, deleted=deleted, updated=updated, renewed=renewed)
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,11 @@ class Run:
         """Return the environment's policy."""
         return self.environment.policy
 
+    @property
+    def measures(self) -> bool:
+        """Tell whether the migration waits for a rehearsal that has the rows to count losses of."""
+        return self.policy.rehearsal.required and self.policy.rehearsal.data == "full"
+
     def record(self, passed: bool, content: dict[str, Any], name: str = "") -> None:
         """Write the phase's record, bound to the plan."""
         head = {"status": "passed" if passed else "failed", "plan": self.plan.digest}

@@ -23,19 +23,26 @@ _KINDS = {
     kinds.OBJECT_SCHEMA: "schema",
     kinds.OBJECT_TRIGGER: "trigger",
 }
-_EFFECTS = {
+EFFECTS = {
     "drops-table": "Its rows are gone, and only the backup has them.",
     "drops-column": "Its values are gone, and only the backup has them.",
     "drops-object": "What uses it fails.",
     "deletes-rows": "The rows are gone, and only the backup has them.",
     "changes-rows": "The old values are gone, and only the backup has them.",
     "dynamic-sql": "What it runs is not known before it runs.",
+    "loses-values": "What the new type does not hold is gone, and only the backup has it.",
+    "sets-back-sequence": "It hands out again what it has handed out.",
+    "deletes-large-objects": "They are gone, and only the backup has them.",
 }
+BLOCKING = frozenset({"drops-table", "drops-column", "deletes-rows"})
+"""The losses by reading that block where no rehearsal counts them."""
+UNMEASURED = frozenset({"drops-object", "dynamic-sql"})
+"""The rules of which no row or value is counted."""
 _REMEDY = (
     "Take it out of the release; or, if it is meant, accept {rule} for this migration in "
     "release.toml."
 )
-LOSSES = frozenset(_EFFECTS)
+LOSSES = frozenset(EFFECTS)
 
 
 @dataclass(frozen=True)
@@ -87,15 +94,15 @@ def find_losses(
     Looked into are statements, WITH clauses, DO blocks and the functions they call. What the
     release itself created is no loss.
     """
-    reasons = {(item.rule, item.migration): item.reason for item in accepts}
     reader = _Reader(facts)
     found: list[Finding] = []
     for migration in migrations:
         for statement in migration.statements:
             for at, loss, through in _run(reader, statement, frozenset()):
                 finding = _finding(reader, statement, at, loss, through)
-                reason = reasons.get((loss.rule, migration.name), "")
-                found.append(replace(finding, accepted=reason))
+                of = loss.rule, migration.name, finding.object
+                reasons = (item.reason for item in accepts if item.covers(*of))
+                found.append(replace(finding, accepted=next(reasons, "")))
             reader.learn(statement)
             for inner in statement.inner if statement.kind == "do" else ():
                 reader.learn(inner)
@@ -118,11 +125,17 @@ def _finding(
         path=statement.path,
         line=at.line if inside and not through else statement.line,
         cause=f"{loss.what}{rows}{called}{f' ({at.place})' if through and inside else ''}.",
-        effect=_EFFECTS[loss.rule],
+        effect=EFFECTS[loss.rule],
         remedy=_REMEDY.format(rule=loss.rule),
         statement=statement.line,
         number=statement.number,
+        object=_named(loss.table) if loss.table else "",
     )
+
+
+def _named(item: DbObject) -> str:
+    """Return how an acceptance names it: ``schema.table``, or ``schema.table.column``."""
+    return ".".join(part for part in (item.schema, item.table, item.name) if part)
 
 
 def _run(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from runbook_lib.config.policies import Policy
@@ -21,6 +22,7 @@ from runbook_lib.evidence.records import Outcome
 from runbook_lib.evidence.sender import Prober, Sender, lost_in_commit
 from runbook_lib.migrate.guard import Unguarded
 from runbook_lib.migrate.index_builds import Builder
+from runbook_lib.migrate.row_counts import RowCounter
 from runbook_lib.parser.statement import Split, Statement, Transaction
 from runbook_lib.parser.transactions import names_in, settings_of, transactions_of
 from runbook_lib.postgres import ledger
@@ -45,8 +47,8 @@ class Applier:
     """Carry steps out on one database under one policy, guarded; ``emit`` is told of each event.
 
     Each file has a clean session; ``sessions`` uses one for several files. A rehearsal gives a
-    ``probe``. With ``go_on`` a statement that fails is taken back to a savepoint and the next one
-    is run: never so on a target.
+    ``probe``. The ``counter`` is asked before each COMMIT. With ``go_on`` a statement that fails
+    is taken back to a savepoint and the next one is run: never so on a target.
     """
 
     database: Database
@@ -54,6 +56,7 @@ class Applier:
     emit: Listener
     probe: Prober | None = None
     go_on: bool = False
+    counter: RowCounter | None = None
     guard: Unguarded = field(default_factory=Unguarded)
     sessions: CleanSession | None = None
     server: OneServer = field(default_factory=OneServer)
@@ -207,7 +210,7 @@ class _File:
             with self._in_transaction(transaction, 1):
                 self._send(transaction, 1)
                 # Last, so that the file may begin with SET TRANSACTION.
-                self._become_runner()
+                self._become_runner(transaction)
                 change = self.sender.change
                 ledger.record_applied(self.connection, change, self.migration, started_at)
 
@@ -254,7 +257,10 @@ class _File:
         change, finished = self.sender.change, number == len(self.pieces)
         ledger.record_progress(connection, change, row_id, number, finished=finished)
 
-    def _become_runner(self) -> None:
+    def _become_runner(self, transaction: Transaction) -> None:
+        """Do what was deferred to the COMMIT while the file's role and path hold; then be ours."""
+        if not transaction.rolls_back:
+            self.connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
         ledger.become_runner(self.connection, self.applier.policy.statements.timeout)
 
     def _one(self, transaction: Transaction, number: int, row_id: str) -> Callable[[], None]:
@@ -263,7 +269,7 @@ class _File:
         def act() -> None:
             with self._in_transaction(transaction, number):
                 self._send(transaction, number)
-                self._become_runner()
+                self._become_runner(transaction)
                 self._count(self.connection, number, row_id)
 
         return act
@@ -289,16 +295,19 @@ class _File:
 
         Raises OutcomeUnknownError where the connection is lost once COMMIT may have been sent.
         """
-        sender, guard = self.sender, self.applier.guard
+        sender, guard, counter = self.sender, self.applier.guard, self.applier.counter
+        if counter is not None:
+            counter.begin(self.runner, self.step, number)
         sender.begin(self.connection)
+        commits = partial(self._committing, transaction, number)
         try:
             if transaction.opens is None or transaction.closes is None:
-                with sender.transaction(self.connection, number, self._committing):
+                with sender.transaction(self.connection, number, commits):
                     yield
             else:
                 sender.send(self.connection, transaction.opens, number)
                 yield
-                self._committing(self.step)
+                commits(self.step)
                 sender.committing(number)
                 self._close(transaction.closes, number)
         except StatementError as error:
@@ -308,8 +317,10 @@ class _File:
             raise
         guard.committed()
 
-    def _committing(self, step: str) -> None:
+    def _committing(self, transaction: Transaction, number: int, step: str) -> None:
         """See that the runner's lock is still held, and that nothing else speaks against COMMIT."""
+        if self.applier.counter is not None and not transaction.rolls_back:
+            self.applier.counter.committing(self.connection, step, number)
         self.runner.value("SELECT 1")
         self.applier.guard.committing(step)
 

@@ -22,7 +22,12 @@ def review_release(run: Run) -> Table:
     release = replace(run.release, accepts=accepts)
     with run.database.runner_session() as connection:
         found = review.review(
-            connection, release, run.plan, run.journal.own_rows(), _fingerprints(run)
+            connection,
+            release,
+            run.plan,
+            run.journal.own_rows(),
+            _fingerprints(run),
+            measured=run.measures,
         )
     blocking = any(item.blocks for item in found)
     run.record(not blocking, {"findings": found}, REVIEW)

@@ -12,16 +12,19 @@ from runbook_lib.evidence.run import REHEARSAL, Run
 from runbook_lib.evidence.schemas import typed
 from runbook_lib.findings import Finding
 from runbook_lib.formatting import duration, minutes, size
+from runbook_lib.hazards.data_loss import LOSSES
 from runbook_lib.migrate.apply import count_statements
 from runbook_lib.notebook.charts import Chart, chart_steps
 from runbook_lib.notebook.show import DIGEST_SHOWN, Progress, Table, approval_form, findings_table
 from runbook_lib.rehearsal import rehearse as rehearsal
+from runbook_lib.rehearsal.allowance import describe
 from runbook_lib.rehearsal.rehearse import Rehearsal
 from runbook_lib.rehearsal.verdict import all_findings, record_verdict
 from runbook_lib.rehearsal.world import FULL
 
 _REVERT = "a revert returns there, too"
 _SHOWN = 30
+_WARNED = {"status": Status.WARN.value}
 _NAMED = 4
 
 
@@ -53,6 +56,7 @@ def _outcomes(run: Run, seen: Rehearsal, backup: Backup, found: Sequence[Finding
         _outcome("its row counts are the source's", seen.same_rows, total),
         _outcome("its contents are the source's", seen.same_contents, "checksum of every table"),
         _outcome("the plan applies", not failed, applied),
+        _kept(seen, found),
         _outcome("nothing blocks the migration", not blocking, f"{len(found)} findings"),
         _outcome(
             "the rollback returns to the start", seen.taken_back, duration(seen.rollback_seconds)
@@ -66,6 +70,17 @@ def _outcomes(run: Run, seen: Rehearsal, backup: Backup, found: Sequence[Finding
             row["observed"] = without
     passed = seen.proven and not blocking
     return Table("Rehearsed on the restored backup" if passed else "The rehearsal failed", rows)
+
+
+def _kept(seen: Rehearsal, found: Sequence[Finding]) -> dict[str, str]:
+    """Say what the release takes from what was there: it is additive where that is nothing."""
+    name = "what was there is kept"
+    if not seen.losses:
+        return _outcome(name, None if seen.losses is None else True, "the release is additive")
+    blocks = any(item.blocks for item in found if item.rule in LOSSES)
+    more = f"; and {len(seen.losses) - _NAMED} more" if seen.losses[_NAMED:] else ""
+    told = "; ".join(map(describe, seen.losses[:_NAMED]))
+    return {**_outcome(name, not blocks, told + more), **({} if blocks else _WARNED)}
 
 
 def _revert_words(seen: Rehearsal) -> tuple[bool | None, str]:

@@ -10,7 +10,7 @@ from runbook_lib.backup.archive import swap
 from runbook_lib.checks.query_checks import run_checks
 from runbook_lib.errors import GateError, ReleaseError, RunbookError, StatementError
 from runbook_lib.evidence.journal import LEDGER_ROW, Event, Listener, said, to_all
-from runbook_lib.evidence.records import Backup, Outcome, StatementRun, Status
+from runbook_lib.evidence.records import Backup, Loss, Outcome, StatementRun, Status, Taken
 from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.findings import Finding, Severity, remedy
@@ -27,6 +27,7 @@ from runbook_lib.postgres.connection import (
 from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.rehearsal import outward
 from runbook_lib.rehearsal.failures import Failure, Unreadable, follow
+from runbook_lib.rehearsal.losses import Pristine
 from runbook_lib.rehearsal.observe import Probe
 from runbook_lib.rehearsal.world import FULL, World, open_world
 from runbook_lib.release.model import Migration, Release
@@ -44,10 +45,11 @@ Files = Mapping[tuple[str, int], Statement]
 
 @dataclass
 class Recording:
-    """Keep the last run of each statement, and the ids of unfinished ledger rows."""
+    """Keep the last run of each statement, unfinished ledger rows, and what transactions took."""
 
     runs: dict[tuple[str, str, int, int], StatementRun] = field(default_factory=dict)
     rows: set[str] = field(default_factory=set)
+    taken: dict[tuple[str, int, str], Taken] = field(default_factory=dict)
 
     def keep(self, event: Event) -> None:
         """Keep a run in place of an earlier try; the second try goes on from a row."""
@@ -56,6 +58,10 @@ class Recording:
             self.runs[run.step, run.path, run.number, run.transaction] = run
         elif event.name == LEDGER_ROW:
             self.rows.add(event.content["id"])
+
+    def count(self, found: Iterable[Taken]) -> None:
+        """Keep what a transaction did to older tables."""
+        self.taken |= {(item.step, item.transaction, item.table): item for item in found}
 
     def of(self, step: str) -> list[StatementRun]:
         """Return the runs of one step."""
@@ -75,7 +81,9 @@ class Rehearsal:
     ``same_rows`` and ``same_contents`` are None where the rows were not restored. ``taken_back``
     says that after the rollback by restoring the schema was that of the backup; ``reverted`` is
     what kept a revert from leading there, empty where it did, None where it was not tried.
-    ``differs`` says where the rehearsal's server could not be made like the target's.
+    ``losses`` is what older tables lost, None where rows were not restored, ``taken`` what each
+    transaction did to them. ``differs`` says where the rehearsal's server could not be made like
+    the target's.
     """
 
     data: str
@@ -93,6 +101,8 @@ class Rehearsal:
     runs: tuple[StatementRun, ...]
     findings: tuple[Finding, ...]
     differs: tuple[str, ...]
+    losses: tuple[Loss, ...] | None
+    taken: tuple[Taken, ...]
 
     @property
     def proven(self) -> bool:
@@ -145,12 +155,14 @@ class Rehearser:
     def rehearse(self, restore_seconds: float) -> Rehearsal:
         """Do all of it; the backup is restored already, and took so many seconds."""
         files, copy = self._statements, self.world.copy
+        pristine = Pristine.of(self.world.restorer.place, copy) if self._with_rows else None
         with ThreadPoolExecutor(_READERS) as helpers:
             restoring = helpers.submit(self.world.restorer.schema_beside, _BESIDE)
             schema = _snapshot(copy, settings=True)
             contents = _contents(copy, helpers) if self._with_rows else None
             before = self._prepare(copy)
-            took, refused, lost = self._apply(copy, files)
+            took, refused, lost = self._apply(copy, files, pristine)
+            losses = pristine.losses() if pristine else None
             after = helpers.submit(_snapshot, copy)
             found, growth = self._looked_at(copy, before)
             reached = after.result().fingerprint
@@ -181,6 +193,8 @@ class Rehearser:
             runs=runs,
             findings=(*follow(_failures(runs, files), lost), *refused, *found),
             differs=tuple(self.world.differs),
+            losses=losses,
+            taken=tuple(self.recording.taken.values()),
         )
 
     @property
@@ -200,24 +214,30 @@ class Rehearser:
         return size
 
     def _apply(
-        self, copy: Database, files: Files
+        self, copy: Database, files: Files, pristine: Pristine | None
     ) -> tuple[dict[str, float], list[Finding], list[Unreadable]]:
         """Carry every step out; return the seconds of each, what was refused, what was not run."""
         took, found = dict[str, float](), list[Finding]()
         lost = list(_unreadable(self.run))
+        counter = pristine.counter(self.recording.count) if pristine else None
+        applier = Applier(copy, self.run.policy, self._emit, self.probe, counter=counter)
         with closing(CleanSession(copy)) as sessions:
             for step in self.run.plan.steps:
                 begin = time.perf_counter()
-                refused = list(self._try(copy, step, sessions))
+                refused = list(self._try(replace(applier, sessions=sessions), step))
                 found += refused
                 lost += [Unreadable(item.place, self._texts(step, files)) for item in refused]
                 took[step.name] = time.perf_counter() - begin
         return took, found, lost
 
-    def _try(self, copy: Database, step: Step, sessions: CleanSession) -> Iterator[Finding]:
+    @property
+    def _emit(self) -> Listener:
+        return to_all(self.recording.keep, self.emit)
+
+    def _try(self, applier: Applier, step: Step) -> Iterator[Finding]:
         """Carry a step out as on the target; where that fails, once more, going on after it."""
         try:
-            self._carry_out(copy, step, sessions, go_on=False)
+            self._carry_out(applier, step)
         except StatementError:
             mine = lambda run: run.step == step.name and run.outcome is Outcome.FAILED  # noqa: E731
             self.recording.forget(mine)
@@ -227,18 +247,16 @@ class Rehearser:
         else:
             return
         try:
-            self._carry_out(copy, step, sessions, go_on=True)
+            self._carry_out(replace(applier, go_on=True), step)
         except RunbookError as error:  # the commit failed, or something that nothing can pass over
             said_by = error.message
             self.recording.forget(lambda run: run.error == said_by)
             yield _refused(step.name, error)
 
-    def _carry_out(
-        self, copy: Database, step: Step, sessions: CleanSession, *, go_on: bool
-    ) -> None:
-        emit = to_all(self.recording.keep, self.emit)
-        applier = Applier(copy, self.run.policy, emit, self.probe, go_on, sessions=sessions)
-        run = replace(self.run, release=_mended(self.run.release)) if go_on else self.run
+    def _carry_out(self, applier: Applier, step: Step) -> None:
+        run = self.run
+        if applier.go_on:
+            run = replace(run, release=_mended(run.release))
         carry_out(run, applier, step, lambda: self.recording.rows)
 
     def _texts(self, step: Step, files: Files) -> str:

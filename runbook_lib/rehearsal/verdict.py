@@ -8,6 +8,9 @@ from runbook_lib.checks.review import worst_first
 from runbook_lib.evidence.records import Backup, Outcome, StatementRun
 from runbook_lib.evidence.run import REHEARSAL, Run
 from runbook_lib.findings import Finding, Severity
+from runbook_lib.hazards.data_loss import LOSSES
+from runbook_lib.hazards.rules import unused
+from runbook_lib.rehearsal.allowance import Allowance
 from runbook_lib.rehearsal.observe import held_locks, held_long
 from runbook_lib.rehearsal.rehearse import Rehearsal
 
@@ -19,14 +22,16 @@ def all_findings(run: Run, seen: Rehearsal, backup: Backup) -> tuple[Finding, ..
     """
     tried = {(item.path, item.number): item for item in seen.runs}
     read = []
-    for item in run.reviewed() or ():
+    for item in Allowance(run, seen, run.reviewed() or ()).findings():
         ran = tried.get((item.path, item.number))
         if ran is not None and item.sqlstate and ran.outcome is Outcome.DONE:
             continue
         confirmed = ran is not None and item.sqlstate and ran.sqlstate == item.sqlstate
         read.append(replace(item, severity=Severity.ERROR) if confirmed else item)
     long = held_long(seen.runs, backup.rows, run.policy.rehearsal.writes_wait)
-    return worst_first((*read, *seen.findings, *long))
+    found = worst_first((*read, *seen.findings, *long))
+    accepts = [item for item in run.acceptances() if item.rule in LOSSES] if run.measures else ()
+    return (*found, *unused(accepts, found, LOSSES))
 
 
 def record_verdict(

@@ -102,6 +102,18 @@ class Acceptance:
         """Return ``file:line``."""
         return f"{self.path}:{self.line}"
 
+    def covers(self, rule: str, migration: str, of: str = "") -> bool:
+        """Tell whether it accepts a rule in a migration, of a table or a column of one.
+
+        ``of`` is ``schema.table`` or ``schema.table.column``; what is accepted of a table is of its
+        columns, and one in ``public`` goes without the schema, too.
+        """
+        here = self.migration in {"", migration}
+        parts = of.split(".")
+        names = {".".join(parts[:size]) for size in range(2, len(parts) + 1)} | {of}
+        names |= {name.removeprefix("public.") for name in names}
+        return rule == self.rule and here and (not self.object or self.object in names)
+
 
 @dataclass(frozen=True)
 class Migration:

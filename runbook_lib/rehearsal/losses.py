@@ -1,0 +1,267 @@
+"""Count what the release took from the tables that were there before it, whatever did it.
+
+The copy is compared with a pristine one beside it. A table is what its oid is, through every
+rename and move; where the oid is gone, a new table of its name stands for it. Partitions are
+compared as the one table that they are. Nobody's code runs as a superuser: what is read, is read
+by a role that may read everything and nothing else.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from runbook_lib.errors import GateError
+from runbook_lib.evidence.records import Loss, Taken
+from runbook_lib.migrate.row_counts import LARGE_OBJECTS, RowCounter, large_objects
+from runbook_lib.postgres.connection import SQL, Connection, Database, Identifier, Literal
+from runbook_lib.postgres.queries import load
+from runbook_lib.rehearsal.compare import (
+    Column,
+    Counts,
+    Pair,
+    Sessions,
+    Subject,
+    Table,
+    read_tables,
+    tables_of,
+)
+from runbook_lib.rehearsal.place import Place
+
+DELETES, CHANGES = "deletes-rows", "changes-rows"
+TABLE, COLUMN, VALUES = "drops-table", "drops-column", "loses-values"
+SEQUENCE, DELETES_LARGE_OBJECTS = "sets-back-sequence", "deletes-large-objects"
+_PRISTINE = "runbook_pristine"
+_PATIENCE = 10.0  # seconds until the sessions of a database that was used have ended
+_LOOK = 0.005  # seconds
+
+
+@dataclass(frozen=True)
+class Pristine:
+    """Hold what a rehearsal's database was before the plan, in another one beside it.
+
+    ``copy`` is the one that is migrated, as the role that does it. ``tables`` were there, by oid;
+    ``pages`` is how often large objects had been written till then.
+    """
+
+    place: Place
+    copy: Database
+    tables: Mapping[int, Table]
+    pages: int
+
+    @classmethod
+    def of(cls, place: Place, copy: Database) -> "Pristine":
+        """Put it beside the copy; nobody may be in that."""
+        with place.database(copy.dbname).runner_session() as connection:
+            tables, pages = read_tables(connection), connection.value(_WRITTEN_LARGE_OBJECTS)
+        wait_until_left(place.database(copy.dbname))
+        create = SQL("CREATE DATABASE {} TEMPLATE {}")
+        names = Identifier(_PRISTINE), Identifier(copy.dbname)
+        with place.database(copy.dbname).maintenance().runner_session() as connection:
+            connection.execute(create.format(*names))
+        return cls(place, copy, tables, pages)
+
+    def counter(self, tell: Callable[[Sequence[Taken]], object]) -> RowCounter:
+        """Return what counts before each COMMIT of the rehearsal."""
+        with self._session(self.copy.dbname) as connection:
+            tables = large_objects(connection)
+        tables |= {item.oid: self.tables[item.root].qualified for item in tables_of(self.tables)}
+        return RowCounter(tables, tell)
+
+    def losses(self) -> tuple[Loss, ...]:
+        """Count what is in the copy no more, or otherwise than it was; call it behind the plan."""
+        name = self.copy.dbname
+        wait_until_left(
+            self.place.database(name)
+        )  # then all that its sessions did is in the statistics
+        with self._session(_PRISTINE) as before, self._session(name) as after:
+            now, more = read_tables(after), [*_sequences(before, after)]
+            if after.value(_WRITTEN_LARGE_OBJECTS) != self.pages:
+                more += _large_objects(before, after)
+        with self.copy.connect() as session:
+            zone = session.value("SHOW TimeZone")
+        with (
+            _reader(self.place, name) as reader,
+            self._session(_PRISTINE, reader) as before,
+            self._session(name, reader) as after,
+        ):
+            found = [*_of_tables(Sessions(before, after, zone), self.tables, now)]
+        return (*found, *more)
+
+    def drop(self) -> None:
+        """Give its room back."""
+        self.place.database(self.copy.dbname).maintenance().drop(_PRISTINE)
+
+    def _session(self, dbname: str, user: str = "") -> Connection:
+        return self.place.database(dbname, user).runner_session()
+
+
+def wait_until_left(database: Database) -> None:
+    """Return when nobody is in a database of the rehearsal's any more; raises GateError."""
+    until = time.monotonic() + _PATIENCE
+    with database.maintenance().runner_session() as connection:
+        while connection.value(_INSIDE, {"name": database.dbname}):
+            if time.monotonic() > until:
+                message = f"Sessions stay in the rehearsal's {database.dbname}."
+                raise GateError(message, remedy="Look into what the files leave running.")
+            time.sleep(_LOOK)
+
+
+@contextmanager
+def _reader(place: Place, dbname: str) -> Iterator[str]:
+    """Hold a role for the block that may read all rows, and nothing else."""
+    name = f"{place.superuser}_reader"
+    with place.database(dbname).runner_session() as connection:
+        role, password = Identifier(name), Literal(place.password or None)
+        make = "CREATE ROLE {} LOGIN BYPASSRLS PASSWORD {} IN ROLE pg_read_all_data"
+        connection.execute(SQL(make).format(role, password))
+        may = "SELECT has_database_privilege(%(name)s, current_database(), 'CONNECT')"
+        closed = not connection.value(may, {"name": name})
+        if closed:
+            connection.execute(
+                SQL("GRANT CONNECT ON DATABASE {} TO {}").format(Identifier(dbname), role)
+            )
+        try:
+            yield name
+        finally:
+            if closed:
+                connection.execute(
+                    SQL("REVOKE CONNECT ON DATABASE {} FROM {}").format(Identifier(dbname), role)
+                )
+            connection.execute(SQL("DROP ROLE {}").format(role))
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Hold a table as it was, the tables that held its rows, and those that hold them now."""
+
+    root: Table
+    before: Sequence[Table]
+    after: Sequence[Table]
+    dropped: bool
+    pairs: Sequence[Pair]
+
+    @property
+    def columns_gone(self) -> list[str]:
+        """Return the columns that none of them has any more."""
+        return [pair.was.name for pair in self.pairs if not any(pair.now)]
+
+    def touched(self) -> bool:
+        """Tell whether rows of it can be another now: written, in a new file, or elsewhere."""
+        now = {table.oid: table for table in self.after}
+        return any(
+            table.oid not in now or now[table.oid].touched or now[table.oid].file != table.file
+            for table in self.before
+        )
+
+    @property
+    def subject(self) -> Subject:
+        """Return what is compared: the columns that are on both sides."""
+        pairs = [pair for pair in self.pairs if any(pair.now)]
+        places = {pair.was.number: place for place, pair in enumerate(pairs)}
+        whole = all(number in places for number in self.root.key)
+        key = [places[number] for number in self.root.key] if whole else []
+        return Subject(self.before, self.after, pairs, key)
+
+
+def _of_tables(
+    sessions: Sessions, old: Mapping[int, Table], new: Mapping[int, Table]
+) -> Iterator[Loss]:
+    for group in _groups(old, new):
+        touched = group.touched()
+        if not group.after:
+            counts = sessions.count(group.before)
+            yield from _losses(group, counts, {})
+        elif touched or group.columns_gone:
+            counts = sessions.compare(group.subject) if touched else sessions.count(group.before)
+            values = {}
+            if group.columns_gone and counts.gone < counts.rows:
+                values = sessions.count_values(group.before, group.columns_gone)
+            yield from _losses(group, counts, values)
+
+
+def _losses(group: _Group, counts: Counts, dropped: Mapping[str, int]) -> Iterator[Loss]:
+    table, rows = group.root.qualified, counts.rows
+    gone = counts.gone if group.after else rows
+    if gone:
+        yield Loss(TABLE if group.dropped else DELETES, table, "", gone, 0, rows)
+    types = {pair.was.name: pair.types for pair in group.pairs}
+    for name, count in (counts.values or {}).items():
+        yield Loss(VALUES if types[name] else CHANGES, table, name, 0, count, rows)
+    if counts.changed and not counts.values:
+        yield Loss(CHANGES, table, "", 0, counts.changed, rows)
+    for name, count in dropped.items():
+        if count:
+            yield Loss(COLUMN, table, name, count, 0, rows)
+
+
+def _groups(old: Mapping[int, Table], new: Mapping[int, Table]) -> Iterator[_Group]:
+    leaves: dict[int, list[Table]] = {}
+    for table in tables_of(old):
+        leaves.setdefault(table.root, []).append(table)
+    by_name = {table.qualified: table for table in new.values() if table.oid not in old}
+    for oid, before in leaves.items():
+        root = old[oid]
+        kept = [new[table.oid] for table in before if table.oid in new]
+        roots = {table.root for table in kept} | ({new[oid].root} if oid in new else set())
+        if root.qualified in by_name:
+            roots.add(by_name[root.qualified].root)
+        fresh = [table for table in tables_of(new) if table.root in roots and table.oid not in old]
+        after = [*kept, *fresh]
+        pairs = [
+            Pair(item, tuple(_now(item.name, root, table, old, new) for table in after))
+            for item in root.columns
+        ]
+        yield _Group(root, before, after, len(kept) < len(before), pairs)
+
+
+def _now(
+    name: str, root: Table, table: Table, old: Mapping[int, Table], new: Mapping[int, Table]
+) -> Column | None:
+    """Return the column of a table that an older one is now: the same, or a new one of its name."""
+    was = old.get(table.oid) or root
+    column = was.named(name)
+    if table.oid not in old and root.oid in new and column:  # a new partition
+        same = new[root.oid].numbered(column.number)
+        return table.named(same.name if same else name)
+    same = table.numbered(column.number) if column and table.oid in old else None
+    again = table.named(name)
+    known = again is not None and table.oid in old and was.numbered(again.number) is not None
+    return same or (None if known else again)
+
+
+def _sequences(before: Connection, after: Connection) -> Iterator[Loss]:
+    """Yield the sequences that would hand out again what they handed out already."""
+    was, now = _handed_out(before), _handed_out(after)
+    for oid, (name, count) in was.items():
+        behind = count - now[oid][1] if oid in now else 0
+        if behind > 0:
+            yield Loss(SEQUENCE, name, "", behind, 0, count)
+
+
+def _handed_out(connection: Connection) -> dict[int, tuple[str, int]]:
+    """Return name and count of each sequence by oid, in the direction that it counts."""
+    found = connection.rows(load("sequences_handed_out"))
+    if not found:
+        return {}
+    values = SQL(", ").join(SQL("({})").format(SQL(row["read"])) for row in found)
+    counts = connection.value(SQL("SELECT ARRAY[{}]::bigint[]").format(values))
+    return {row["oid"]: (row["name"], count) for row, count in zip(found, counts, strict=True)}
+
+
+def _large_objects(before: Connection, after: Connection) -> Iterator[Loss]:
+    was, now = (
+        {row["oid"]: row["checksum"] for row in session.rows(load("large_object_contents"))}
+        for session in (before, after)
+    )
+    gone = len(was.keys() - now.keys())
+    changed = sum(was[oid] != now[oid] for oid in was.keys() & now.keys())
+    if gone or changed:
+        yield Loss(DELETES_LARGE_OBJECTS, LARGE_OBJECTS, "", gone, changed, len(was))
+
+
+_INSIDE = """SELECT EXISTS (SELECT FROM pg_stat_activity
+WHERE datname = %(name)s AND backend_type = 'client backend')"""
+_WRITTEN_LARGE_OBJECTS = """SELECT sum(pg_stat_get_tuples_updated(oid)
++ pg_stat_get_tuples_deleted(oid))::bigint FROM pg_class
+WHERE oid IN ('pg_largeobject'::regclass, 'pg_largeobject_metadata'::regclass)"""

@@ -1,0 +1,10 @@
+CREATE TABLE item (id int PRIMARY KEY, name text, price numeric(12, 4), note text, made timestamp);
+INSERT INTO item SELECT g, 'name ' || g, g * 1.2345, CASE WHEN g > 10 THEN 'n' || g END, timestamp '2024-01-01' + g * interval '1 hour' FROM generate_series(1, 100) g;
+CREATE TABLE part (id int PRIMARY KEY, item int REFERENCES item);
+INSERT INTO part SELECT g, 1 + g % 100 FROM generate_series(1, 200) g;
+CREATE TABLE log (n int, what text);
+INSERT INTO log SELECT g, 'line ' || g FROM generate_series(1, 50) g;
+CREATE TABLE event (id int, t text, PRIMARY KEY (id)) PARTITION BY RANGE (id);
+CREATE TABLE event_1 PARTITION OF event FOR VALUES FROM (1) TO (30);
+CREATE TABLE event_rest PARTITION OF event DEFAULT;
+INSERT INTO event SELECT g, 't' FROM generate_series(1, 60) g;
