@@ -1,7 +1,7 @@
 """The words of what was seen: checks, backups and statements, as frozen values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -107,22 +107,18 @@ class Loss:
 class Taken:
     """Hold what one transaction of a step did to a table that was there before the release.
 
-    ``renewed`` says what leaves no count of rows: it was dropped, truncated or written anew, or
-    lost a column.
+    ``whole`` is the table that it is a partition of, else itself. ``renewed`` says what leaves no
+    count of rows: it was dropped, truncated or written anew, or lost a column.
     """
 
     step: str
     transaction: int
     table: str
+    whole: str
+    inserted: int
     deleted: int
     updated: int
     renewed: bool
-
-    def plus(self, more: "Taken") -> "Taken":
-        """Return it with what was done to another partition of the table."""
-        deleted, updated = self.deleted + more.deleted, self.updated + more.updated
-        renewed = self.renewed or more.renewed
-        return replace(self, deleted=deleted, updated=updated, renewed=renewed)
 
 
 @dataclass(frozen=True)

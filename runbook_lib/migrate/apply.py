@@ -2,11 +2,12 @@
 
 from runbook_lib.errors import TargetError
 from runbook_lib.evidence.journal import SERVER, Event, Journal, Listener
-from runbook_lib.evidence.records import Outcome
-from runbook_lib.evidence.run import SCHEMA_BEFORE, SERVER_BEFORE, TRAFFIC, Run
-from runbook_lib.evidence.schemas import read_record
+from runbook_lib.evidence.records import Loss, Outcome, Taken
+from runbook_lib.evidence.run import REHEARSAL, SCHEMA_BEFORE, SERVER_BEFORE, TRAFFIC, Run
+from runbook_lib.evidence.schemas import read_record, typed
 from runbook_lib.migrate.execute import Applier, OwnRows
 from runbook_lib.migrate.guard import Guard
+from runbook_lib.migrate.row_counts import HeldCounter, Older, Rehearsed, older_tables
 from runbook_lib.parser.statement import LockMode
 from runbook_lib.parser.transactions import as_planned
 from runbook_lib.postgres import ledger, snapshot
@@ -17,6 +18,7 @@ from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.release.plan import Step, StepKind
 
 _STAMPS = "schema_stamps"  # the schema as the last step left it
+_TABLES = "tables_before"  # the names of tables before the first step
 _TOUCHED = 10  # tables at most that the write probe touches
 
 
@@ -51,6 +53,7 @@ def touched_since(run: Run, before: Snapshot) -> dict[str, object]:
 def apply_guarded(run: Run, step: Step, emit: Listener) -> Outcome:
     """Carry out a step while the target is looked after."""
     keep_server(run)
+    counter = _counter(run)
     with run.database.runner_session() as connection:
         applied = sorted(ledger.applied(ledger.read(connection)))
         tables = _touched(run, step, connection)
@@ -64,11 +67,31 @@ def apply_guarded(run: Run, step: Step, emit: Listener) -> Outcome:
         server = OneServer(
             _known_server(run), lambda found: emit(Event(SERVER, step.name, vars(found)))
         )
-        applier = Applier(run.database, run.policy, emit, guard=guard, server=server)
+        applier = Applier(
+            run.database, run.policy, emit, guard=guard, server=server, counter=counter
+        )
         outcome = carry_out(run, applier, step, run.journal.own_rows)
     done = sorted({*applied, step.name} if step.kind is not StepKind.DEMO_ROWS else applied)
     run.directory.write(_STAMPS, {"applied": done, "stamps": guard.schema})
     return outcome
+
+
+def _counter(run: Run) -> HeldCounter | None:
+    """Return what holds the target to the rehearsal's counts, None where it has none.
+
+    The tables are those before the first step: their names may change with it.
+    """
+    verdict, path, backup = run.verdict(), run.directory.path / f"{REHEARSAL}.json", run.backup()
+    if verdict is None or verdict["losses"] is None or backup is None:
+        return None
+    if run.directory.read(_TABLES) is None:
+        with run.database.runner_session() as connection:
+            run.directory.write(_TABLES, {"tables": older_tables(connection)})
+    tables = (run.directory.read(_TABLES) or {})["tables"]
+    taken = typed(tuple[Taken, ...], verdict["taken"], path)
+    losses = typed(tuple[Loss, ...], verdict["losses"], path)
+    rehearsed = Rehearsed(backup.rows, taken, losses, run.acceptances())
+    return HeldCounter({int(oid): Older(*names) for oid, names in tables.items()}, rehearsed)
 
 
 def _known_server(run: Run) -> Server:

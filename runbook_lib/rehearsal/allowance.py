@@ -78,7 +78,11 @@ class Allowance:
 
     def _steps(self, loss: Loss) -> list[str]:
         """Return the steps that can have done it: those seen to, else all that apply a file."""
-        took = dict.fromkeys(item.step for item in self.seen.taken if item.table == loss.table)
+        took = dict.fromkeys(
+            item.step
+            for item in self.seen.taken
+            if item.whole == loss.table and (item.deleted or item.updated or item.renewed)
+        )
         every = (step.name for step in self.run.plan.steps if step.kind is StepKind.APPLY)
         return list(took or every)
 

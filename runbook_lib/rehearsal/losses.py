@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from runbook_lib.errors import GateError
 from runbook_lib.evidence.records import Loss, Taken
-from runbook_lib.migrate.row_counts import LARGE_OBJECTS, RowCounter, large_objects
+from runbook_lib.migrate.row_counts import LARGE_OBJECTS, RowCounter, older_tables
 from runbook_lib.postgres.connection import SQL, Connection, Database, Identifier, Literal
 from runbook_lib.postgres.queries import load
 from runbook_lib.rehearsal.compare import (
@@ -31,7 +31,7 @@ from runbook_lib.rehearsal.place import Place
 DELETES, CHANGES = "deletes-rows", "changes-rows"
 TABLE, COLUMN, VALUES = "drops-table", "drops-column", "loses-values"
 SEQUENCE, DELETES_LARGE_OBJECTS = "sets-back-sequence", "deletes-large-objects"
-_PRISTINE = "runbook_pristine"
+PRISTINE = "runbook_pristine"
 _PATIENCE = 10.0  # seconds until the sessions of a database that was used have ended
 _LOOK = 0.005  # seconds
 
@@ -56,7 +56,7 @@ class Pristine:
             tables, pages = read_tables(connection), connection.value(_WRITTEN_LARGE_OBJECTS)
         wait_until_left(place.database(copy.dbname))
         create = SQL("CREATE DATABASE {} TEMPLATE {}")
-        names = Identifier(_PRISTINE), Identifier(copy.dbname)
+        names = Identifier(PRISTINE), Identifier(copy.dbname)
         with place.database(copy.dbname).maintenance().runner_session() as connection:
             connection.execute(create.format(*names))
         return cls(place, copy, tables, pages)
@@ -64,9 +64,7 @@ class Pristine:
     def counter(self, tell: Callable[[Sequence[Taken]], object]) -> RowCounter:
         """Return what counts before each COMMIT of the rehearsal."""
         with self._session(self.copy.dbname) as connection:
-            tables = large_objects(connection)
-        tables |= {item.oid: self.tables[item.root].qualified for item in tables_of(self.tables)}
-        return RowCounter(tables, tell)
+            return RowCounter(older_tables(connection), tell)
 
     def losses(self) -> tuple[Loss, ...]:
         """Count what is in the copy no more, or otherwise than it was; call it behind the plan."""
@@ -74,7 +72,7 @@ class Pristine:
         wait_until_left(
             self.place.database(name)
         )  # then all that its sessions did is in the statistics
-        with self._session(_PRISTINE) as before, self._session(name) as after:
+        with self._session(PRISTINE) as before, self._session(name) as after:
             now, more = read_tables(after), [*_sequences(before, after)]
             if after.value(_WRITTEN_LARGE_OBJECTS) != self.pages:
                 more += _large_objects(before, after)
@@ -82,7 +80,7 @@ class Pristine:
             zone = session.value("SHOW TimeZone")
         with (
             _reader(self.place, name) as reader,
-            self._session(_PRISTINE, reader) as before,
+            self._session(PRISTINE, reader) as before,
             self._session(name, reader) as after,
         ):
             found = [*_of_tables(Sessions(before, after, zone), self.tables, now)]
@@ -90,7 +88,7 @@ class Pristine:
 
     def drop(self) -> None:
         """Give its room back."""
-        self.place.database(self.copy.dbname).maintenance().drop(_PRISTINE)
+        self.place.database(self.copy.dbname).maintenance().drop(PRISTINE)
 
     def _session(self, dbname: str, user: str = "") -> Connection:
         return self.place.database(dbname, user).runner_session()

@@ -48,9 +48,9 @@ State = Mapping[str, object]
 class Case:
     """Describe one case.
 
-    ``says`` is found in the refusal; ``server`` is SQL for the maintenance database, a statement a
-    line, ``remote`` for another database that it makes; ``role`` migrates; ``create`` are options
-    of CREATE DATABASE.
+    ``says`` is found in the refusal; ``between`` comes in after the rehearsal; ``server`` is SQL
+    for the maintenance database, a statement a line, ``remote`` for another database that it
+    makes; ``role`` migrates; ``create`` are options of CREATE DATABASE.
     """
 
     kind: str
@@ -61,6 +61,7 @@ class Case:
     remote: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     says: str = ""
+    between: str = ""
     role: str = "postgres"
     create: str = ""
     dbname: str = "case_target"

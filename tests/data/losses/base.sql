@@ -5,6 +5,6 @@ INSERT INTO part SELECT g, 1 + g % 100 FROM generate_series(1, 200) g;
 CREATE TABLE log (n int, what text);
 INSERT INTO log SELECT g, 'line ' || g FROM generate_series(1, 50) g;
 CREATE TABLE event (id int, t text, PRIMARY KEY (id)) PARTITION BY RANGE (id);
-CREATE TABLE event_1 PARTITION OF event FOR VALUES FROM (1) TO (30);
+CREATE TABLE event_1 PARTITION OF event FOR VALUES FROM (0) TO (30);
 CREATE TABLE event_rest PARTITION OF event DEFAULT;
 INSERT INTO event SELECT g, 't' FROM generate_series(1, 60) g;

@@ -52,6 +52,10 @@ def test_a_case_ends_as_with_psql_or_leaves_all_as_it_was(
         try:
             rehearse_release(release)
             assert stage.state(case) == before, "a rehearsal touches nothing"
+            if case.between:
+                for each in stages:
+                    each.psql(case.dbname, "-c", case.between)
+                before = stage.state(case)
             migrate_release(release)
         except RunbookError as error:
             assert not case.completes, str(error)

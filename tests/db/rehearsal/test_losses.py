@@ -1,100 +1,83 @@
 """What a release takes from older tables is counted, whatever does it; what it does not is not."""
 
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runbook_lib.errors import GateError
 from runbook_lib.evidence.journal import Journal
-from runbook_lib.evidence.records import Loss, Taken
-from runbook_lib.migrate.execute import Applier
-from runbook_lib.postgres.connection import Connection, Database
-from runbook_lib.rehearsal.losses import Pristine
-from tests.support.releases import migration_of
-from tests.support.snapshots import POLICY
+from runbook_lib.evidence.records import Loss, Outcome
+from runbook_lib.postgres.connection import Database
+from runbook_lib.release.model import Acceptance
+from tests.support.losses import Case, read_losses, rehearsing
+from tests.support.snapshots import state
 
-DATA = Path(__file__).resolve().parents[2] / "data" / "losses"
 QUICK = {"delete-that-cascades", "rename-swap-of-most", "numeric-narrowed", "made-partitioned"}
+LOST, KEPT = read_losses("lost"), read_losses("kept")
 
 
-def read(kind: str) -> list[Any]:
-    """Return the cases of a file as parameters: a few are quick to run, the others slow."""
-    cases: dict[str, dict[str, Any]] = tomllib.loads((DATA / f"{kind}.toml").read_text())
+def cases(found: dict[str, Case]) -> list[Any]:
+    """Return cases as parameters: a few are quick to run, the others slow."""
     return [
         pytest.param(case, id=name, marks=() if name in QUICK else pytest.mark.slow)
-        for name, case in cases.items()
+        for name, case in found.items()
     ]
-
-
-@dataclass(frozen=True)
-class Here:
-    """Stand for the place of a rehearsal: the server of the tests."""
-
-    target: Database
-    superuser: str = "postgres"
-    password: str = ""
-    major: int = 17
-    reaches: str = ""
-    directory: Path = Path()
-
-    def database(self, dbname: str, user: str = "") -> Database:
-        return self.target.having(dbname=dbname, user=user or self.superuser)
-
-    def location(self, number: int) -> str:
-        raise NotImplementedError
-
-    def write_settings(self, settings: Mapping[str, str]) -> None:
-        raise NotImplementedError
-
-
-@dataclass(frozen=True)
-class Bench:
-    """Apply a file to a database beside which a pristine copy of it stands."""
-
-    target: Database
-    journal: Journal
-    directory: Path
-
-    def lost(self, sql: str) -> tuple[list[Loss], list[Taken]]:
-        pristine, taken = Pristine.of(Here(self.target), self.target), list[Taken]()
-        try:
-            applier = Applier(
-                self.target, POLICY, self.journal.emit, counter=pristine.counter(taken.extend)
-            )
-            applier.migrate(migration_of(self.directory, sql))
-            return list(pristine.losses()), taken
-        finally:
-            pristine.drop()
-
-
-@pytest.fixture
-def bench(target: Database, connection: Connection, journal: Journal, tmp_path: Path) -> Bench:
-    connection.execute((DATA / "base.sql").read_text())
-    connection.close()
-    return Bench(target, journal, tmp_path)
-
-
-def made(bench: Bench, case: Mapping[str, Any]) -> None:
-    with bench.target.connect() as connection:
-        connection.execute(case.get("setup", ""))
 
 
 def said(loss: Loss) -> str:
     return f"{loss.rule} {loss.object} {loss.count} of {loss.rows}"
 
 
-@pytest.mark.parametrize("case", read("lost"))
-def test_what_is_lost_is_counted_by_table_and_column(bench: Bench, case: Mapping[str, Any]) -> None:
-    made(bench, case)
-    losses, _ = bench.lost(case["sql"])
-    assert sorted(map(said, losses)) == case["lost"]
+@pytest.mark.parametrize("case", cases(LOST))
+def test_what_is_lost_is_counted_and_one_more_row_stops_it_on_the_target(
+    target: Database, journal: Journal, tmp_path: Path, case: Case
+) -> None:
+    with rehearsing(target, journal, tmp_path, case) as rehearsed:
+        assert sorted(map(said, rehearsed.losses)) == case["lost"]
+        if "more" not in case:
+            return
+        with rehearsed.target() as there:
+            with there.connect() as connection:
+                connection.execute(case["more"])
+                before = state(connection)
+                with pytest.raises(GateError, match="no more is accepted"):
+                    rehearsed.apply(there)
+                assert state(connection) == before
+            accepts = [
+                Acceptance(item.rule, "it may", object=item.object, at_most=item.count + 1)
+                for item in rehearsed.losses
+            ]
+            assert rehearsed.apply(there, *accepts) is Outcome.DONE
 
 
-@pytest.mark.parametrize("case", read("kept"))
-def test_what_only_looks_like_a_loss_is_none(bench: Bench, case: Mapping[str, Any]) -> None:
-    made(bench, case)
-    losses, _ = bench.lost(case["sql"])
-    assert losses == []
+@pytest.mark.parametrize("case", cases(KEPT))
+def test_what_only_looks_like_a_loss_is_none_and_goes_to_the_target(
+    target: Database, journal: Journal, tmp_path: Path, case: Case
+) -> None:
+    with rehearsing(target, journal, tmp_path, case) as rehearsed:
+        assert rehearsed.losses == ()
+        with rehearsed.target() as there:
+            assert rehearsed.apply(there) is Outcome.DONE
+
+
+def test_as_many_rows_as_were_rehearsed_go_to_the_target(
+    target: Database, journal: Journal, tmp_path: Path
+) -> None:
+    with (
+        rehearsing(target, journal, tmp_path, LOST["truncate"]) as rehearsed,
+        rehearsed.target() as there,
+    ):
+        assert rehearsed.apply(there) is Outcome.DONE
+
+
+def test_what_is_dropped_on_the_target_alone_stops_it(
+    target: Database, journal: Journal, tmp_path: Path
+) -> None:
+    drop = "IF EXISTS (SELECT FROM log WHERE n > 90) THEN DROP TABLE log; END IF;"
+    case = {"sql": f"DO $$ BEGIN {drop} END $$"}
+    with rehearsing(target, journal, tmp_path, case) as rehearsed, rehearsed.target() as there:
+        with there.connect() as connection:
+            connection.execute("INSERT INTO log VALUES (99, 'x')")
+        with pytest.raises(GateError, match=r"public\.log, as never rehearsed"):
+            rehearsed.apply(there)
