@@ -16,6 +16,7 @@ from runbook_lib.notebook.show import Progress, Table
 from runbook_lib.parser.identifiers import by_kind
 from runbook_lib.postgres import process
 from runbook_lib.postgres.process import tail
+from runbook_lib.postgres.snapshot import NOT_LOOKED_AT
 from runbook_lib.rollback import inverse, restore
 from runbook_lib.rollback.attempt import CARRY, IN_PLACE, RESTORE, REVERT, attempt
 from runbook_lib.rollback.carry_forward import Carried, carry, compare
@@ -207,6 +208,7 @@ def _revert(run: Run, seen: Diagnosis, accepted: dict[str, int]) -> Table:
         ("schema", "equal to the one before the run" + _aside(seen)),
         ("rows of older tables", _BY_DOWN if seen.down else "as they were written"),
         ("owners, grants and settings of older objects", "equal to those before the run"),
+        ("not looked at", "; ".join((*NOT_LOOKED_AT, *seen.now.unseen))),
         *((f"stays on the server: {what}", f"taken back by: {sql}") for what, sql in outside),
     ]
     caption = "Reverted, and compared with the schema before the run"

@@ -16,10 +16,11 @@ WHOLE = {*RELATIONS, "domain", "type"}
 ORDER = (
     *("event trigger", "publication", "trigger", "policy", "rule", "foreign key"),
     *("materialized view", "view", "constraint", "index", "statistics", "column", *TABLES),
-    *("function", "sequence"),
-    *("operator class", "operator family", "operator", "cast", "domain", "enum", "range", "type"),
-    *("text search configuration", "text search dictionary", "conversion", "collation"),
-    *("server", "foreign-data wrapper", "extension", "schema"),
+    *("transform", "cast", "language", "function", "sequence"),
+    *("operator class", "operator family", "operator", "domain", "enum", "range", "type"),
+    *("text search configuration", "text search dictionary"),
+    *("text search template", "text search parser", "access method", "conversion", "collation"),
+    *("user mapping", "server", "foreign-data wrapper", "extension", "schema"),
 )
 NOUNS = {  # what a kind is called in a statement
     **{kind: kind.upper() for kind in ORDER},

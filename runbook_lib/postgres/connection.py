@@ -155,6 +155,11 @@ class Connection:
         """Return the password this session was opened with, wherever libpq found it."""
         return self._raw.info.password or ""
 
+    @property
+    def server_major(self) -> int:
+        """Return the major version of the server."""
+        return self._raw.info.server_version // 10000
+
     def rows(self, sql: Query, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """Return all rows of a query, each a dict by column name."""
         with _translated(self._raw, sql):

@@ -14,7 +14,9 @@ from runbook_lib.redaction import redact
 _QUERIES = {
     "server_wide": "roles, databases, tablespaces and their settings",
     "server_configuration": "what ALTER SYSTEM has set",
+    "server_parameters": "who may set which parameter",
 }
+_SINCE = {"server_parameters": 15}  # the version that brought it
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,9 @@ def read_server(connection: Connection) -> ServerState:
 
     A setting that holds a secret keeps its digest, by which another value is known.
     """
-    found = {what: connection.seen(load(query)) for query, what in _QUERIES.items()}
+    major = connection.server_major
+    asked = {query: what for query, what in _QUERIES.items() if _SINCE.get(query, 0) <= major}
+    found = {what: connection.seen(load(query)) for query, what in asked.items()}
     rows = [row for part in found.values() for row in part or ()]
     things = {row.pop("what"): _without_secret(Thing(**row)) for row in rows}
     unseen = ", ".join(what for what, part in found.items() if part is None)

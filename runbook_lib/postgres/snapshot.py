@@ -3,15 +3,28 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from runbook_lib.postgres.connection import SQL, Connection, Identifier, Literal
 from runbook_lib.postgres.queries import load
 from runbook_lib.redaction import redact
 
-_PARTS = ("tables", "columns", "constraints", "indexes", "types", "routines", "others")
+_PARTS = ("tables", "columns", "constraints", "indexes", "types", "routines", "others", "kinds")
+_SETTINGS = ("settings", "settings_storage", "settings_kinds", "settings_subscriptions")
+_SECRET = ("ALTER USER MAPPING ", "ALTER SUBSCRIPTION ")  # any value in them may be one
 LEDGER = "_prisma_migrations"
+NOT_LOOKED_AT = (
+    "rows",
+    "where a sequence stands",
+    "large objects",
+    "the planner's statistics",
+    "how rows and indexes lie on the disk",
+    "what is a session's own",
+    "passwords of roles",
+)
+"""What a snapshot does not tell of, though a statement may change it; what a revert then says."""
+_FILTERS = 15  # the version since which a publication has filters, columns and schemas
 _HIDDEN_TEXT = "a text that holds a secret; its SHA-256 is "
 
 
@@ -28,12 +41,13 @@ class Snapshot:
 
     ``addresses`` lead from catalog, oid and column (``pg_class/16384/0``), which stay when a name
     changes, to keys; ``settings`` from an address and what is set to the statements. Two schemas
-    are equal without them.
+    are equal without them. ``unseen`` says what the role may not look at.
     """
 
     objects: Mapping[str, str]
     addresses: Mapping[str, str] = field(default_factory=dict, compare=False)
     settings: Mapping[str, Setting] = field(default_factory=dict, compare=False)
+    unseen: tuple[str, ...] = field(default=(), compare=False)
 
     def recorded(self) -> "Snapshot":
         """Return it as it may be written: a text that holds a secret is its SHA-256 instead.
@@ -45,7 +59,7 @@ class Snapshot:
             mark: Setting(_stand_in(item.back), _stand_in(item.away))
             for mark, item in self.settings.items()
         }
-        return Snapshot(objects, self.addresses, settings)
+        return replace(self, objects=objects, settings=settings)
 
     def revealed(self, now: "Snapshot") -> "Snapshot":
         """Return what was recorded with the texts that are still there in place of stand-ins."""
@@ -59,7 +73,7 @@ class Snapshot:
             mark: Setting(known.get(item.back, item.back), known.get(item.away, item.away))
             for mark, item in self.settings.items()
         }
-        return Snapshot(objects, self.addresses, settings)
+        return replace(self, objects=objects, settings=settings)
 
     @property
     def fingerprint(self) -> str:
@@ -77,7 +91,8 @@ class Snapshot:
 
 
 def _stand_in(text: str) -> str:
-    return text if redact(text) == text else _digest(text)
+    plain = redact(text) == text and not (text.startswith(_SECRET) and "'" in text)
+    return text if plain else _digest(text)
 
 
 def hidden(sql: str) -> bool:
@@ -125,10 +140,19 @@ def snapshot_here(connection: Connection, *, settings: bool = False) -> Snapshot
         for row in connection.rows(load(f"schema_{part}")):
             objects[row["key"]] = row["definition"] or ""
             addresses[row["address"]] = row["key"]
-    rows = connection.rows(load("settings")) if settings else ()
+    marks = _settings(connection) if settings else {}
+    unseen = tuple(row["what"] for row in connection.rows(load("unseen"))) if settings else ()
     connection.rows("SELECT set_config('search_path', %(path)s, true)", {"path": path})
-    marks = {f"{row['address']} {row['what']}": Setting(row["back"], row["away"]) for row in rows}
-    return Snapshot(objects, addresses, marks)
+    return Snapshot(objects, addresses, marks, unseen)
+
+
+def _settings(connection: Connection) -> dict[str, Setting]:
+    """Return by address and what is set the statements, as far as the role may look."""
+    old = connection.server_major < _FILTERS
+    publications = "settings_publications_14" if old else "settings_publications"
+    rows = [row for part in (*_SETTINGS, publications) for row in connection.rows(load(part))]
+    rows += connection.seen(load("settings_connections")) or []
+    return {f"{row['address']} {row['what']}": Setting(row["back"], row["away"]) for row in rows}
 
 
 def difference(expected: Snapshot, found: Snapshot) -> tuple[Difference, ...]:

@@ -12,6 +12,7 @@ from runbook_lib.parser.identifiers import (
     last,
     owner,
     parts,
+    quote,
     signature,
     split,
 )
@@ -82,6 +83,9 @@ def _drop(key: str, kind: str, name: str, of: str) -> Undo:
         return Undo(key, sql, apart, owner(name))
     elif kind in {"trigger", "policy", "rule"}:
         sql = f"DROP {kind.upper()} IF EXISTS {last(name)} ON {owner(name)}"
+    elif kind == "user mapping":
+        role, _, server = name.partition(" on server ")
+        sql = f"DROP USER MAPPING IF EXISTS FOR {role} SERVER {quote(server)}"
     else:
         sql = f"DROP {NOUNS[kind]} IF EXISTS {name}"
     return Undo(key, sql)
@@ -289,7 +293,8 @@ def _differing(before: Snapshot, now: Snapshot, marks: Set[str]) -> Iterator[Dif
     own = _settings_marked(before, now, marks)
     for name in [*old, *(item for item in new if item not in old)]:
         what, key = name
-        known = key in before.objects or " " not in key  # a snapshot leaves some objects out
+        # A snapshot leaves some objects out: members of extensions, whose definitions are no run's.
+        known = key in before.objects or (" " not in key and what != DEFINITION)
         if old.get(name) != new.get(name) and name in own and known:
             yield what, key, old.get(name), new.get(name)
 

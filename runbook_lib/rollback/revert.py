@@ -159,6 +159,8 @@ class _Revert:
     def _lock(self) -> None:
         """Let nobody write into what is about to be counted and dropped."""
         older = {table for table, _ in inverse.columns(self.seen.made, self.seen.now.objects)}
+        # What lies on another server cannot be locked here.
+        older = {table for table in older if f"foreign table {table}" not in self.seen.now.objects}
         if tables := sorted({*inverse.tables(self.seen.made), *older}):
             sql = f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE"
             self.sender.change(self.connection, sql)

@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def pytest_report_header() -> str:
     return f"PostgreSQL: {found.version[0]}.{found.version[1]} ({found.source}, {found.bindir})"
 
 
-def psql(conninfo: dict[str, str], sql: str) -> str:
+def psql(conninfo: Mapping[str, str], sql: str) -> str:
     """Return what one statement prints; raises ToolError with the server's message."""
     env = {"PGHOST": conninfo["host"], "PGPORT": conninfo["port"], "PGUSER": conninfo["user"]}
     argv = [str(tools.find_program("psql")), "-XtAqw", "-v", "ON_ERROR_STOP=1"]

@@ -1,13 +1,15 @@
 -- Columns, with their place in the row as a reader sees it (dropped columns not counted).
+-- A default of NULL is none: pg_dump writes it for a partition that lacks its parent's default.
 SELECT format('column %I.%I.%I', n.nspname, c.relname, a.attname) AS key,
        format('pg_class/%s/%s', c.oid, a.attnum) AS address,
        concat_ws(' ',
                  row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum),
                  format_type(a.atttypid, a.atttypmod),
                  CASE WHEN a.attnotnull THEN 'not null' END,
-                 'default ' || pg_get_expr(d.adbin, d.adrelid),
+                 'default ' || nullif(regexp_replace(pg_get_expr(d.adbin, d.adrelid), '^NULL(::[\w .",()\[\]]+)?$', ''), ''),
                  nullif(a.attidentity::text, ''), nullif(a.attgenerated::text, ''),
                  CASE WHEN a.attcollation <> t.typcollation THEN 'collate ' || a.attcollation::regcollation END,
+                 CASE WHEN NOT a.attislocal AND NOT c.relispartition THEN 'inherited' END,
                  col_description(a.attrelid, a.attnum)) AS definition
 FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid

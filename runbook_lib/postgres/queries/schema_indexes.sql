@@ -4,7 +4,7 @@ SELECT format('index %I.%I.%I', n.nspname, t.relname, i.relname) AS key,
        concat_ws(' ', pg_get_indexdef(x.indexrelid),
                  CASE WHEN NOT x.indisvalid THEN 'invalid' END,
                  CASE WHEN NOT x.indisready THEN 'not ready' END,
-                 CASE WHEN x.indisreplident THEN 'replica identity' END,
+                 CASE WHEN i.relispartition THEN (SELECT format('part of %s', inhparent::regclass) FROM pg_inherits WHERE inhrelid = i.oid) END,
                  obj_description(i.oid, 'pg_class')) AS definition
 FROM pg_index x
 JOIN pg_class i ON i.oid = x.indexrelid

@@ -13,14 +13,19 @@ SELECT format('role %I', rolname) AS what, attributes AS state, format('CREATE R
        format('ALTER ROLE %I %s', rolname, attributes) AS change, format('DROP ROLE %I', rolname) AS drop
 FROM roles
 UNION ALL
-SELECT format('membership of %I in %I', m.rolname, r.rolname), a.admin_option::text,
-       format('GRANT %I TO %I%s', r.rolname, m.rolname, CASE WHEN a.admin_option THEN ' WITH ADMIN OPTION' ELSE '' END),
-       format('%s %I %s %I', CASE WHEN a.admin_option THEN 'GRANT' ELSE 'REVOKE ADMIN OPTION FOR' END, r.rolname,
-              CASE WHEN a.admin_option THEN 'TO' ELSE 'FROM' END, m.rolname),
+SELECT format('membership of %I in %I', m.rolname, r.rolname), given.state, format('GRANT %I TO %I%s', r.rolname, m.rolname, given.options),
+       CASE WHEN given.options = '' THEN format('REVOKE ADMIN OPTION FOR %I FROM %I', r.rolname, m.rolname)
+            ELSE format('GRANT %I TO %I%s', r.rolname, m.rolname, given.options) END,
        format('REVOKE %I FROM %I', r.rolname, m.rolname)
 FROM pg_auth_members a
 JOIN pg_roles r ON r.oid = a.roleid
 JOIN roles m ON m.oid = a.member
+-- Two of the options are newer than the oldest server.
+CROSS JOIN LATERAL (SELECT concat_ws(' ', admin_option, row ->> 'inherit_option', row ->> 'set_option') AS state,
+                           CASE WHEN row ->> 'set_option' IS NOT NULL
+                                THEN format(' WITH ADMIN %s, INHERIT %s, SET %s', admin_option::text, row ->> 'inherit_option', row ->> 'set_option')
+                                WHEN admin_option THEN ' WITH ADMIN OPTION' ELSE '' END AS options
+                    FROM to_jsonb(a) AS row) AS given
 UNION ALL
 SELECT format('setting %s of %s', name, whose), value, set_so, set_so, format('ALTER %s RESET %I', whose, name)
 FROM pg_db_role_setting s
@@ -41,6 +46,11 @@ SELECT format('database %I', datname), format('%s %s', pg_get_userbyid(datdba), 
        format('ALTER DATABASE %I OWNER TO %I', datname, pg_get_userbyid(datdba)), format('DROP DATABASE %I', datname)
 FROM pg_database
 WHERE datname <> current_database()
+UNION ALL
+SELECT format('comment on role %I', rolname), description, format('COMMENT ON ROLE %I IS %L', rolname, description), format('COMMENT ON ROLE %I IS %L', rolname, description),
+       format('COMMENT ON ROLE %I IS NULL', rolname)
+FROM roles
+JOIN pg_shdescription ON objoid = roles.oid AND classoid = 'pg_authid'::regclass
 UNION ALL
 SELECT format('tablespace %I', spcname), pg_get_userbyid(spcowner), format('CREATE TABLESPACE %I LOCATION %L', spcname, pg_tablespace_location(oid)),
        format('ALTER TABLESPACE %I OWNER TO %I', spcname, pg_get_userbyid(spcowner)), format('DROP TABLESPACE %I', spcname)

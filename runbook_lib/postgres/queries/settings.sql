@@ -28,7 +28,7 @@ WITH relations AS (
     JOIN pg_namespace n ON n.oid = t.typnamespace
     LEFT JOIN pg_class c ON c.oid = t.typrelid
     CROSS JOIN format('TYPE %I.%I', n.nspname, t.typname) AS named (thing)
-    WHERE (t.typtype IN ('e', 'd', 'r') OR (t.typtype = 'c' AND c.relkind = 'c'))
+    WHERE (t.typtype IN ('e', 'd', 'r') OR (t.typtype = 'c' AND c.relkind = 'c') OR (t.typtype = 'b' AND t.typcategory <> 'A'))
       AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
     UNION ALL
     SELECT format('pg_namespace/%s/0', oid), format('SCHEMA %I', nspname), format('SCHEMA %I', nspname),
@@ -100,7 +100,7 @@ WITH relations AS (
                                            ELSE upper(found.type) END,
                                       CASE WHEN found.type = 'domain constraint' THEN regexp_replace(found.identity, ' on (?=\S+$)', ' ON DOMAIN ')
                                            ELSE found.identity END) AS thing) AS named
-    WHERE objoid >= 16384
+    WHERE objoid >= 16384 OR (classoid, objoid) = ('pg_namespace'::regclass, (SELECT oid FROM pg_namespace WHERE nspname = 'public'))
     UNION ALL
     SELECT 5, 'option ' || option, address, format('ALTER %s SET (%s)', thing, option), format('ALTER %s RESET (%s)', thing, split_part(option, '=', 1))
     FROM relations
@@ -118,9 +118,12 @@ WITH relations AS (
     WHERE relforcerowsecurity
     UNION ALL
     SELECT 5, 'replica identity', format('pg_class/%s/0', oid),
-           format('ALTER TABLE %s REPLICA IDENTITY %s', name, CASE relreplident WHEN 'f' THEN 'FULL' WHEN 'n' THEN 'NOTHING' ELSE 'DEFAULT' END), ''
+           format('ALTER TABLE %s REPLICA IDENTITY %s', name,
+                  CASE relreplident WHEN 'f' THEN 'FULL' WHEN 'n' THEN 'NOTHING' WHEN 'd' THEN 'DEFAULT'
+                                    ELSE (SELECT format('USING INDEX %I', i.relname) FROM pg_index JOIN pg_class i ON i.oid = indexrelid
+                                          WHERE indrelid = relations.oid AND indisreplident) END), ''
     FROM relations
-    WHERE relkind IN ('r', 'p') AND relreplident <> 'i'
+    WHERE relkind IN ('r', 'p')
     UNION ALL
     SELECT 5, 'sequence', format('pg_class/%s/0', r.oid),
            format('ALTER SEQUENCE %s AS %s START %s INCREMENT %s MINVALUE %s MAXVALUE %s CACHE %s %s CYCLE', name,
@@ -134,8 +137,8 @@ WITH relations AS (
     FROM relations r
     JOIN pg_trigger t ON t.tgrelid = r.oid AND NOT t.tgisinternal
     UNION ALL
-    SELECT 6, 'default', address, format('ALTER TABLE %s ALTER %I SET DEFAULT %s', name, attname, pg_get_expr(adbin, adrelid)),
-           format('ALTER TABLE %s ALTER %I DROP DEFAULT', name, attname)
+    SELECT 6, 'default', address, format('ALTER TABLE ONLY %s ALTER %I SET DEFAULT %s', name, attname, pg_get_expr(adbin, adrelid)),
+           format('ALTER TABLE ONLY %s ALTER %I DROP DEFAULT', name, attname)
     FROM columns
     JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
     WHERE attgenerated = ''
@@ -168,7 +171,7 @@ WITH relations AS (
     UNION ALL
     SELECT 7, 'definition', format('pg_constraint/%s/0', c.oid), format('ALTER TABLE %s ADD CONSTRAINT %I %s', name, conname, pg_get_constraintdef(c.oid)), ''
     FROM relations r
-    JOIN pg_constraint c ON c.conrelid = r.oid AND c.contype <> 'n' AND c.conislocal
+    JOIN pg_constraint c ON c.conrelid = r.oid AND c.contype NOT IN ('n', 't') AND c.conislocal
     UNION ALL
     SELECT 7, 'definition', format('pg_trigger/%s/0', t.oid), pg_get_triggerdef(t.oid), ''
     FROM relations r
@@ -192,6 +195,9 @@ WITH relations AS (
     JOIN roles ON roles.oid = datdba
     UNION ALL
     SELECT 9, 'database connection limit', address, format('ALTER DATABASE %I CONNECTION LIMIT %s', datname, datconnlimit), ''
+    FROM here
+    UNION ALL
+    SELECT 9, 'database is a template', address, format('ALTER DATABASE %I IS_TEMPLATE %s', datname, datistemplate::text), ''
     FROM here
     UNION ALL
     SELECT 9, 'database comment', address, format('COMMENT ON DATABASE %I IS %L', datname, shobj_description(oid, 'pg_database')),
