@@ -17,6 +17,7 @@ from runbook_lib.postgres.connection import (
     Connection,
     Database,
     Identifier,
+    Query,
     Send,
 )
 from runbook_lib.postgres.process import Completed, Runner
@@ -98,13 +99,20 @@ def replace(
     run_restore(run, argv, database, watch=may)
 
 
-def swap(database: Database, fresh: str, kept: str, send: Send = Connection.execute) -> None:
+def swap(
+    database: Database,
+    fresh: str,
+    kept: str,
+    send: Send = Connection.execute,
+    then: Sequence[Query] = (),
+) -> None:
     """Put ``fresh`` in the place of ``database``, which is kept under another name.
 
-    Both are renamed in one transaction, so that no moment has neither name. The first rename locks
-    the database against whoever connects, and gives up after 5 s if it is in use: meanwhile another
-    session ends those that are there. The server lets go of the lock however this ends, so that
-    even a kill leaves no database closed. Raises StatementError where sessions cannot be ended.
+    Both are renamed in one transaction, so that no moment has neither name, and ``then`` is sent in
+    it. The first rename locks the database against whoever connects, and gives up after 5 s if it
+    is in use: meanwhile another session ends those that are there. The server lets go of the lock
+    however this ends, so that even a kill leaves no database closed. Raises StatementError where
+    sessions cannot be ended.
     """
     old, rename = Identifier(database.dbname), SQL("ALTER DATABASE {} RENAME TO {}")
     over = Event()
@@ -116,6 +124,8 @@ def swap(database: Database, fresh: str, kept: str, send: Send = Connection.exec
             with connection.transaction():
                 send(connection, rename.format(old, Identifier(kept)), None)
                 send(connection, rename.format(Identifier(fresh), old), None)
+                for statement in then:
+                    send(connection, statement, None)
         except StatementError as error:
             over.set()
             if error.sqlstate == SqlState.OBJECT_IN_USE:

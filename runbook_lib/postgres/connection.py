@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 SQL = psycopg.sql.SQL
 Identifier = psycopg.sql.Identifier
 Literal = psycopg.sql.Literal
+Composable = psycopg.sql.Composable
 Query = str | psycopg.sql.SQL | psycopg.sql.Composed
 Row = dict[str, Any]
 _T = TypeVar("_T")

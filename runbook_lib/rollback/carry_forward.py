@@ -11,6 +11,7 @@ from runbook_lib.evidence.sender import Sender
 from runbook_lib.postgres import snapshot
 from runbook_lib.postgres.connection import (
     SQL,
+    Composable,
     Connection,
     Database,
     Identifier,
@@ -19,13 +20,13 @@ from runbook_lib.postgres.connection import (
 )
 from runbook_lib.postgres.queries import load
 
-_SEQUENCES = "SELECT schemaname, sequencename, last_value FROM pg_sequences"
 _PARENT_MISSING = SqlState.FOREIGN_KEY_VIOLATION  # tried again after the other tables
-_MISSING = "FROM {copy} AS theirs WHERE NOT EXISTS (SELECT FROM {name} AS ours WHERE {same})"
-_GONE = "FROM {name} AS ours WHERE NOT EXISTS (SELECT FROM {copy} AS theirs WHERE {same})"
-_DIFFER = "FROM {copy} AS theirs JOIN {name} AS ours ON {same} WHERE {other}"
-_INSERT = "INSERT INTO {name} ({listed}) OVERRIDING SYSTEM VALUE SELECT {listed} {missing}"
+_MISSING = "FROM {copy} AS theirs WHERE NOT EXISTS (SELECT FROM ONLY {name} AS ours WHERE {same})"
+_GONE = "FROM ONLY {name} AS ours WHERE NOT EXISTS (SELECT FROM {copy} AS theirs WHERE {same})"
+_DIFFER = "FROM {copy} AS theirs JOIN ONLY {name} AS ours ON {same} WHERE {other}"
+_INSERT = "INSERT INTO {name} ({listed}) OVERRIDING SYSTEM VALUE SELECT {values} {missing}"
 _OTHER = "theirs.{0}::text IS DISTINCT FROM ours.{0}::text"
+_TEXT = "text"
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,7 @@ def carry(database: Database, kept_as: str, backup: Backup, sender: Sender) -> t
             if len(later) == len(left):
                 _insert(restored, sender, *left[0])  # raises what is in the way
             left = later
-        for name, value in _ahead(restored, kept).items():
-            ahead = {"name": name, "value": value}
-            sender.change(restored, "SELECT setval(%(name)s, %(value)s)", ahead)
+        advance(restored, kept, sender)
         return tuple(found for found, _ in changed)
 
 
@@ -118,13 +117,18 @@ def _changed(
         found = Carried(f"{row['schema']}.{row['table']}")
         if row["name"] not in theirs:
             yield replace(found, why="the release dropped the table; its rows are restored"), ""
-        elif _unchanged(kept, row, theirs[row["name"]], columns, backup.checksums):
             continue
-        elif row["key"] is None:
-            yield replace(found, why="no primary key tells which rows are missing"), ""
-        else:
-            shared = [each for each in row["columns"] if each in theirs[row["name"]]["columns"]]
-            yield _compared(restored, kept, found, row, shared, f"runbook_carry_{number}")
+        other = theirs[row["name"]]
+        seen: tuple[Carried, Query] | None = None
+        try:
+            with restored.transaction(), kept.transaction():  # savepoints
+                if not _unchanged(kept, row, other, columns, backup.checksums):
+                    copy = f"runbook_carry_{number}"
+                    seen = _compared(restored, kept, found, row, other, copy)
+        except StatementError as error:  # what cannot be read stays in the kept database
+            seen = replace(found, why=f"it cannot be compared: {error.message}"), ""
+        if seen:
+            yield seen
 
 
 def _unchanged(
@@ -143,42 +147,83 @@ def _unchanged(
 
 
 def _compared(
-    restored: Connection,
-    kept: Connection,
-    found: Carried,
-    row: Row,
-    columns: Sequence[str],
-    copy: str,
+    restored: Connection, kept: Connection, found: Carried, ours: Row, theirs: Row, copy: str
 ) -> tuple[Carried, Query]:
-    # The names come from the catalog, quoted.
-    parts = {
-        "copy": Identifier(copy),
-        "name": SQL(row["name"]),
-        "listed": SQL(", ".join(columns)),
-        "same": SQL(" AND ".join(f"theirs.{each} = ours.{each}" for each in row["key"])),
-        "other": SQL(" OR ".join(_OTHER.format(each) for each in columns)),
-    }
-    read = SQL("SELECT {listed} FROM {name}").format(**parts)
-    create = SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS {} WITH NO DATA")
-    restored.execute(create.format(Identifier(copy), read))
-    write = SQL("COPY {} FROM STDIN").format(Identifier(copy))
-    kept.copy(SQL("COPY ({}) TO STDOUT").format(read), restored, write)
-    restored.execute(SQL("ANALYZE {}").format(Identifier(copy)))
+    """Compare a table by key; what has another type in the kept database goes as text."""
+    columns = [each for each in ours["columns"] if each in theirs["columns"]]
+    if ours["key"] is None or not set(ours["key"]) <= set(columns):
+        return replace(found, why="no primary key tells which rows are missing"), ""
+    parts = _parts(ours, theirs, columns, copy)
+    restored.execute(SQL("CREATE TEMPORARY TABLE {copy} ({typed}) ON COMMIT DROP").format(**parts))
+    kept.copy(
+        SQL("COPY (SELECT {read} FROM ONLY {name}) TO STDOUT").format(**parts),
+        restored,
+        SQL("COPY {copy} FROM STDIN").format(**parts),
+    )
+    restored.execute(SQL("ANALYZE {copy}").format(**parts))
     missing, differ, gone = (SQL(text).format(**parts) for text in (_MISSING, _DIFFER, _GONE))
     count = SQL("SELECT count(*) {}")
     counts = [restored.value(count.format(each)) for each in (missing, differ, gone)]
-    why = "a trigger of the table would fire" if row["fires"] else ""
-    insert = SQL(_INSERT).format(**parts, missing=missing)
-    return replace(found, missing=counts[0], differ=counts[1], gone=counts[2], why=why), insert
+    why = "a trigger of the table would fire" if ours["fires"] else ""
+    found = replace(found, missing=counts[0], differ=counts[1], gone=counts[2], why=why)
+    if not why:
+        found = replace(found, why=_unfit(restored, parts, missing))
+    return found, SQL(_INSERT).format(**parts, missing=missing)
 
 
-def _ahead(restored: Connection, kept: Connection) -> Mapping[str, int]:
-    """Return the sequences that went on since the backup, quoted, with where they were."""
+def _parts(ours: Row, theirs: Row, columns: Sequence[str], copy: str) -> dict[str, Composable]:
+    """Return the parts of the statements; the names come from the catalog, quoted."""
+    types = {each: ours["types"][each]["type"] for each in columns}
+    equal = [each for each in columns if types[each] == theirs["types"][each]["type"]]
+    same = {each for each in equal if ours["types"][each]["own"]}
+    lists = {
+        "listed": columns,
+        "typed": [f"{each} {types[each] if each in same else _TEXT}" for each in columns],
+        "read": [each if each in same else f"{each}::{_TEXT}" for each in columns],
+        "values": [each if each in same else f"theirs.{each}::{types[each]}" for each in columns],
+    }
+    keys = [
+        f"theirs.{each} = ours.{each}{'' if each in same else f'::{_TEXT}'}" for each in ours["key"]
+    ]
+    # The release gave the others another type, and by that perhaps every value another text.
+    others = [_OTHER.format(each) for each in equal] or ["false"]
+    return {
+        "copy": Identifier(copy),
+        "name": SQL(ours["name"]),
+        "same": SQL(" AND ".join(keys)),
+        "other": SQL(" OR ".join(others)),
+        **{name: SQL(", ".join(items)) for name, items in lists.items()},
+    }
+
+
+def _unfit(restored: Connection, parts: Mapping[str, Composable], missing: Query) -> str:
+    """Say why the missing rows do not fit into the types of the restored table, if they do not."""
+    try:
+        with restored.transaction():  # a savepoint
+            fits = SQL("SELECT count(ROW({values})::text) {missing}")
+            restored.value(fits.format(**parts, missing=missing))
+    except StatementError as error:
+        return f"a value does not fit into the restored table: {error.message}"
+    return ""
+
+
+def advance(restored: Connection, kept: Connection, sender: Sender) -> None:
+    """Let no sequence stand behind what the other database has handed out since the backup."""
     here, there = (
-        {
-            Identifier(row["schemaname"], row["sequencename"]).as_string(): row["last_value"] or 0
-            for row in connection.rows(_SEQUENCES)
-        }
+        {row["name"]: row for row in connection.rows(load("sequences"))}
         for connection in (restored, kept)
     )
-    return {name: at for name, at in there.items() if at > here.get(name, at)}
+    for name in here.keys() & there.keys():
+        if values_behind(here[name], at := there[name]["last_value"]):
+            known = {"name": name, "value": at}
+            sender.change(restored, "SELECT setval(%(name)s, %(value)s)", known)
+
+
+def values_behind(sequence: Row, at: int | None) -> int:
+    """Count the values that a sequence would hand out once more of those handed out up to one."""
+    if at is None or not sequence["min_value"] <= at <= sequence["max_value"]:
+        return 0
+    step = sequence["increment_by"]
+    last = sequence["last_value"]
+    begin = sequence["start_value"] - step if last is None else last
+    return max(int((at - begin) // step), 0)

@@ -299,6 +299,13 @@ def _differing(before: Snapshot, now: Snapshot, marks: Set[str]) -> Iterator[Dif
             yield what, key, old.get(name), new.get(name)
 
 
+def set_on_database(before: Snapshot, now: Snapshot, marks: Set[str]) -> tuple[str, ...]:
+    """Return what sets back what was set on the database itself, which a dump does not hold."""
+    found = _differing(before, now, marks)
+    mine = [(old, new) for _, key, old, new in found if key.startswith("pg_database/")]
+    return tuple(old.back if old else new.away if new else "" for old, new in mine)
+
+
 def expected(before: Snapshot, now: Snapshot, marks: Set[str]) -> Snapshot:
     """Return the schema as it has to be after the way back: what others changed stays so."""
     own = _marked(before, now, marks)

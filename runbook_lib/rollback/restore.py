@@ -1,12 +1,12 @@
 """Roll back by restoring: beside, names swapped; or in place, where none can be created."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from runbook_lib.backup.archive import replace, restore, swap
 from runbook_lib.config.policies import Policy
-from runbook_lib.errors import GateError
+from runbook_lib.errors import GateError, TargetError
 from runbook_lib.evidence.journal import Event, said
 from runbook_lib.evidence.records import Backup
 from runbook_lib.evidence.sender import Sender
@@ -17,10 +17,13 @@ from runbook_lib.postgres.process import Runner
 from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.rollback import inverse
+from runbook_lib.rollback.carry_forward import advance
 from runbook_lib.rollback.revert import refuse_losses, undo_all
 
 _NAME_BYTES = 63
+MAY_NOT_CREATE = "the role may not create a database"
 _MAY_CREATE = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
+_EXISTS = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = %(dbname)s)"
 _RESTORED = "_restored_"
 _STAMP = r"\d{8}_\d{6}_\d{3}"
 _TAIL = len("_before_rollback_20260101_000000_000")
@@ -57,7 +60,10 @@ def losses(connection: Connection, backup: Backup) -> tuple[Loss, ...]:
 
 @dataclass(frozen=True)
 class Restorer:
-    """Restore a backup over one target; ``run`` runs pg_restore."""
+    """Restore a backup over one target; ``run`` runs pg_restore.
+
+    Without rows it tries what a role may do, and compares the schema alone.
+    """
 
     database: Database
     server_major: int
@@ -65,13 +71,15 @@ class Restorer:
     policy: Policy
     sender: Sender
     run: Runner = process.run
+    with_rows: bool = True
 
-    def beside(self) -> Rollback:
+    def beside(self, set_back: Sequence[str] = ()) -> Rollback:
         """Restore into a new database, compare it with the backup, and swap the names.
 
-        The old database is kept under a dated name. Until the swap, which is one transaction, the
-        target is untouched. Raises GateError where the restored database is not what the backup
-        recorded.
+        The old database is kept under a dated name. The new one has what is set on the old one
+        itself; ``set_back`` are the statements that take back what a release set there. Until the
+        swap, which is one transaction, the target is untouched. Raises GateError where the restored
+        database is not what the backup recorded.
         """
         database, backup, send = self.database, self.backup, self.sender.change
         now = datetime.now(UTC)
@@ -90,7 +98,9 @@ class Restorer:
             try:
                 self._fill(database.on(fresh), lambda: holder.value("SELECT 1"))
                 self._carry_settings(fresh)
-                swap(database, fresh, kept, send)
+                with database.on(fresh).runner_session() as restored:
+                    advance(restored, holder, self.sender)
+                self._swap(fresh, kept, set_back)
             except BaseException:
                 database.drop(fresh, send)
                 raise
@@ -99,13 +109,30 @@ class Restorer:
     def _fill(self, fresh: Database, held: Callable[[], object]) -> None:
         """Restore into an empty database and compare; raises GateError where it differs."""
         archive, runner = self.backup.archive, self._runner
-        restore(fresh, self.server_major, archive, runner, with_owners=True, may=held)
+        restore(
+            fresh,
+            self.server_major,
+            archive,
+            runner,
+            with_owners=True,
+            with_rows=self.with_rows,
+            may=held,
+        )
         with fresh.runner_session() as connection:
-            if not _as_recorded(connection, self.backup):
+            if not _as_recorded(connection, self.backup, with_rows=self.with_rows):
                 message = f"The restored database {fresh.dbname} is not what the backup recorded."
                 remedy = "The target is untouched; take another backup file."
                 raise GateError(message, remedy=remedy)
             self.sender.change(connection, "ANALYZE")
+
+    def _swap(self, fresh: str, kept: str, then: Sequence[str]) -> None:
+        """Swap the names; where the answer to COMMIT is lost, the server tells how it ended."""
+        try:
+            swap(self.database, fresh, kept, self.sender.change, then)
+        except TargetError:
+            with self.database.maintenance().runner_session() as connection:
+                if not exists(connection, kept):
+                    raise
 
     @property
     def _runner(self) -> Runner:
@@ -158,10 +185,12 @@ class Restorer:
                 send(connection, f"DROP TABLE IF EXISTS public.{snapshot.LEDGER}")
 
 
-def _as_recorded(connection: Connection, backup: Backup) -> bool:
+def _as_recorded(connection: Connection, backup: Backup, *, with_rows: bool = True) -> bool:
     """Tell whether schema, row counts and checksums are those of the backup's moment."""
     if snapshot.take_snapshot(connection).fingerprint != backup.schema_fingerprint:
         return False
+    if not with_rows:
+        return True
     found = snapshot.read_contents(connection, snapshot.tables_by_size(connection))
     return snapshot.rows_and_checksums(found) == (backup.rows, backup.checksums)
 
@@ -169,6 +198,11 @@ def _as_recorded(connection: Connection, backup: Backup) -> bool:
 def can_create(connection: Connection) -> bool:
     """Tell whether the role may create the database that a restore beside needs."""
     return bool(connection.value(_MAY_CREATE))
+
+
+def exists(connection: Connection, dbname: str) -> bool:
+    """Tell whether the server has a database of this name."""
+    return bool(connection.value(_EXISTS, {"dbname": dbname}))
 
 
 def _leftovers(connection: Connection, begin: str) -> list[str]:

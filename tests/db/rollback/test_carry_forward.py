@@ -156,3 +156,59 @@ def test_a_column_that_the_release_dropped_gets_its_default(
         assert session.rows('SELECT "full Name", seen FROM "Users" WHERE id = 6') == [
             {"full Name": "late", "seen": None}
         ]
+
+
+@pytest.mark.parametrize(
+    ("release", "written", "table", "missing", "why"),
+    [
+        (
+            "ALTER TYPE mood ADD VALUE 'new'",
+            """INSERT INTO "Users" (mood) VALUES ('new'), ('calm')""",
+            "public.Users",
+            2,
+            "a value does not fit",
+        ),
+        (
+            "ALTER TABLE orders ALTER user_id TYPE bigint",
+            "INSERT INTO orders (user_id) VALUES (5)",
+            "public.orders",
+            1,
+            "",
+        ),
+        ("", "INSERT INTO child VALUES (9, 1, 'x')", "public.child", 1, ""),
+        (
+            "ALTER TABLE untouched ALTER id TYPE text",
+            "INSERT INTO untouched VALUES ('one')",
+            "public.untouched",
+            1,
+            "a value does not fit",
+        ),
+    ],
+    ids=["another enum", "another type", "a child", "no such value"],
+)
+def test_what_has_another_type_is_compared_and_carried_where_it_fits(
+    target: Database,
+    connection: Connection,
+    tmp_path: Path,
+    kept: list[str],
+    release: str,
+    written: str,
+    table: str,
+    missing: int,
+    why: str,
+) -> None:
+    connection.execute(
+        f"{SHOP}; CREATE TABLE parent (id int PRIMARY KEY); INSERT INTO parent VALUES (1);"
+        "CREATE TABLE child (n int, t text, PRIMARY KEY (id)) INHERITS (parent);"
+        "INSERT INTO child VALUES (2, 1, 'x')"
+    )
+    backup = back_up(target, tmp_path / "backups")
+    for sql in (release, written):
+        connection.execute(sql)
+    name = restored(target, backup, kept)
+    found = {item.table: item for item in carry(target, name, backup, unheard())}
+    assert (found[table].missing, found[table].why[: len(why)]) == (missing, why)
+    assert not [item.table for item in found.values() if item.why and item.table != table]
+    with target.connect() as session:
+        counts = snapshot.count_rows(session)
+    assert counts == {**backup.rows, table: backup.rows[table] + (0 if why else missing)}
