@@ -24,14 +24,13 @@ from .notebook.rollback import (
     carry_forward,
     choose_way,
     diagnose_target,
+    drop_kept_database,
     roll_back,
     show_carry,
-    show_hooks,
     show_losses,
     show_ways,
-    start_application,
-    stop_application,
 )
+from .notebook.application import show_hooks, start_application, stop_application
 
 __all__ = [
     "answer_criteria",
@@ -49,6 +48,7 @@ __all__ = [
     "compare_objects",
     "decide",
     "diagnose_target",
+    "drop_kept_database",
     "forecast",
     "open_run",
     "rehearse",

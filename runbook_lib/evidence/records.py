@@ -1,7 +1,7 @@
 """The words of what was seen: checks, backups and statements, as frozen values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -164,6 +164,21 @@ class StatementRun:
     sqlstate: str = ""
     error: str = ""
     observed: Observation | None = None
+
+
+@dataclass(frozen=True)
+class WayBack:
+    """Hold what came of carrying a way back out in the rehearsal, as it will be run.
+
+    ``failed`` is what kept it from leading to the start, ``unproven`` what could not be compared;
+    both are empty where it led there. ``stays`` counts, by name, what was then still as the release
+    left it: rows of older tables, and what else holds data.
+    """
+
+    way: str
+    failed: str = ""
+    unproven: str = ""
+    stays: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

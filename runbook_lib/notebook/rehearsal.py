@@ -1,6 +1,6 @@
 """The acts of 30_rehearsal: try the plan, list what was found, forecast, approve."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,8 +21,10 @@ from runbook_lib.rehearsal.allowance import describe
 from runbook_lib.rehearsal.rehearse import Rehearsal
 from runbook_lib.rehearsal.verdict import all_findings, record_verdict
 from runbook_lib.rehearsal.world import FULL
+from runbook_lib.rollback.attempt import REVERT
 
-_REVERT = "a revert returns there, too"
+_OF_ROWS = ("its row counts are the source's", "its contents are the source's")
+_WAY = "the way '{}' returns there"
 _SHOWN = 30
 _WARNED = {"status": Status.WARN.value}
 _NAMED = 4
@@ -61,12 +63,12 @@ def _outcomes(run: Run, seen: Rehearsal, backup: Backup, found: Sequence[Finding
         _outcome(
             "the rollback returns to the start", seen.taken_back, duration(seen.rollback_seconds)
         ),
-        _outcome(_REVERT, *_revert_words(seen)),
+        *_ways(seen),
         _likeness(seen),
         _completeness(seen),
     ]
     for row in rows:
-        if row["status"] == Status.NOT_MEASURED.value and row["what"] != _REVERT:
+        if row["status"] == Status.NOT_MEASURED.value and row["what"] in _OF_ROWS:
             row["observed"] = without
     passed = seen.proven and not blocking
     return Table("Rehearsed on the restored backup" if passed else "The rehearsal failed", rows)
@@ -83,10 +85,16 @@ def _kept(seen: Rehearsal, found: Sequence[Finding]) -> dict[str, str]:
     return {**_outcome(name, not blocks, told + more), **({} if blocks else _WARNED)}
 
 
-def _revert_words(seen: Rehearsal) -> tuple[bool | None, str]:
-    if seen.reverted is None:
-        return None, "not tried, because statements failed"
-    return (None if seen.reverted else True), seen.reverted or "in one transaction"
+def _ways(seen: Rehearsal) -> Iterator[dict[str, str]]:
+    """Say of each way back what came of it: what is not proven is never proposed."""
+    for item in seen.ways:
+        stays = ", ".join(f"{name}={count}" for name, count in item.stays.items())
+        left = f"stays as the release left it: {stays}" if stays else ""
+        why = item.failed or item.unproven or left
+        row = _outcome(_WAY.format(item.way), None if why else True, why or "as it will be run")
+        yield row | ({"status": Status.WARN.value} if left else {})
+    if all(item.way != REVERT for item in seen.ways):
+        yield _outcome(_WAY.format(REVERT), None, "not tried, because statements failed")
 
 
 def _likeness(seen: Rehearsal) -> dict[str, str]:

@@ -4,30 +4,36 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
-from runbook_lib.config.environments import FILE, acting
-from runbook_lib.errors import GateError, ToolError
+from runbook_lib.backup.dump import still_whole
+from runbook_lib.errors import GateError
 from runbook_lib.evidence.journal import to_all
 from runbook_lib.evidence.records import Backup, Status
 from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.sender import Sender
-from runbook_lib.formatting import duration
+from runbook_lib.notebook.application import started_again
 from runbook_lib.notebook.session import check_confirmed
 from runbook_lib.notebook.show import Progress, Table
 from runbook_lib.parser.identifiers import by_kind
-from runbook_lib.postgres import process
-from runbook_lib.postgres.process import tail
+from runbook_lib.postgres import ledger
 from runbook_lib.postgres.snapshot import NOT_LOOKED_AT
 from runbook_lib.rollback import inverse, restore
-from runbook_lib.rollback.attempt import CARRY, IN_PLACE, RESTORE, REVERT, attempt
+from runbook_lib.rollback.attempt import CARRIED, CARRY, IN_PLACE, RESTORE, REVERT, attempt
 from runbook_lib.rollback.carry_forward import Carried, carry, compare
+from runbook_lib.rollback.choice import read_choice
 from runbook_lib.rollback.diagnosis import Diagnosis, diagnose_run, left_on_server
-from runbook_lib.rollback.hooks import CommandRun, run_commands
-from runbook_lib.rollback.restore import Restorer
-from runbook_lib.rollback.revert import refuse_losses, revert
+from runbook_lib.rollback.restore import Restorer, exists
+from runbook_lib.rollback.revert import revert
 
 _ACCEPTED = re.compile(r"\s*(.+?)\s*=\s*(\d+)\s*(?:,|$)")
 _SHOWN = 5
 _NOTHING_KEPT = "No restore kept an old database: there is nothing to carry"
+_NOTHING_LEFT = "There is nothing to roll back: this run left nothing on the target"
+_CAPTIONS = {
+    "": "No way is proven to lose nothing: choose with the parameter way",
+    REVERT: "Revert: it is the cheapest that loses nothing",
+    RESTORE: "Restore: a revert is not proven to lead back without a loss",
+    IN_PLACE: "In place: no other way is possible and proven",
+}
 _BY_DOWN = "as the release's own down.sql left them; they were not compared"
 _OWN = "sends the release's own down.sql, "
 
@@ -93,103 +99,112 @@ def show_losses(run: Run) -> Table:
 
 def show_ways(run: Run) -> Table:
     """Show the ways back, what each would lose, and which is taken where nobody chooses."""
+    if done := _done(run):
+        return done
     backup = _backup(run)
     with run.database.runner_session() as connection:
-        seen = diagnose_run(run, connection)
-        written = restore.losses(connection, backup)
-        creates = restore.can_create(connection)
-    chosen = _cheapest(seen)
-    older = [item.table for item in written if item.at_backup is not None]
+        choice = read_choice(run, connection, backup)
+    older = [item.table for item in choice.written if item.at_backup is not None]
+    does = {
+        REVERT: f"{_OWN if choice.seen and choice.seen.down else ''}drops what this run created "
+        "and sets back what it changed, in one transaction; the rows of older tables stay as they "
+        "are now",
+        RESTORE: f"restores {backup.path.name} beside, compares, swaps the names; what was written "
+        f"since is in the old database alone{f', of {_some(older)}' if older else ''}",
+        IN_PLACE: "drops what the archive does not know, then replaces what it does; "
+        "nothing is kept, and values changed since are lost",
+    }
+    last = {
+        REVERT: "its COMMIT",
+        RESTORE: "the swap; the old database is kept under a dated name",
+        IN_PLACE: "its first COMMIT; run again to continue after it",
+    }
     rows = [
         {
-            "way": REVERT,
-            "possible": "no" if seen is None or not seen.revertible else "yes",
-            "would lose": _some(_words(seen.data)) if seen and seen.data else "nothing",
-            "what it does": f"{_OWN if seen and seen.down else ''}drops what this run created and "
-            "sets back what it changed, in one transaction; the rows of older tables stay as they "
-            "are now",
-            "point of no return": "its COMMIT",
-        },
-        {
-            "way": RESTORE,
-            "possible": "yes" if creates else "no: the role may not create a database",
-            "would lose": f"the same, and what was written into {_some(older)}"
-            if older
-            else "the same",
-            "what it does": f"restores {backup.path.name} beside, compares, swaps the names",
-            "point of no return": "the swap; the old database is kept under a dated name",
-        },
-        {
-            "way": IN_PLACE,
-            "possible": "yes",
-            "would lose": _some(_words({item.table: item.now for item in written}))
-            or "values that were changed",
-            "what it does": "drops what the archive does not know, then replaces what it does; "
-            "nothing is kept, and values changed since are lost",
-            "point of no return": "its first COMMIT; run again to continue after it",
-        },
+            "way": way,
+            "possible": f"no: {item.refused}" if item.refused else "yes",
+            "rehearsed": item.unproven or ("" if item.refused else "returned to the start"),
+            "would lose": _some(_words(item.loses)) or "nothing",
+            "stays as changed": _some(_words(item.stays)) or "nothing",
+            "what it does": does[way],
+            "point of no return": last[way],
+        }
+        for way, item in choice.options.items()
     ]
-    caption = {
-        "": "Every way loses something: choose with the parameter way",
-        REVERT: "Revert: it is the cheapest that loses nothing",
-        RESTORE: "Restore: older objects were changed in a way that no statement takes back",
-    }[chosen]
-    if seen is None or seen.nothing:
-        caption = "There is nothing to roll back"
-    return Table(caption, rows)
+    return Table(_CAPTIONS[choice.proposal] if not choice.nothing else _NOTHING_LEFT, rows)
 
 
 def choose_way(run: Run, confirm: str, way: str = "", accept: str = "") -> Table:
     """Show the way that the rollback takes, and refuse before anything is stopped what it would.
 
-    Raises GateError as roll_back does, also where what the way would lose is not accepted.
+    Raises GateError for what the rehearsal, the target or the backup say would fail, and where
+    what the way would lose is not accepted.
     """
+    if done := _done(run):
+        return done
     backup = _backup(run)
     if not confirm:
         return Table("No way is taken: the parameter confirm is empty", [])
     check_confirmed(run, confirm)
-    chosen, seen, accepted = _choose(run, way, accept)
-    if chosen == REVERT and seen is not None:
-        refuse_losses(seen.data, accepted)
-    if chosen == IN_PLACE:
-        with run.database.runner_session() as connection:
-            written = restore.losses(connection, backup)
-        refuse_losses({item.table: item.now for item in written}, accepted)
+    chosen, _, _ = _choose(run, backup, way, accept)
+    with run.database.runner_session() as connection:
+        ledger.take_runner_lock(connection, run.policy.locks.runner_wait)
     return Table(f"The rollback takes the way '{chosen}'", [])
 
 
-def _choose(run: Run, way: str, accept: str) -> tuple[str, Diagnosis | None, dict[str, int]]:
+def _choose(
+    run: Run, backup: Backup, way: str, accept: str
+) -> tuple[str, Diagnosis | None, dict[str, int]]:
     """Return the way, what it is chosen by, and what may be lost by it."""
     accepted = dict(_accepted(accept))
     with run.database.runner_session() as connection:
-        seen = diagnose_run(run, connection)
-    chosen = way or (REVERT if accepted else _cheapest(seen))
-    if chosen not in {REVERT, RESTORE, IN_PLACE}:
-        message = f"'{way}' is no way back." if way else "Every way back loses something."
-        remedy = f"Set the parameter way to '{REVERT}', '{RESTORE}' or '{IN_PLACE}'."
-        raise GateError(message, remedy=remedy)
-    return chosen, seen, accepted
+        choice = read_choice(run, connection, backup)
+    chosen = choice.chosen(way, accepted)
+    if chosen != REVERT and not still_whole(backup):
+        message = "The backup of this run is gone, or its checksum differs."
+        raise GateError(message, remedy="Bring its directory back, or take the way 'revert'.")
+    return chosen, choice.seen, accepted
 
 
 def roll_back(run: Run, confirm: str, way: str = "", accept: str = "") -> Table:
-    """Go back by ``way``, empty for the cheapest that loses nothing; compared with what was.
+    """Go back by ``way``, empty for the one that is proven to lose nothing; compared with what was.
 
     ``confirm`` is the name of the database, typed by whoever decides; empty changes nothing.
-    ``accept`` names what a revert may lose, each with its count, as ``schema.table=3``. Raises
-    GateError for another name, an unknown way, or where every way loses something.
+    ``accept`` names what may be lost and what may stay changed, each with its count, as
+    ``schema.table=3``. A run that is rolled back is not rolled back again. Raises GateError for
+    another name, for what is refused, or where every way loses something; the application, where
+    this run stopped it, is started again.
     """
+    if done := _done(run):
+        return done
     backup = _backup(run)
     if not confirm:
         return Table("Nothing was rolled back: the parameter confirm is empty", [])
     check_confirmed(run, confirm)
-    chosen, seen, accepted = _choose(run, way, accept)
-    if chosen == RESTORE:
-        return _restore(run, backup)
-    if chosen == IN_PLACE and seen is not None:
-        return _in_place(run, backup, seen, accepted)
-    if seen is None or seen.nothing:
-        return Table("There is nothing to roll back: this run left nothing on the target", [])
-    return _revert(run, seen, accepted)
+    with started_again(run):
+        chosen, seen, accepted = _choose(run, backup, way, accept)
+        if chosen == RESTORE:
+            return _restore(run, backup, seen)
+        if seen is None or seen.nothing:
+            return Table(_NOTHING_LEFT, [])
+        if chosen == IN_PLACE:
+            return _in_place(run, backup, seen, accepted)
+        return _revert(run, seen, accepted)
+
+
+def _done(run: Run) -> Table | None:
+    """Return what is left to do of a run that is rolled back, None where it is not."""
+    if not run.passed("rollback"):
+        return None
+    found = run.recorded("rollback") or {}
+    rows = []
+    if kept := _kept(run):
+        rows = [
+            {"left to do": "carry the rows written since", "how": "carry_rows = true"},
+            {"left to do": f"drop {kept}", "how": f'drop_kept = "{kept}"'},
+        ]
+    at, way = found["recorded_at"], found["rollback"]["way"]
+    return Table(f"The run was rolled back already by the way '{way}', recorded {at}", rows)
 
 
 def _revert(run: Run, seen: Diagnosis, accepted: dict[str, int]) -> Table:
@@ -223,12 +238,13 @@ def _restorer(run: Run, backup: Backup, sender: Sender) -> Restorer:
     return Restorer(run.database, run.target.major, backup, run.policy, sender)
 
 
-def _restore(run: Run, backup: Backup) -> Table:
+def _restore(run: Run, backup: Backup, seen: Diagnosis | None) -> Table:
+    set_back = inverse.set_on_database(seen.before, seen.now, seen.marks) if seen else ()
     with (
         Progress("Rollback", 1) as progress,
         attempt(run, RESTORE, progress.follow) as sender,
     ):
-        done = _restorer(run, backup, sender).beside()
+        done = _restorer(run, backup, sender).beside(set_back)
         run.record(True, {"rollback": {"way": RESTORE, **asdict(done)}})
     rows = [
         ("in place", done.dbname),
@@ -262,32 +278,56 @@ def _in_place(run: Run, backup: Backup, seen: Diagnosis, accepted: dict[str, int
 
 def show_carry(run: Run) -> Table:
     """Show how the rows of the database that a restore kept differ from the restored ones."""
-    if not (kept := _kept(run)):
-        return Table(_NOTHING_KEPT, [])
-    found = compare(run.database, kept, _backup(run))
+    with started_again(run):
+        if not (kept := _kept(run)):
+            return Table(_NOTHING_KEPT, [])
+        found = compare(run.database, kept, _backup(run))
     run.directory.write("90_compare", {"kept_as": kept, "tables": found})
     return _carried(found, "Written after the backup")
 
 
 def carry_forward(run: Run, carry_rows: bool) -> Table:
-    """Insert what was written after the backup and is missing now, if ``carry_rows`` says so."""
+    """Insert what was written after the backup and is missing now, if ``carry_rows`` says so.
+
+    Once: a row that was carried, and deleted since, would come back.
+    """
     if not carry_rows:
         return Table("Nothing was carried: the parameter carry_rows is false", [])
     if not (kept := _kept(run)):
         return Table(_NOTHING_KEPT, [])
+    if done := run.directory.read(CARRIED):
+        return Table(f"The rows were carried already, recorded {done['recorded_at']}", [])
     with (
+        started_again(run),
         Progress("Carry forward", 1) as progress,
         attempt(run, CARRY, progress.follow, kept_as=kept) as sender,
     ):
         found = carry(run.database, kept, _backup(run), sender)
-        run.directory.write("90_carry", {"kept_as": kept, "tables": found})
+        run.directory.write(CARRIED, {"kept_as": kept, "tables": found})
     return _carried(found, "Carried from the database that was kept")
 
 
+def drop_kept_database(run: Run, name: str) -> Table:
+    """Drop the database that a restore kept, if ``name`` is its; what it alone holds is lost."""
+    kept = _kept(run)
+    if not name:
+        return Table("Nothing was dropped: the parameter drop_kept is empty", [])
+    if name != kept:
+        message = f"'{name}' is not the database that this run's rollback kept."
+        remedy = f"Set drop_kept to {kept}." if kept else "None is kept any more."
+        raise GateError(message, remedy=remedy)
+    with Progress("Drop the kept database", 1) as progress:
+        sender = Sender(to_all(run.journal.emit, progress.follow), "rollback: drop what was kept")
+        run.database.drop(kept, sender.change)
+    return Table(f"{kept} was dropped", [])
+
+
 def _kept(run: Run) -> str:
-    """Return the name of the database that a restore put aside, empty where none did."""
+    """Return the name of the database that a restore put aside, empty where none is there."""
     done = (run.recorded("rollback") or {}).get("rollback", {})
-    return str(done["kept_as"]) if done.get("way") == RESTORE else ""
+    with run.database.runner_session() as connection:
+        there = done.get("way") == RESTORE and exists(connection, done["kept_as"])
+    return str(done["kept_as"]) if there else ""
 
 
 def _carried(found: Sequence[Carried], caption: str) -> Table:
@@ -304,13 +344,6 @@ def _carried(found: Sequence[Carried], caption: str) -> Table:
     ]
     total = sum(item.missing for item in found if not item.why)
     return Table(f"{caption}: {total:,} rows of {len(found)} tables, by key", rows)
-
-
-def _cheapest(seen: Diagnosis | None) -> str:
-    """Return the way to take where nobody chooses, empty where each loses something."""
-    if seen is not None and not seen.revertible:
-        return RESTORE
-    return "" if seen is not None and seen.data else REVERT
 
 
 def _words(counts: Mapping[str, int]) -> list[str]:
@@ -331,77 +364,3 @@ def _backup(run: Run) -> Backup:
     if backup is None:
         raise GateError("This run took no backup.", remedy="Open the run that changed the target.")
     return backup
-
-
-def show_hooks(run: Run) -> Table:
-    """Show the commands that stop and start the application, as they will be run."""
-    hooks = run.environment.application
-    parts = (("before the rollback", hooks.stop), ("after it", hooks.start))
-    rows = [
-        {"when": when, "command": command, "time limit": duration(hooks.time_limit)}
-        for when, commands in parts
-        for command in commands
-    ]
-    caption = f"{len(hooks.stop)} commands stop the application, {len(hooks.start)} start it"
-    by_hand = f"No command in {FILE} stops or starts the application: do both by hand"
-    now, planned = acting(run.environment), run.plan.settings
-    other = [key for key in now if key.startswith("application.") and now[key] != planned.get(key)]
-    since = f"; another since the plan was made: {', '.join(other)}" if other else ""
-    return Table(f"{caption if rows else by_hand}{since}", rows)
-
-
-def stop_application(run: Run, confirm: str) -> Table:
-    """Stop the application, if ``confirm`` names the database; what the commands said is kept.
-
-    Raises GateError for another name, and for a command that fails: the later ones are not run.
-    """
-    try:
-        return _carried_out(run, confirm, "stop", run.environment.application.stop)
-    except ToolError as error:
-        message = f"The application is not stopped, and nothing was rolled back: {error.message}"
-        remedy = f"Mend the command in {FILE}, or stop by hand and take it out; then run again."
-        raise GateError(message, remedy=remedy) from error
-
-
-def start_application(run: Run, confirm: str) -> Table:
-    """Start the application, if ``confirm`` names the database; what the commands said is kept.
-
-    Raises GateError for another name, and ToolError for a command that fails.
-    """
-    try:
-        return _carried_out(run, confirm, "start", run.environment.application.start)
-    except ToolError as error:
-        stands = "is rolled back" if run.passed("rollback") else "was not rolled back"
-        error.message = f"The database {stands}, and the application not started: {error.message}"
-        error.remedy = f"Start it by hand, or mend the command in {FILE} and run this cell again."
-        raise
-
-
-def _carried_out(run: Run, confirm: str, what: str, commands: Sequence[str]) -> Table:
-    """Run the commands and record each one; raises ToolError for the first that fails."""
-    if not commands:
-        return Table(f"{FILE} has no command to {what} the application: do it by hand", [])
-    if not confirm:
-        return Table(f"No command to {what} the application was run: confirm is empty", [])
-    check_confirmed(run, confirm)
-    done: list[CommandRun] = []
-    limit = run.environment.application.time_limit
-    with Progress(f"{what.capitalize()} the application", len(commands)) as progress:
-        sender = Sender(to_all(run.journal.emit, progress.follow), f"{what} the application")
-        for each in run_commands(commands, limit, run.root, sender.runner(process.run)):
-            done.append(each)
-            passed = len(done) == len(commands) and not each.failure
-            run.record(passed, {"commands": done}, f"90_{what}_application")
-            if each.failure:
-                raise ToolError(f"'{each.command}': {each.failure}")
-            progress.advance()
-    rows = [
-        {
-            "status": Status.PASS.value,
-            "command": each.command,
-            "took": duration(each.seconds),
-            "last words": tail(each.output),
-        }
-        for each in done
-    ]
-    return Table(f"{len(rows)} commands to {what} the application were run", rows)

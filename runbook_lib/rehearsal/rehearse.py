@@ -9,8 +9,16 @@ from dataclasses import dataclass, field, replace
 from runbook_lib.backup.archive import swap
 from runbook_lib.checks.query_checks import run_checks
 from runbook_lib.errors import GateError, ReleaseError, RunbookError, StatementError
-from runbook_lib.evidence.journal import LEDGER_ROW, Event, Listener, said, to_all
-from runbook_lib.evidence.records import Backup, Loss, Outcome, StatementRun, Status, Taken
+from runbook_lib.evidence.journal import LEDGER_ROW, Event, Listener, to_all
+from runbook_lib.evidence.records import (
+    Backup,
+    Loss,
+    Outcome,
+    StatementRun,
+    Status,
+    Taken,
+    WayBack,
+)
 from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.findings import Finding, Severity, remedy
@@ -24,16 +32,14 @@ from runbook_lib.postgres.connection import (
     Connection,
     Database,
 )
-from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.rehearsal import outward
 from runbook_lib.rehearsal.failures import Failure, Unreadable, follow
 from runbook_lib.rehearsal.losses import Pristine
 from runbook_lib.rehearsal.observe import Probe
+from runbook_lib.rehearsal.ways import Ways
 from runbook_lib.rehearsal.world import FULL, World, open_world
 from runbook_lib.release.model import Migration, Release
-from runbook_lib.release.plan import Step, StepKind
-from runbook_lib.rollback.diagnosis import diagnose
-from runbook_lib.rollback.revert import revert
+from runbook_lib.release.plan import Step
 
 _READERS = 2
 _BESIDE, _KEPT = "runbook_restored", "runbook_kept"
@@ -79,11 +85,10 @@ class Rehearsal:
     """Hold what a rehearsal saw; times in seconds, ``growth`` of the database in bytes.
 
     ``same_rows`` and ``same_contents`` are None where the rows were not restored. ``taken_back``
-    says that after the rollback by restoring the schema was that of the backup; ``reverted`` is
-    what kept a revert from leading there, empty where it did, None where it was not tried.
-    ``losses`` is what older tables lost, None where rows were not restored, ``taken`` what each
-    transaction did to them. ``differs`` says where the rehearsal's server could not be made like
-    the target's.
+    says that after the rollback by restoring the schema was that of the backup; ``ways`` are the
+    ways back that were carried out, no revert where statements failed. ``losses`` is what older
+    tables lost, None where rows were not restored, ``taken`` what each transaction did to them.
+    ``differs`` says where the rehearsal's server could not be made like the target's.
     """
 
     data: str
@@ -94,7 +99,7 @@ class Rehearsal:
     same_rows: bool | None
     same_contents: bool | None
     taken_back: bool
-    reverted: str | None
+    ways: tuple[WayBack, ...]
     fingerprint_after: str
     growth: int
     step_seconds: Mapping[str, float]
@@ -159,6 +164,7 @@ class Rehearser:
         with ThreadPoolExecutor(_READERS) as helpers:
             restoring = helpers.submit(self.world.restorer.schema_beside, _BESIDE)
             schema = _snapshot(copy, settings=True)
+            ways = Ways.from_start(self.run, self.backup, self.world, self.emit, schema)
             contents = _contents(copy, helpers) if self._with_rows else None
             before = self._prepare(copy)
             took, refused, lost = self._apply(copy, files, pristine)
@@ -166,7 +172,8 @@ class Rehearser:
             after = helpers.submit(_snapshot, copy)
             found, growth = self._looked_at(copy, before)
             reached = after.result().fingerprint
-            reverted = self._reverted(copy, schema) if self._whole else None
+            tried = [ways.revert()] if self._whole else []
+            tried.append(ways.restore())
             restoring.result()
             begin = time.perf_counter()
             swap(self.world.maintained, _BESIDE, _KEPT)
@@ -186,7 +193,7 @@ class Rehearser:
             same_rows=same_rows,
             same_contents=same_contents,
             taken_back=back == self.backup.schema_fingerprint,
-            reverted=reverted,
+            ways=tuple(tried),
             fingerprint_after=reached,
             growth=growth,
             step_seconds=took,
@@ -269,23 +276,6 @@ class Rehearser:
         with copy.connect() as session:  # the checks find names as the files do
             found = list(_checks_failed(self.run, session)) if self._whole else []
             return found, session.value(_SIZE) - before
-
-    def _reverted(self, copy: Database, before: Snapshot) -> str:
-        """Take the release back by a revert; return why that is not possible, empty where it is."""
-        self.emit(said("rehearsal: revert", "reverting the release"))
-        steps = [step for step in self.run.plan.steps if step.kind is StepKind.APPLY]
-        applied = [self.run.release.migration(step.name) for step in steps]
-        with copy.runner_session() as connection:
-            seen = diagnose(connection, before, None, applied)
-        if not seen.revertible:
-            return f"no statement takes back what it changes: {', '.join(seen.stuck[:3])}"
-        indexes = replace(self.run.policy.indexes, concurrent=False)  # nobody else is there
-        alone = replace(self.run.policy, indexes=indexes)
-        try:
-            revert(copy, alone, seen, seen.data, Sender(self.emit, "rehearsal: revert"))
-        except RunbookError as error:
-            return error.message
-        return ""
 
 
 def _snapshot(database: Database, *, settings: bool = False) -> snapshot.Snapshot:

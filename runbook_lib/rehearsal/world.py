@@ -68,6 +68,12 @@ class World:
         return self.restorer.place.database(source.dbname, source.role)
 
     @property
+    def role_is_superuser(self) -> bool:
+        """Tell whether the role that migrates may do everything on the target's server."""
+        source = self.restorer.source
+        return any(role["superuser"] for role in source.roles if role["name"] == source.role)
+
+    @property
     def maintained(self) -> Database:
         """Return the copy as the superuser of the cluster, which may run nobody's function."""
         return self.restorer.place.database(self.restorer.source.dbname)

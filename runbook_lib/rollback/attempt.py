@@ -11,13 +11,15 @@ from runbook_lib.evidence.sender import Sender
 from runbook_lib.postgres import ledger
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.rollback.diagnosis import diagnose_run
+from runbook_lib.rollback.restore import exists
 
 REVERT, RESTORE, IN_PLACE, CARRY = "revert", "restore", "in place", "carry forward"
 FAILURE = "90_rollback_failed"
 """The record of a way back that failed, or that a kill cut off."""
+CARRIED = "90_carry"
+"""The record of the rows that were carried."""
 _STEP = "rollback: "
 _INTENT, _ENDED, _FAILED = "way begun", "way ended", "way failed"
-_EXISTS = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = %(dbname)s)"
 
 
 @contextmanager
@@ -58,10 +60,13 @@ def settle(run: Run, connection: Connection) -> None:
         error = f"The {way} was cut off, and the target is not what it was before the run."
         _fail(run, run.journal.emit, error)
         return
-    if way != CARRY and not run.passed("rollback"):
-        found = {"way": way, **done, "settled": "by the next start"}
+    settled = {"settled": "by the next start"}
+    if way == CARRY and not run.directory.read(CARRIED):
+        run.directory.write(CARRIED, {"kept_as": lines[0]["kept_as"], **settled})
+    elif way != CARRY and not run.passed("rollback"):
+        found = {"way": way, **done, **settled}
         run.record(True, {"rollback": found}, ROLLBACK.notebook)
-    run.journal.emit(Event(_ENDED, step, {"way": way, "settled": "by the next start"}))
+    run.journal.emit(Event(_ENDED, step, {"way": way, **settled}))
 
 
 def _fail(run: Run, emit: Listener, error: str, sqlstate: str | None = None) -> None:
@@ -88,7 +93,7 @@ def _done(
     if way == RESTORE:
         began = next((line for line in lines if line["event"] == "began"), None)
         # The name stands for the old database as soon as the swap is committed.
-        if began and connection.value(_EXISTS, {"dbname": began["kept_as"]}):
+        if began and exists(connection, began["kept_as"]):
             return {"dbname": run.target.dbname, "kept_as": began["kept_as"]}
         return None
     if way == REVERT:

@@ -20,6 +20,7 @@ from runbook_lib import (
     choose_way,
     decide,
     diagnose_target,
+    drop_kept_database,
     open_run,
     rehearse,
     review_release,
@@ -27,6 +28,7 @@ from runbook_lib import (
     show_findings,
     show_plan,
     show_release,
+    show_ways,
     take_backup,
     verify_target,
 )
@@ -50,7 +52,8 @@ class Case:
 
     ``says`` is found in the refusal; ``between`` comes in after the rehearsal; ``server`` is SQL
     for the maintenance database, a statement a line, ``remote`` for another database that it
-    makes; ``role`` migrates; ``create`` are options of CREATE DATABASE.
+    makes; ``role`` migrates; ``create`` are options of CREATE DATABASE. ``way`` and ``accept`` are
+    parameters of the rollback, ``by`` is its way.
     """
 
     kind: str
@@ -66,6 +69,9 @@ class Case:
     create: str = ""
     dbname: str = "case_target"
     policy: str = ""
+    way: str = ""
+    accept: str = ""
+    by: str = ""
 
     @property
     def completes(self) -> bool:
@@ -306,9 +312,14 @@ def _rehearsed(release: Path) -> None:
     decide(run)
 
 
-def roll_release_back(case: Case, release: Path) -> None:
-    """Do what 90_rollback.ipynb does with the database's name as its one parameter."""
-    run = open_run(ENVIRONMENT, str(release), "rollback")
+def roll_release_back(case: Case, release: Path) -> str:
+    """Do what 90_rollback.ipynb does, and drop what a restore kept; return the way that it took."""
+    run = _opened(release, "rollback")
     diagnose_target(run)
-    choose_way(run, case.dbname, "", "")
-    roll_back(run, case.dbname, "", "")
+    show_ways(run)
+    choose_way(run, case.dbname, case.way, case.accept)
+    roll_back(run, case.dbname, case.way, case.accept)
+    found = run.recorded("rollback")
+    assert found is not None
+    drop_kept_database(run, found["rollback"].get("kept_as", ""))
+    return str(found["rollback"]["way"])

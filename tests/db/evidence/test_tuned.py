@@ -96,5 +96,5 @@ def test_the_way_back_is_that_of_the_run_that_changed_the_target(
         assert second.backup() != first.backup()
         back = opened(shop, "rollback")
         assert back.directory == first.directory
-        roll_back(back, back.target.dbname)
+        roll_back(back, back.target.dbname, "revert")
         assert connection.value("SELECT to_regclass('users')") is None

@@ -13,6 +13,7 @@ from runbook_lib.release.model import Acceptance
 from tests.support.losses import Case, read_losses, rehearsing
 from tests.support.snapshots import state
 
+pytestmark = pytest.mark.xdist_group("losses")  # the pristine copy has one name on a server
 QUICK = {"delete-that-cascades", "rename-swap-of-most", "numeric-narrowed", "made-partitioned"}
 LOST, KEPT = read_losses("lost"), read_losses("kept")
 

@@ -83,7 +83,9 @@ def test_a_plan_that_applies_passes_and_is_taken_back(
     seen = stage.rehearse(migration_of(tmp_path, MIGRATION))
     assert (seen.passed, seen.same_schema, seen.same_rows, seen.same_contents) == (True,) * 4
     assert seen.taken_back
-    assert seen.reverted == ""
+    assert [(x.way, x.failed, x.unproven, dict(x.stays)) for x in seen.ways] == [
+        (way, "", "", {}) for way in ("revert", "restore")
+    ]
     assert seen.fingerprint_after != backup.schema_fingerprint
 
 

@@ -13,7 +13,7 @@ from runbook_lib.errors import GateError, ToolError
 from runbook_lib.evidence.directory import RunDirectory
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.run import Run
-from runbook_lib.notebook.rollback import show_hooks, start_application, stop_application
+from runbook_lib.notebook.application import show_hooks, start_application, stop_application
 from runbook_lib.postgres.connection import Database
 from runbook_lib.release.model import Release
 from runbook_lib.release.plan import Plan, Target
@@ -150,7 +150,7 @@ def test_a_stop_that_is_interrupted_does_not_count_as_done(
     def after_the_first(_: object) -> None:
         monkeypatch.setattr("runbook_lib.postgres.process._said", interrupted)
 
-    monkeypatch.setattr("runbook_lib.notebook.rollback.Progress.advance", after_the_first)
+    monkeypatch.setattr("runbook_lib.notebook.application.Progress.advance", after_the_first)
     with pytest.raises(KeyboardInterrupt):
         stop_application(run, "shop")
     kept = record(run, "stop")

@@ -1,0 +1,206 @@
+"""Carry each way back out on the copy, as it will be run, and compare with the start.
+
+The start is the pristine copy beside. A revert is lossless only where older rows, sequences and
+large objects are then what they were there; what is not is counted.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from runbook_lib.errors import RunbookError, StatementError
+from runbook_lib.evidence.journal import Listener, said
+from runbook_lib.evidence.records import Backup, WayBack
+from runbook_lib.evidence.run import Run
+from runbook_lib.evidence.sender import Sender
+from runbook_lib.postgres import snapshot
+from runbook_lib.postgres.connection import SQL, Connection, Identifier
+from runbook_lib.postgres.queries import load
+from runbook_lib.postgres.snapshot import Snapshot
+from runbook_lib.rehearsal.losses import PRISTINE
+from runbook_lib.rehearsal.world import FULL, World
+from runbook_lib.release.plan import StepKind
+from runbook_lib.rollback.attempt import RESTORE, REVERT
+from runbook_lib.rollback.carry_forward import values_behind
+from runbook_lib.rollback.diagnosis import diagnose
+from runbook_lib.rollback.restore import MAY_NOT_CREATE, Restorer, can_create
+from runbook_lib.rollback.revert import revert
+
+_WITHOUT_ROWS = "the policy rehearses without rows"
+_HASHES = "runbook_hashes"
+_COUNTED = 5.0  # seconds for the sessions that wrote to end
+_LOOK = 0.02
+_TRACKING = "track_counts"
+_Marks = Mapping[tuple[str, str], tuple[object, ...]]
+
+
+@dataclass(frozen=True)
+class Ways:
+    """Carry out the ways back of a release on the copy of a world, and hold it against its start.
+
+    ``schema`` is that of the start, ``marks`` tell by table whether its rows may be others since.
+    """
+
+    run: Run
+    backup: Backup
+    world: World
+    emit: Listener
+    schema: Snapshot
+    marks: _Marks
+
+    @classmethod
+    def from_start(
+        cls, run: Run, backup: Backup, world: World, emit: Listener, schema: Snapshot
+    ) -> "Ways":
+        """Take note of the copy as it is before the plan, which stands beside as well."""
+        marks: _Marks = {}
+        if run.policy.rehearsal.data == FULL:
+            with world.maintained.runner_session() as connection:
+                marks = _read_marks(connection)
+        return cls(run, backup, world, emit, schema, marks)
+
+    def revert(self) -> WayBack:
+        """Take the release back by a revert, and count what is then not as it was."""
+        if failed := self._reverted():
+            return WayBack(REVERT, failed)
+        if self.run.policy.rehearsal.data != FULL:
+            return WayBack(REVERT, unproven=_WITHOUT_ROWS)
+        try:
+            return WayBack(REVERT, stays=dict(self._stays()))
+        except StatementError as error:
+            return WayBack(REVERT, unproven=f"the rows could not be compared: {error.message}")
+
+    def _reverted(self) -> str:
+        """Revert; return why that is not possible, empty where it is."""
+        self.emit(said("rehearsal: revert", "reverting the release"))
+        steps = [step for step in self.run.plan.steps if step.kind is StepKind.APPLY]
+        applied = [self.run.release.migration(step.name) for step in steps]
+        with self.world.copy.runner_session() as connection:
+            seen = diagnose(connection, self.schema, None, applied)
+        if not seen.revertible:
+            return f"no statement takes back what it changes: {', '.join(seen.stuck[:3])}"
+        indexes = replace(self.run.policy.indexes, concurrent=False)  # nobody else is there
+        alone = replace(self.run.policy, indexes=indexes)
+        try:
+            revert(self.world.copy, alone, seen, seen.data, Sender(self.emit, "rehearsal: revert"))
+        except RunbookError as error:
+            return error.message
+        return ""
+
+    def restore(self) -> WayBack:
+        """Restore beside as the role that migrates; the rows were compared when the copy was made.
+
+        A superuser's definitions are restored by the rehearsal itself, which runs none of them.
+        """
+        copy, unproven = self.world.copy, ""
+        if self.run.policy.rehearsal.data != FULL:
+            unproven = _WITHOUT_ROWS
+        if self.world.role_is_superuser:
+            return WayBack(RESTORE, unproven=unproven)
+        self.emit(said("rehearsal: restore beside", "restoring beside as the role that migrates"))
+        sender = Sender(self.emit, "rehearsal: restore beside")
+        major = self.world.restorer.place.major
+        with copy.runner_session() as connection:
+            if not can_create(connection):
+                return WayBack(RESTORE, MAY_NOT_CREATE)
+        try:
+            policy = self.run.policy
+            Restorer(copy, major, self.backup, policy, sender, with_rows=False).beside()
+        except RunbookError as error:
+            return WayBack(RESTORE, error.message)
+        return WayBack(RESTORE, unproven=unproven)
+
+    def _stays(self) -> Iterator[tuple[str, int]]:
+        """Yield what is not as it was at the start: by name, how many rows, values or objects."""
+        place, source = self.world.restorer.place, self.world.restorer.source
+        with (
+            place.database(PRISTINE).runner_session() as start,
+            self.world.maintained.runner_session() as copy,
+        ):
+            moved = self._moved(copy)
+            yield from _sequences_behind(start, copy)
+            yield from _large_objects(start, copy)
+        with (  # no superuser may evaluate what is a column's
+            place.database(PRISTINE, source.role).runner_session() as start,
+            self.world.copy.runner_session() as copy,
+        ):
+            yield from _changed_rows(start, copy, moved)
+
+    def _moved(self, copy: Connection) -> list[tuple[str, str]]:
+        """Return the tables whose rows may be others: all where what was written is not counted."""
+        now = _read_marks(copy) if self._counted(copy) else {}
+        marks = self.marks.items()
+        return [x for x, mark in marks if now.get(x) != mark and x[1] != snapshot.LEDGER]
+
+    def _counted(self, copy: Connection) -> bool:
+        """Tell whether all that the plan wrote is counted: for that, who wrote has to be gone."""
+        statements = (x for item in self.run.release.migrations for x in item.statements)
+        if any(_TRACKING in item.sql.lower() for item in statements):
+            return False
+        with self.world.copy.connect() as session:
+            if session.value(f"SHOW {_TRACKING}") != "on":
+                return False
+        until = time.monotonic() + _COUNTED
+        while not (counted := bool(copy.value(load("rows_counted")))) and time.monotonic() < until:
+            time.sleep(_LOOK)
+        return counted
+
+
+def _read_marks(connection: Connection) -> _Marks:
+    """Return by table what moves when its rows do: its file, and how many rows were written."""
+    rows = connection.rows(load("table_marks"))
+    return {(row["schema"], row["name"]): (row["oid"], row["file"], row["written"]) for row in rows}
+
+
+def _changed_rows(
+    start: Connection, copy: Connection, tables: Iterable[tuple[str, str]]
+) -> Iterator[tuple[str, int]]:
+    columns = snapshot.columns_by_table(start)
+    with start.transaction(), copy.transaction():
+        for each in (start, copy):
+            each.rows(load("content_settings"))
+        for table in tables:
+            if count := _count_changed(start, copy, table, columns.get(table)):
+                yield ".".join(table), count
+
+
+def _count_changed(
+    start: Connection, copy: Connection, table: tuple[str, str], columns: str | None
+) -> int:
+    """Count the rows that are gone or others, or those that are new, whichever are more."""
+    hashed = f"hash_record_extended(ROW({columns}), 0)" if columns else "0::bigint"
+    parts = {
+        "hashes": Identifier(_HASHES),
+        "read": SQL("SELECT {} AS hash FROM ONLY {}").format(SQL(hashed), Identifier(*table)),
+    }
+    with copy.transaction():
+        copy.execute(SQL("CREATE TEMPORARY TABLE {hashes} (hash bigint)").format(**parts))
+        read, write = SQL("COPY ({read}) TO STDOUT"), SQL("COPY {hashes} FROM STDIN")
+        start.copy(read.format(**parts), copy, write.format(**parts))
+        changed: int = copy.value(SQL(_CHANGED).format(**parts))
+        copy.execute(SQL("DROP TABLE {hashes}").format(**parts))
+    return changed
+
+
+def _sequences_behind(start: Connection, copy: Connection) -> Iterator[tuple[str, int]]:
+    there = {row["name"]: row for row in copy.rows(load("sequences"))}
+    for row in start.rows(load("sequences")):
+        if row["name"] in there and (count := values_behind(there[row["name"]], row["last_value"])):
+            yield f"sequence {row['name']}", count
+
+
+def _large_objects(start: Connection, copy: Connection) -> Iterator[tuple[str, int]]:
+    was, is_now = (
+        {row["oid"]: row for row in each.rows(load("large_object_contents"))}
+        for each in (start, copy)
+    )
+    others = [oid for oid in {*was, *is_now} if was.get(oid) != is_now.get(oid)]
+    if others:
+        yield "large objects", len(others)
+
+
+_CHANGED = """WITH was AS (SELECT hash, count(*) AS n FROM {hashes} GROUP BY hash),
+    now AS (SELECT hash, count(*) AS n FROM ({read}) AS read GROUP BY hash)
+SELECT coalesce(greatest(sum(greatest(coalesce(was.n, 0) - coalesce(now.n, 0), 0)),
+                         sum(greatest(coalesce(now.n, 0) - coalesce(was.n, 0), 0))), 0)::bigint
+FROM was FULL JOIN now USING (hash)"""

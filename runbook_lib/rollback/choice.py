@@ -1,0 +1,147 @@
+"""Choose the way back: by what the rehearsal carried out, and by what the target says now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from runbook_lib.errors import GateError
+from runbook_lib.evidence.records import Backup, WayBack
+from runbook_lib.evidence.run import REHEARSAL, Run
+from runbook_lib.evidence.schemas import typed
+from runbook_lib.postgres.connection import Connection
+from runbook_lib.release.plan import StepKind
+from runbook_lib.rollback import restore
+from runbook_lib.rollback.attempt import IN_PLACE, RESTORE, REVERT
+from runbook_lib.rollback.diagnosis import Diagnosis, diagnose_run
+
+_UNTRIED = "the rehearsal of this plan did not carry it out"
+
+
+@dataclass(frozen=True)
+class Option:
+    """Hold what is known of one way back before it is taken.
+
+    ``refused`` says why it is not possible, ``unproven`` why nobody knows that it leads to the
+    start; both are empty where there is no such reason. ``loses`` counts what it would lose by
+    name, ``stays`` what would stay as the release left it.
+    """
+
+    way: str
+    refused: str = ""
+    unproven: str = ""
+    loses: Mapping[str, int] = field(default_factory=dict)
+    stays: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def safe(self) -> bool:
+        """Tell whether it was proven to lead to the start, and loses nothing."""
+        return not (self.refused or self.unproven or self.loses or self.stays)
+
+    @property
+    def asks(self) -> Mapping[str, int]:
+        """Return what has to be accepted, by name with its count."""
+        return {**self.loses, **self.stays}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Hold the ways back of a run, and what they are judged by."""
+
+    seen: Diagnosis | None
+    written: tuple[restore.Loss, ...]
+    options: Mapping[str, Option]
+
+    @property
+    def nothing(self) -> bool:
+        """Tell whether the run left nothing that could be taken back."""
+        return self.seen is None or self.seen.nothing
+
+    @property
+    def proposal(self) -> str:
+        """Return the way to take where nobody chooses, empty where none is safe.
+
+        Rows that were written into created tables are for a person: only a restore keeps them.
+        """
+        ways = self.options
+        if self.nothing or ways[REVERT].safe:
+            return REVERT
+        revert = ways[REVERT]
+        if revert.loses and not (revert.refused or revert.unproven or revert.stays):
+            return ""
+        return next((way for way in (RESTORE, IN_PLACE) if ways[way].safe), "")
+
+    def chosen(self, way: str, accepted: Mapping[str, int]) -> str:
+        """Return the way to take; raises GateError where it would be refused.
+
+        ``accepted`` names with its count what may be lost, and what may stay changed.
+        """
+        found = way or (REVERT if accepted else self.proposal)
+        if found not in self.options:
+            message = (
+                f"'{way}' is no way back." if way else "No way back is proven to lose nothing."
+            )
+            remedy = f"Set the parameter way to '{REVERT}', '{RESTORE}' or '{IN_PLACE}'."
+            raise GateError(message, remedy=remedy)
+        if not self.nothing:
+            _refuse(self.options[found], accepted)
+        return found
+
+
+def _refuse(option: Option, accepted: Mapping[str, int]) -> None:
+    if option.refused:
+        message = f"The way '{option.way}' is not possible: {option.refused}."
+        raise GateError(message, remedy="Take another one: the ways show which are possible.")
+    loses, stays = (_not_in(accepted, counts) for counts in (option.loses, option.stays))
+    if loses or stays:
+        lost = f" It would lose what was written since: {words(loses)}." if loses else ""
+        left = f" It would leave as the release changed it: {words(stays)}." if stays else ""
+        remedy = f'Take another way, or accept it: accept = "{words(option.asks)}".'
+        raise GateError(f"{lost}{left}".strip(), remedy=remedy)
+
+
+def _not_in(accepted: Mapping[str, int], counts: Mapping[str, int]) -> dict[str, int]:
+    return {name: count for name, count in counts.items() if accepted.get(name) != count}
+
+
+def words(counts: Mapping[str, int]) -> str:
+    """Return counts by name as they are accepted."""
+    return ", ".join(f"{name}={count}" for name, count in counts.items())
+
+
+def read_choice(run: Run, connection: Connection, backup: Backup) -> Choice:
+    """Return the ways back of a run with what each would lose."""
+    seen, written = diagnose_run(run, connection), restore.losses(connection, backup)
+    tried = {item.way: item for item in rehearsed_ways(run)}
+    creates = restore.can_create(connection)
+    options = (
+        _revert(run, seen, tried.get(REVERT)),
+        _by_restoring(RESTORE, tried.get(RESTORE), "" if creates else restore.MAY_NOT_CREATE, {}),
+        _by_restoring(IN_PLACE, tried.get(IN_PLACE), "", {x.table: x.now for x in written}),
+    )
+    return Choice(seen, written, {item.way: item for item in options})
+
+
+def rehearsed_ways(run: Run) -> tuple[WayBack, ...]:
+    """Return what came of each way back in the rehearsal of this plan."""
+    found = (run.verdict() or {}).get("ways", [])
+    return typed(tuple[WayBack, ...], found, run.directory.path / f"{REHEARSAL}.json")
+
+
+def _revert(run: Run, seen: Diagnosis | None, tried: WayBack | None) -> Option:
+    loses = dict(seen.data) if seen else {}
+    if seen is not None and not seen.revertible:
+        return Option(REVERT, f"no statement takes back {', '.join(seen.stuck[:3])}", "", loses)
+    if tried is None:
+        return Option(REVERT, "", _UNTRIED, loses)
+    steps = [item.name for item in run.plan.steps if item.kind is StepKind.APPLY]
+    # What was applied in part may have a way back where the whole has none.
+    whole = seen is not None and set(steps) <= set(seen.migrations)
+    refused, failed = (tried.failed, "") if whole else ("", tried.failed)
+    return Option(REVERT, refused, tried.unproven or failed, loses, tried.stays)
+
+
+def _by_restoring(
+    way: str, tried: WayBack | None, refused: str, loses: Mapping[str, int]
+) -> Option:
+    if tried is None:
+        return Option(way, refused, "" if refused else _UNTRIED, loses)
+    return Option(way, refused or tried.failed, tried.unproven, loses, tried.stays)

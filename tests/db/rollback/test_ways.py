@@ -1,0 +1,175 @@
+"""A way back refuses before it stops the application, is gone once, and says what is left to do."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runbook_lib import (
+    apply_step,
+    carry_forward,
+    check_target,
+    choose_way,
+    drop_kept_database,
+    rehearse,
+    review_release,
+    roll_back,
+    show_carry,
+    show_ways,
+    start_application,
+    stop_application,
+    take_backup,
+)
+from runbook_lib.backup.archive import swap
+from runbook_lib.errors import GateError, RunbookError, TargetError
+from runbook_lib.evidence.run import Run
+from runbook_lib.postgres.connection import Connection
+from runbook_lib.rollback import restore
+from tests.support.defects import Project, project
+from tests.support.releases import write_release
+
+HOOKS = """
+[test.application]
+stop = ["touch stopped"]
+start = ["mv stopped started"]
+"""
+ACCOUNTS = """CREATE TABLE account (id int PRIMARY KEY, amount int);
+INSERT INTO account SELECT n, n FROM generate_series(1, 100) n;
+CREATE TABLE part (id int, PRIMARY KEY (id)) PARTITION BY RANGE (id);
+CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (1) TO (10);
+"""
+CENTS = "ALTER TABLE account ADD currency text; UPDATE account SET amount = amount * 100;"
+DETACHED = "ALTER TABLE part DETACH PARTITION part_1; ALTER TABLE part_1 RENAME TO old;"
+
+
+@pytest.fixture
+def shop(
+    database: dict[str, str], connection: Connection, tmp_path: Path, shared_root: Path
+) -> Iterator[Project]:
+    """Make a project whose application is stopped and started by files."""
+    connection.execute(ACCOUNTS)
+    connection.close()
+    with project(tmp_path, database, shared_root) as made:
+        settings = tmp_path / "environments.toml"
+        settings.write_text(settings.read_text() + HOOKS)
+        yield made
+        with made.target.maintenance().connect() as session:
+            names = session.rows("SELECT datname FROM pg_database")
+        for row in names:
+            if row["datname"].startswith(f"{made.target.dbname}_"):
+                made.target.drop(row["datname"])
+
+
+def applied(shop: Project, sql: str) -> Path:
+    """Take a release through its run, and return its directory."""
+    release = write_release(shop.root / "release", {"0001_a": sql})
+    run = shop.run(release, "prechecks")
+    review_release(run)
+    check_target(run)
+    take_backup(shop.run(release, "backup"))
+    rehearse(shop.run(release, "rehearsal"))
+    apply_step(shop.run(release, "migrate"))
+    return release
+
+
+def sum_of(shop: Project) -> int:
+    with shop.target.connect() as session:
+        found: int = session.value("SELECT sum(amount) FROM account")
+    return found
+
+
+def rolled_back(run: Run, way: str = "", accept: str = "", *, carry: bool = False) -> str:
+    """Do what 90_rollback does; return what its rollback said."""
+    name = run.target.dbname
+    choose_way(run, name, way, accept)
+    stop_application(run, name, carry)
+    said = roll_back(run, name, way, accept).caption
+    show_carry(run)
+    carry_forward(run, carry)
+    start_application(run, name)
+    return said
+
+
+def test_a_rollback_that_was_carried_out_is_not_carried_out_again(shop: Project) -> None:
+    release = applied(shop, CENTS)
+    with shop.target.connect() as session:
+        session.execute("INSERT INTO account VALUES (101, 7)")
+    run = shop.run(release, "rollback")
+    (revert, beside, _) = show_ways(run).rows
+    assert (revert["stays as changed"], beside["rehearsed"]) == (
+        "public.account=100",
+        "returned to the start",
+    )
+    with pytest.raises(GateError, match=r"leave as the release changed it: public\.account=100"):
+        choose_way(run, run.target.dbname, "revert")
+    assert rolled_back(run).startswith("Rolled back, and compared")
+    assert sum_of(shop) == 5050
+    with shop.target.connect() as session:
+        session.execute("INSERT INTO account VALUES (102, 1)")
+
+    again = shop.run(release, "rollback")
+    kept = again.recorded("rollback")["rollback"]["kept_as"]  # type: ignore[index]
+    assert rolled_back(again, carry=True).startswith("The run was rolled back already")
+    assert sum_of(shop) == 5050 + 1 + 7, "a row of each database"
+    assert kept in str(show_ways(again).rows)
+    with shop.target.connect() as session:
+        session.execute("DELETE FROM account WHERE id = 101")
+    assert "carried already" in carry_forward(again, True).caption
+    assert sum_of(shop) == 5051
+
+    with pytest.raises(GateError, match=f"Set drop_kept to {kept}"):
+        drop_kept_database(again, shop.target.dbname)
+    drop_kept_database(again, kept)
+    with shop.target.connect() as session:
+        assert not restore.exists(session, kept)
+    assert show_ways(again).rows == []
+
+
+def test_what_would_fail_is_refused_before_the_application_is_stopped(shop: Project) -> None:
+    release = applied(shop, DETACHED)
+    run = shop.run(release, "rollback")
+    name = run.target.dbname
+    with pytest.raises(GateError, match="The way 'revert' is not possible"):
+        rolled_back(run, "revert")
+    backup = run.backup()
+    assert backup is not None
+    backup.path.rename(shop.root / "elsewhere")
+    with pytest.raises(GateError, match="backup of this run is gone"):
+        rolled_back(run)
+    assert not (shop.root / "stopped").exists()
+
+    stop_application(run, name)
+    with pytest.raises(GateError, match="The application was started again"):
+        roll_back(run, name)
+    assert (shop.root / "started").exists()
+    (shop.root / "elsewhere").rename(backup.path)
+    assert rolled_back(run).startswith("Rolled back")
+    assert (shop.root / "started").exists()
+
+
+@pytest.mark.slow
+def test_a_swap_whose_answer_is_lost_is_read_back(
+    shop: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = applied(shop, CENTS)
+
+    def lost(*args: object) -> None:
+        swap(*args)  # type: ignore[arg-type]
+        raise TargetError("The connection to the server was lost: in COMMIT.")
+
+    monkeypatch.setattr(restore, "swap", lost)
+    assert rolled_back(shop.run(release, "rollback")).startswith("Rolled back")
+    assert sum_of(shop) == 5050
+
+
+@pytest.mark.slow
+def test_a_way_that_was_not_rehearsed_is_not_proposed(shop: Project) -> None:
+    release = applied(shop, "CREATE TABLE notes (id int)")
+    run = shop.run(release, "rollback")
+    (run.directory.path / "rehearsal.json").unlink()
+    assert {row["rehearsed"] for row in show_ways(run).rows} == {
+        "the rehearsal of this plan did not carry it out"
+    }
+    with pytest.raises(RunbookError, match="No way back is proven"):
+        choose_way(run, run.target.dbname)
+    assert rolled_back(run, "revert").startswith("Reverted")
