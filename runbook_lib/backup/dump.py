@@ -113,8 +113,8 @@ class _Dump:
             self.say(f"reading the contents of {len(tables)} tables")
             contents = contents_here(connection, tables_by_size(connection))
             size = connection.value("SELECT pg_database_size(current_database())")
-            snapshot = snapshot_here(connection)
-        files.write_json(partial / files.SCHEMA_FILE, snapshot.objects)
+            snapshot = snapshot_here(connection, settings=True)
+        files.write_snapshot(partial, snapshot)
         rows, checksums = rows_and_checksums(contents)
         return {
             "lsn": position[0]["lsn"],

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -157,12 +157,18 @@ def _database_of(path: Path) -> tuple[str, str] | None:
     return server.system_identifier or f"{server.host}:{server.port}", server.dbname
 
 
+def write_snapshot(path: Path, schema: Snapshot) -> None:
+    """Write the schema of a backup; a secret that is set on it stands in the archive alone."""
+    kept = replace(schema, settings=schema.recorded().settings)
+    write_json(path / SCHEMA_FILE, asdict(kept))
+
+
 def read_snapshot(backup: Backup) -> Snapshot:
     """Return the schema as a backup recorded it; raises ToolError where it cannot be read."""
     path = backup.path / SCHEMA_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return Snapshot(typed(dict[str, str], content, path))
+        return typed(Snapshot, content, path)
     except (OSError, ValueError, EvidenceError) as error:
         message = "The schema that the backup recorded cannot be read."
         remedy = "Restore the backup's directory from where it was moved."

@@ -48,13 +48,14 @@ def rehearse(run: Run) -> Table:
 
 def _outcomes(run: Run, seen: Rehearsal, backup: Backup, found: Sequence[Finding]) -> Table:
     total = f"{sum(backup.rows.values()):,} rows"
+    schema = "; ".join(seen.schema_differs) or backup.schema_fingerprint[:12]
     without = "not possible: the policy restores the schema alone"
     blocking = sum(item.blocks for item in found)
     failed = sum(item.outcome is Outcome.FAILED for item in seen.runs)
     applied = f"{failed} statements failed" if failed else duration(seen.apply_seconds)
     rows = [
         _outcome("the backup restores", True, duration(seen.restore_seconds)),
-        _outcome("its schema is the source's", seen.same_schema, backup.schema_fingerprint[:12]),
+        _outcome("its schema is the source's", seen.same_schema, schema),
         _outcome("its row counts are the source's", seen.same_rows, total),
         _outcome("its contents are the source's", seen.same_contents, "checksum of every table"),
         _outcome("the plan applies", not failed, applied),

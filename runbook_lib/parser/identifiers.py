@@ -10,6 +10,7 @@ _NAME = re.compile(r'"(?:[^"]|"")*"|[^."(]+')
 LONGEST = 63  # bytes of a name: NAMEDATALEN - 1
 TABLES = ("table", "partitioned table", "foreign table")
 RELATIONS = (*TABLES, "view", "materialized view")
+OF_A_RELATION = ("trigger", "policy", "rule", "constraint", "index", "column")
 WHOLE = {*RELATIONS, "domain", "type"}
 # Kinds in the order in which they are dropped; keys of foreign tables come first: two tables may
 # refer to each other.

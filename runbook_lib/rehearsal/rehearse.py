@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from runbook_lib.backup.archive import swap
+from runbook_lib.backup.files import read_snapshot
 from runbook_lib.checks.query_checks import run_checks
 from runbook_lib.errors import GateError, ReleaseError, RunbookError, StatementError
 from runbook_lib.evidence.journal import LEDGER_ROW, Event, Listener, to_all
@@ -32,6 +33,7 @@ from runbook_lib.postgres.connection import (
     Connection,
     Database,
 )
+from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.rehearsal import outward
 from runbook_lib.rehearsal.failures import Failure, Unreadable, follow
 from runbook_lib.rehearsal.losses import Pristine
@@ -40,8 +42,10 @@ from runbook_lib.rehearsal.ways import Ways
 from runbook_lib.rehearsal.world import FULL, World, open_world
 from runbook_lib.release.model import Migration, Release
 from runbook_lib.release.plan import Step
+from runbook_lib.rollback.reprint import as_printed
 
 _READERS = 2
+_SHOWN = 3
 _BESIDE, _KEPT = "runbook_restored", "runbook_kept"
 _SIZE = "SELECT pg_catalog.pg_database_size(current_database())"
 
@@ -84,6 +88,7 @@ class Recording:
 class Rehearsal:
     """Hold what a rehearsal saw; times in seconds, ``growth`` of the database in bytes.
 
+    ``schema_differs`` names where the restored schema is not the one that the backup recorded.
     ``same_rows`` and ``same_contents`` are None where the rows were not restored. ``taken_back``
     says that after the rollback by restoring the schema was that of the backup; ``ways`` are the
     ways back that were carried out, no revert where statements failed. ``losses`` is what older
@@ -95,7 +100,7 @@ class Rehearsal:
     restore_seconds: float
     apply_seconds: float
     rollback_seconds: float
-    same_schema: bool
+    schema_differs: tuple[str, ...]
     same_rows: bool | None
     same_contents: bool | None
     taken_back: bool
@@ -108,6 +113,11 @@ class Rehearsal:
     differs: tuple[str, ...]
     losses: tuple[Loss, ...] | None
     taken: tuple[Taken, ...]
+
+    @property
+    def same_schema(self) -> bool:
+        """Tell whether the restored schema is the one that the backup recorded."""
+        return not self.schema_differs
 
     @property
     def proven(self) -> bool:
@@ -175,9 +185,10 @@ class Rehearser:
             tried = [ways.revert()] if self._whole else []
             tried.append(ways.restore())
             restoring.result()
+            recorded = self._recorded(copy.on(_BESIDE))
             begin = time.perf_counter()
             swap(self.world.maintained, _BESIDE, _KEPT)
-            back = _snapshot(copy).fingerprint
+            back = _snapshot(copy)
             rollback_seconds = time.perf_counter() - begin
         same_rows = same_contents = None
         if contents is not None:
@@ -189,10 +200,10 @@ class Rehearser:
             restore_seconds=restore_seconds,
             apply_seconds=sum(took.values()),
             rollback_seconds=rollback_seconds,
-            same_schema=schema.fingerprint == self.backup.schema_fingerprint,
+            schema_differs=_differing(recorded, schema),
             same_rows=same_rows,
             same_contents=same_contents,
-            taken_back=back == self.backup.schema_fingerprint,
+            taken_back=not _differing(recorded, back),
             ways=tuple(tried),
             fingerprint_after=reached,
             growth=growth,
@@ -203,6 +214,16 @@ class Rehearser:
             losses=losses,
             taken=tuple(self.recording.taken.values()),
         )
+
+    def _recorded(self, restored: Database) -> Snapshot:
+        """Return the schema that the backup recorded, as the rehearsal's server prints it."""
+        schema = read_snapshot(self.backup)
+        if schema.fingerprint != self.backup.schema_fingerprint:
+            return Snapshot({})
+        send = Sender(self.emit, "rehearsal: compare").change
+        with restored.runner_session() as connection:
+            found = snapshot.take_snapshot(connection, settings=True)
+            return as_printed(connection, schema, found, send)
 
     @property
     def _with_rows(self) -> bool:
@@ -278,7 +299,11 @@ class Rehearser:
             return found, session.value(_SIZE) - before
 
 
-def _snapshot(database: Database, *, settings: bool = False) -> snapshot.Snapshot:
+def _differing(recorded: Snapshot, found: Snapshot) -> tuple[str, ...]:
+    return tuple(str(item) for item in snapshot.difference(recorded, found)[:_SHOWN])
+
+
+def _snapshot(database: Database, *, settings: bool = False) -> Snapshot:
     with database.runner_session() as connection:
         return snapshot.take_snapshot(connection, settings=settings)
 

@@ -44,6 +44,7 @@ def record_verdict(
         "plan": run.plan.digest,
         "backup": {"path": backup.path.relative_to(run.root), "sha256": backup.sha256},
         **{key: value for key, value in asdict(seen).items() if key not in {"runs", "findings"}},
+        "same_schema": seen.same_schema,
         "held_locks": [asdict(item) for item in held_locks(seen.runs)],
         "steps": _steps(seen),
         "observed": [_observed(item) for item in seen.runs if item.observed],
@@ -52,7 +53,8 @@ def record_verdict(
     run.directory.write(REHEARSAL, content)
     blocking = [_sentence(item) for item in found if item.blocks]
     if not seen.proven:
-        blocking.insert(0, "the backup or the rollback is not proven")
+        differs = "".join(f"; {item}" for item in seen.schema_differs)
+        blocking.insert(0, f"the backup or the rollback is not proven{differs}")
     run.record(passed, {"verdict": verdict, "failed": blocking})
 
 

@@ -1,10 +1,11 @@
 """Write what takes created objects back and sets changed ones back."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runbook_lib.parser.identifiers import (
     NOUNS,
+    OF_A_RELATION,
     ORDER,
     RELATIONS,
     TABLES,
@@ -18,7 +19,7 @@ from runbook_lib.parser.identifiers import (
 )
 from runbook_lib.postgres.snapshot import Setting, Snapshot
 
-OWNER, DEFINITION, LABELS = "owner", "definition", "labels"
+OWNER, DEFINITION, LABELS, GENERATED = "owner", "definition", "labels", "generated"
 Name = tuple[str, str]  # what is set, and the key of what it is set on
 # What is set otherwise, on which key, and how it is set before and now.
 Differing = tuple[str, str, Setting | None, Setting | None]
@@ -31,8 +32,6 @@ _ROUNDS: tuple[Sequence[str], ...] = (
     ("column", "constraint"),
     ("index", "trigger", "policy", "rule"),
 )
-
-_OF_A_RELATION = ("trigger", "policy", "rule", "constraint", "index", "column")
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def drops(made: Set[str], objects: Mapping[str, str]) -> tuple[Undo, ...]:
     for key in sorted(made):
         kind, name = split(key)
         foreign = kind == "constraint" and objects[key].startswith("FOREIGN KEY")
-        goes_along = kind in _OF_A_RELATION and owner(name) in whole
+        goes_along = kind in OF_A_RELATION and owner(name) in whole
         if (goes_along and not foreign) or (kind == "index" and f"constraint {name}" in made):
             continue
         place = ORDER.index("foreign key" if foreign else kind)
@@ -128,6 +127,13 @@ def moves(before: Snapshot, now: Snapshot, marks: Set[str]) -> tuple[Undo, ...]:
         if found:
             return tuple(Undo(key, _move(have, key, now.objects)) for have, key in sorted(found))
     return ()
+
+
+def rename(key: str, name: str, objects: Mapping[str, str]) -> str:
+    """Return the statement that gives an object another name where it is."""
+    kind, own = split(key)
+    outer = owner(own) if kind in OF_A_RELATION else parts(own)[0]
+    return _move(key, f"{kind} {outer}.{name}", objects)
 
 
 def _move(have: str, want: str, objects: Mapping[str, str]) -> str:
@@ -239,6 +245,7 @@ class Changes:
         found = [
             (key, what == OWNER, was.back if was else "", is_now.away if is_now else "")
             for what, key, was, is_now in self.settings
+            if is_now or what != GENERATED  # a column that is none any more cannot be one again
             if key not in rebuilt and not _view_of(key) & rebuilt and what != LABELS
         ]
         yield from (Undo(key, back) for key, owns, back, _ in found if owns)
@@ -311,7 +318,8 @@ def expected(before: Snapshot, now: Snapshot, marks: Set[str]) -> Snapshot:
     own = _marked(before, now, marks)
     keys = before.objects.keys() | now.objects.keys()
     sources = ((key, before if key in own else now) for key in keys)
-    return Snapshot({key: item.objects[key] for key, item in sources if key in item.objects})
+    objects = {key: item.objects[key] for key, item in sources if key in item.objects}
+    return replace(before, objects=objects)
 
 
 def expected_settings(before: Snapshot, now: Snapshot, marks: Set[str]) -> Mapping[Name, Setting]:

@@ -5,22 +5,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from runbook_lib.backup.archive import replace, restore, swap
+from runbook_lib.backup.files import read_snapshot
 from runbook_lib.config.policies import Policy
 from runbook_lib.errors import GateError, TargetError
 from runbook_lib.evidence.journal import Event, said
 from runbook_lib.evidence.records import Backup
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.postgres import ledger, process, snapshot
-from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.connection import Connection, Database, Send
 from runbook_lib.postgres.locks import bound_waits
 from runbook_lib.postgres.process import Runner
 from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.rollback import inverse
 from runbook_lib.rollback.carry_forward import advance
+from runbook_lib.rollback.reprint import as_printed
 from runbook_lib.rollback.revert import refuse_losses, undo_all
 
 _NAME_BYTES = 63
+_SHOWN = 3
 MAY_NOT_CREATE = "the role may not create a database"
 _MAY_CREATE = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
 _EXISTS = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = %(dbname)s)"
@@ -119,8 +122,12 @@ class Restorer:
             may=held,
         )
         with fresh.runner_session() as connection:
-            if not _as_recorded(connection, self.backup, with_rows=self.with_rows):
-                message = f"The restored database {fresh.dbname} is not what the backup recorded."
+            send, rows = self.sender.change, self.with_rows
+            if differs := _as_recorded(connection, self.backup, send, with_rows=rows):
+                message = (
+                    f"The restored database {fresh.dbname} is not what the backup recorded: "
+                    f"{differs}."
+                )
                 remedy = "The target is untouched; take another backup file."
                 raise GateError(message, remedy=remedy)
             self.sender.change(connection, "ANALYZE")
@@ -164,10 +171,11 @@ class Restorer:
             # The runner's lock ends with this session, and nothing is replaced without it.
             held = lambda: connection.value("SELECT 1")  # noqa: E731
             replace(database, self.server_major, backup.archive, self._runner, held)
-            same = _as_recorded(connection, backup)
-        if not same:
+            differs = _as_recorded(connection, backup, sender.change)
+        if differs:
             message = (
-                "The database is not what the backup recorded, though the archive was restored."
+                "The database is not what the backup recorded, though the archive was restored: "
+                f"{differs}."
             )
             remedy = "Look for who writes to it, stop that, and run again."
             raise GateError(message, remedy=remedy)
@@ -185,14 +193,23 @@ class Restorer:
                 send(connection, f"DROP TABLE IF EXISTS public.{snapshot.LEDGER}")
 
 
-def _as_recorded(connection: Connection, backup: Backup, *, with_rows: bool = True) -> bool:
-    """Tell whether schema, row counts and checksums are those of the backup's moment."""
-    if snapshot.take_snapshot(connection).fingerprint != backup.schema_fingerprint:
-        return False
+def _as_recorded(
+    connection: Connection, backup: Backup, send: Send, *, with_rows: bool = True
+) -> str:
+    """Return where schema, rows or contents are not those of the backup's moment, or nothing."""
+    found = snapshot.take_snapshot(connection, settings=True)
+    if found.fingerprint != backup.schema_fingerprint:
+        printed = as_printed(connection, read_snapshot(backup), found, send)
+        if differs := snapshot.difference(printed, found):
+            return "; ".join(map(str, differs[:_SHOWN]))
     if not with_rows:
-        return True
-    found = snapshot.read_contents(connection, snapshot.tables_by_size(connection))
-    return snapshot.rows_and_checksums(found) == (backup.rows, backup.checksums)
+        return ""
+    contents = snapshot.read_contents(connection, snapshot.tables_by_size(connection))
+    rows, checksums = snapshot.rows_and_checksums(contents)
+    tables = rows.keys() | backup.rows.keys()
+    of_rows = {x for x in tables if rows.get(x) != backup.rows.get(x)}
+    of_values = {x for x in tables if checksums.get(x) != backup.checksums.get(x)}
+    return ", ".join(f"the rows of {x}" for x in sorted(of_rows | of_values)[:_SHOWN])
 
 
 def can_create(connection: Connection) -> bool:

@@ -18,6 +18,7 @@ from runbook_lib.redaction import redact
 from runbook_lib.rollback import inverse
 from runbook_lib.rollback.diagnosis import Diagnosis, count_data
 from runbook_lib.rollback.inverse import Undo
+from runbook_lib.rollback.reprint import PRINTED, as_printed
 
 # dependent_objects_still_exist, and what a partition has from its parent: tried after the others.
 DEPENDED_ON = {SqlState.DEPENDENT_OBJECTS_STILL_EXIST, SqlState.INVALID_TABLE_DEFINITION}
@@ -153,8 +154,32 @@ class _Revert:
             again = inverse.compare(before, after, marks | snapshot.touched(now, after)).ways_back()
             self._undo_all(again)
             after = self._snapshot()
-        _refuse_differences(before, now, after, marks)
+        self._refuse_differences(inverse.expected(before, now, marks), now, after, marks)
         return (*sent, *ways, *rebuilt, *again)
+
+    def _refuse_differences(
+        self, wanted: Snapshot, now: Snapshot, after: Snapshot, marks: Set[str]
+    ) -> None:
+        printed = as_printed(self.connection, wanted, after, self.sender.change)
+        words = [str(item) for item in snapshot.difference(printed, after)]
+        if not words:
+            settings, found = (
+                inverse.expected_settings(self.seen.before, now, marks),
+                inverse.by_name(after),
+            )
+            anew = {key for key, text in printed.objects.items() if wanted.objects[key] != text}
+            names = sorted(settings.keys() | found.keys())
+            left = [x for x in names if settings.get(x) != found.get(x)]
+            words = [
+                f"{what} of {key} differs"
+                for what, key in left
+                if key not in anew or what not in PRINTED
+            ]
+        if words:
+            message = (
+                f"The revert would not lead back, and nothing was changed: {'; '.join(words[:3])}."
+            )
+            raise GateError(message, remedy="Roll back by restoring.")
 
     def _lock(self) -> None:
         """Let nobody write into what is about to be counted and dropped."""
@@ -206,21 +231,6 @@ def _rebuild(connection: Connection, found: inverse.Changes, key: str) -> Sequen
         statements += plain if default else [cast]
     statements.append(f"DROP TYPE {old}")
     return (Undo(key, "; ".join(statements)), *found.again(key))
-
-
-def _refuse_differences(before: Snapshot, now: Snapshot, after: Snapshot, marks: Set[str]) -> None:
-    wanted = inverse.expected(before, now, marks)
-    words = [str(item) for item in snapshot.difference(wanted, after)]
-    if not words:
-        settings, found = inverse.expected_settings(before, now, marks), inverse.by_name(after)
-        keys = sorted(settings.keys() | found.keys())
-        left = [item for item in keys if settings.get(item) != found.get(item)]
-        words = [f"{what} of {key} differs" for what, key in left]
-    if words:
-        message = (
-            f"The revert would not lead back, and nothing was changed: {'; '.join(words[:3])}."
-        )
-        raise GateError(message, remedy="Roll back by restoring.")
 
 
 def refuse_losses(data: Mapping[str, int], accepted: Mapping[str, int]) -> None:
