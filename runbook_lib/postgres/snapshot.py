@@ -12,6 +12,8 @@ from runbook_lib.redaction import redact
 
 _PARTS = ("tables", "columns", "constraints", "indexes", "types", "routines", "others", "kinds")
 _SETTINGS = ("settings", "settings_storage", "settings_kinds", "settings_subscriptions")
+_SESSION = """SELECT current_setting('search_path') AS path,
+has_table_privilege('pg_catalog.pg_user_mappings', 'SELECT') AS mappings"""
 _SECRET = ("ALTER USER MAPPING ", "ALTER SUBSCRIPTION ")  # any value in them may be one
 LEDGER = "_prisma_migrations"
 NOT_LOOKED_AT = (
@@ -133,24 +135,33 @@ def take_snapshot(connection: Connection, *, settings: bool = False) -> Snapshot
 
 def snapshot_here(connection: Connection, *, settings: bool = False) -> Snapshot:
     """Read the schema inside the transaction that is open, as that transaction sees it."""
-    path = connection.value("SHOW search_path")
+    (session,) = connection.rows(_SESSION)
     connection.execute("SET LOCAL search_path = pg_catalog")
+    more = ("mappings",) if session["mappings"] else ()
     objects, addresses = dict[str, str](), dict[str, str]()
-    for part in _PARTS:
+    for part in (*_PARTS, *more):
         for row in connection.rows(load(f"schema_{part}")):
             objects[row["key"]] = row["definition"] or ""
             addresses[row["address"]] = row["key"]
-    marks = _settings(connection) if settings else {}
-    unseen = tuple(row["what"] for row in connection.rows(load("unseen"))) if settings else ()
-    connection.rows("SELECT set_config('search_path', %(path)s, true)", {"path": path})
+    marks = _settings(connection, more) if settings else {}
+    unseen = _unseen(connection, more) if settings else ()
+    restore = "SELECT set_config('search_path', %(path)s, true)"
+    connection.rows(restore, {"path": session["path"]})
     return Snapshot(objects, addresses, marks, unseen)
 
 
-def _settings(connection: Connection) -> dict[str, Setting]:
+def _unseen(connection: Connection, more: Sequence[str]) -> tuple[str, ...]:
+    parts = ("unseen", *(f"unseen_{part}" for part in more))
+    found = (row["what"] for part in parts for row in connection.rows(load(part)))
+    return (*found, *(() if more else ("user mappings",)))
+
+
+def _settings(connection: Connection, more: Sequence[str]) -> dict[str, Setting]:
     """Return by address and what is set the statements, as far as the role may look."""
     old = connection.server_major < _FILTERS
     publications = "settings_publications_14" if old else "settings_publications"
-    rows = [row for part in (*_SETTINGS, publications) for row in connection.rows(load(part))]
+    parts = (*_SETTINGS, publications, *(f"settings_{part}" for part in more))
+    rows = [row for part in parts for row in connection.rows(load(part))]
     rows += connection.seen(load("settings_connections")) or []
     return {f"{row['address']} {row['what']}": Setting(row["back"], row["away"]) for row in rows}
 

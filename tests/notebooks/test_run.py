@@ -142,7 +142,7 @@ class TestAFinishedRun:
         confirmed = "notebooks/90_rollback.ipynb", "confirm=citadelbuy_dev"
         torn = papermill(*confirmed, project=finished)
         assert torn.returncode != 0
-        assert "Every way back loses something" in torn.stderr  # the demo rows
+        assert "No way back is proven to lose nothing" in torn.stderr  # the demo rows
         refused = papermill(*confirmed, "way=revert", project=finished)
         assert "would lose what was written since: public." in refused.stderr
         assert fingerprint(finished) != backup["schema_fingerprint"]

@@ -52,8 +52,6 @@ FROM (SELECT 'pg_collation' AS class, oid,
       UNION ALL
       SELECT 'pg_foreign_data_wrapper', oid, concat_ws(' ', nullif(fdwhandler, 0)::regproc, nullif(fdwvalidator, 0)::regproc) FROM pg_foreign_data_wrapper
       UNION ALL
-      SELECT 'pg_user_mapping', umid, '' FROM pg_user_mappings
-      UNION ALL
       SELECT 'pg_publication', oid, CASE WHEN puballtables THEN 'for all tables' END FROM pg_publication
       UNION ALL
       SELECT 'pg_event_trigger', oid, concat_ws(' ', evtevent, evtfoid::regproc, evttags) FROM pg_event_trigger

@@ -77,13 +77,6 @@ WITH roles AS (
     FROM pg_foreign_server
     WHERE srvversion IS NOT NULL
     UNION ALL
-    SELECT 3, 'option ' || option_name, format('pg_user_mapping/%s/0', umid),
-           format('ALTER USER MAPPING FOR %s SERVER %I OPTIONS (ADD %I %L)', role, srvname, option_name, option_value),
-           format('ALTER USER MAPPING FOR %s SERVER %I OPTIONS (DROP %I)', role, srvname, option_name)
-    FROM pg_user_mappings
-    JOIN roles ON roles.oid = umuser
-    CROSS JOIN pg_options_to_table(umoptions)
-    UNION ALL
     SELECT 4, 'event trigger', format('pg_event_trigger/%s/0', oid),
            format('ALTER EVENT TRIGGER %I %s', evtname,
                   CASE evtenabled WHEN 'D' THEN 'DISABLE' WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE' END), ''

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,12 @@ def held(base: Path) -> tuple[subprocess.Popen[str], Path]:
 
 def watchers_of(directory: Path) -> list[int]:
     words = f"cluster\0{directory}\0"
-    commands = Path("/proc").glob("[0-9]*/cmdline")
-    return [int(path.parent.name) for path in commands if words in path.read_text()]
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+            if words in path.read_text():
+                found.append(int(path.parent.name))
+    return found
 
 
 def test_a_cluster_is_private_and_gone_after_its_block(base: Path) -> None:
