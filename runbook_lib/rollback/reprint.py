@@ -7,7 +7,7 @@ transaction that is rolled back. Where it prints the same then, it is the same.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import takewhile
@@ -27,6 +27,7 @@ _EXPRESSIONS = {
 }
 PRINTED = {DEFINITION, *_EXPRESSIONS}
 """What is set by a text that a server may print otherwise."""
+_NOT_IN_AN_ARCHIVE = ("pg_database/", "pg_subscription/")
 _TOLD = ("comment", "trigger")  # what else is set on an object that its text tells of
 _IN_PLACE = ("view ", "function ")  # what CREATE OR REPLACE makes anew, and others refer to
 
@@ -54,6 +55,27 @@ def as_printed(connection: Connection, recorded: Snapshot, found: Snapshot, send
             proven |= sent.proven([item])
     same = {x.key: x.found for x in differing if x.found is not None and _texts(x) in proven}
     return replace(recorded, objects={**recorded.objects, **same})
+
+
+def set_otherwise(recorded: Snapshot, found: Snapshot) -> Iterator[str]:
+    """Yield what is set on the objects of one of them alone: owners, rights, comments, options.
+
+    What is set on a database itself no archive holds, nor, for a plain role, a subscription. A
+    statement that a server may print otherwise is left to the definitions.
+    """
+    was, now = _statements(recorded), _statements(found)
+    yield from (f"missing: {sql}" for sql in sorted(was - now))
+    yield from (f"besides: {sql}" for sql in sorted(now - was))
+
+
+def _statements(schema: Snapshot) -> set[str]:
+    """Return what sets all as it is, which names no number of a catalog."""
+    return {
+        setting.back
+        for mark, setting in schema.recorded().settings.items()
+        for address, _, what in [mark.partition(" ")]
+        if what not in PRINTED and not address.startswith(_NOT_IN_AN_ARCHIVE)
+    }
 
 
 class _Sent(NamedTuple):

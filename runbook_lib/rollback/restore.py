@@ -19,7 +19,7 @@ from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.rollback import inverse
 from runbook_lib.rollback.carry_forward import advance
-from runbook_lib.rollback.reprint import as_printed
+from runbook_lib.rollback.reprint import as_printed, set_otherwise
 from runbook_lib.rollback.revert import refuse_losses, undo_all
 
 _NAME_BYTES = 63
@@ -196,12 +196,15 @@ class Restorer:
 def _as_recorded(
     connection: Connection, backup: Backup, send: Send, *, with_rows: bool = True
 ) -> str:
-    """Return where schema, rows or contents are not those of the backup's moment, or nothing."""
+    """Return where schema, settings, rows or contents are not the backup's, or nothing."""
+    recorded = read_snapshot(backup)
     found = snapshot.take_snapshot(connection, settings=True)
     if found.fingerprint != backup.schema_fingerprint:
-        printed = as_printed(connection, read_snapshot(backup), found, send)
+        printed = as_printed(connection, recorded, found, send)
         if differs := snapshot.difference(printed, found):
             return "; ".join(map(str, differs[:_SHOWN]))
+    if otherwise := list(set_otherwise(recorded, found)):
+        return "; ".join(otherwise[:_SHOWN])
     if not with_rows:
         return ""
     contents = snapshot.read_contents(connection, snapshot.tables_by_size(connection))

@@ -79,7 +79,9 @@ COMMENT ON OPERATOR FAMILY ints USING btree IS 'of several sizes';
 CREATE CAST (int AS pair) WITH FUNCTION int_pair(int) AS ASSIGNMENT;
 CREATE CAST (hue AS owned.mood) WITH INOUT;
 COMMENT ON CAST (int AS pair) IS 'a pair of one';
-CREATE LANGUAGE plalias HANDLER plpgsql_call_handler VALIDATOR plpgsql_validator;
+CREATE FUNCTION alias_handler() RETURNS language_handler LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler';
+CREATE FUNCTION alias_validator(oid) RETURNS void LANGUAGE c STRICT AS '$libdir/plpgsql', 'plpgsql_validator';
+CREATE LANGUAGE plalias HANDLER alias_handler VALIDATOR alias_validator;
 CREATE TRANSFORM FOR sales.hstore LANGUAGE plalias (FROM SQL WITH FUNCTION prsd_lextype(internal));
 CREATE ACCESS METHOD rows_too TYPE TABLE HANDLER heap_tableam_handler;
 CREATE TEXT SEARCH DICTIONARY short (TEMPLATE = simple, stopwords = english);
@@ -101,7 +103,7 @@ CREATE TABLE customer (
     status varchar(10) CHECK (status IN ('new', 'paid')),
     price numeric(10, 2) CONSTRAINT price_between CHECK (price BETWEEN 0 AND 10 AND price <> 5),
     mood owned.mood DEFAULT 'calm',
-    paid boolean GENERATED ALWAYS AS (status IN ('paid', 'new')) STORED,
+    paid boolean GENERATED ALWAYS AS (status = 'paid') STORED,
     born date, note text, tags hue[], body jsonb, at timestamptz DEFAULT now(),
     UNIQUE (name, born) DEFERRABLE INITIALLY DEFERRED
 ) WITH (fillfactor = 80, autovacuum_enabled = false, toast.autovacuum_enabled = false);

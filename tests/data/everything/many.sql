@@ -10,7 +10,7 @@ DO $$ DECLARE year int; region text; BEGIN
     END LOOP;
 END $$;
 DO $$ BEGIN
-    FOR n IN 1..25 LOOP
+    FOR n IN 1..40 LOOP
         EXECUTE format('CREATE TABLE owned.plain_%s (id serial PRIMARY KEY, a int NOT NULL DEFAULT %1$s, b text)', n);
         EXECUTE format('CREATE INDEX plain_%s_b ON owned.plain_%1$s (b)', n);
         EXECUTE format('INSERT INTO owned.plain_%s (b) SELECT ''row '' || g FROM generate_series(1, %1$s) g', n);
