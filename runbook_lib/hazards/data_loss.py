@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.hazards.rules import Facts
@@ -33,49 +34,133 @@ EFFECTS = {
     "loses-values": "What the new type does not hold is gone, and only the backup has it.",
     "sets-back-sequence": "It hands out again what it has handed out.",
     "deletes-large-objects": "They are gone, and only the backup has them.",
+    "down-loses": "What it takes away, no rollback brings back.",
 }
-BLOCKING = frozenset({"drops-table", "drops-column", "deletes-rows"})
+BLOCKING = frozenset({"drops-table", "drops-column", "deletes-rows", "deletes-large-objects"})
 """The losses by reading that block where no rehearsal counts them."""
-UNMEASURED = frozenset({"drops-object", "dynamic-sql"})
+UNMEASURED = frozenset({"drops-object", "dynamic-sql", "down-loses"})
 """The rules of which no row or value is counted."""
 _REMEDY = (
     "Take it out of the release; or, if it is meant, accept {rule} for this migration in "
     "release.toml."
 )
 LOSSES = frozenset(EFFECTS)
+_TABLES = {"relation", "table", "column"}
+_MOVES = {"rename", "alter object schema"}
 
 
 @dataclass(frozen=True)
 class _Loss:
-    """Hold one act that takes something away; ``table`` is empty where rows do not matter."""
+    """Hold one act that takes something away; ``table`` is empty where rows do not matter.
+
+    The schema of a table is empty where none is written. ``if_there``: IF EXISTS is.
+    """
 
     rule: str
     severity: Severity
     what: str
     table: DbObject | None = None
+    if_there: bool = False
 
 
 @dataclass
 class _Reader:
-    """Walk the pending migrations and know what they created themselves."""
+    """Walk the pending migrations and know what they created themselves.
+
+    ``there`` leads from the present name of a table that the target had to the one it had then,
+    ``columns`` from that and the present name of a column to the one it had, empty for a new one.
+    ``new`` is what the target did not have.
+    """
 
     facts: Facts
-    new: set[tuple[str, str]] = field(default_factory=set)
+    there: dict[str, str] = field(init=False)
+    columns: dict[str, dict[str, str]] = field(init=False)
+    new: set[str] = field(default_factory=set)
     functions: dict[str, tuple[Statement, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.there = {name: name for name in self.facts.tables}
+        self.columns = {
+            name: {column: column for column in table.columns}
+            for name, table in self.facts.tables.items()
+        }
+
+    def found(self, item: DbObject, statement: Statement) -> DbObject:
+        """Return a table with the schema in which its name is found: a temporary one hides others.
+
+        Where it is looked for, the locks of the statement tell.
+        """
+        name = item.table or item.name
+        if item.schema or item.kind not in _TABLES:
+            return item
+        if f"pg_temp.{name}" in self.new:
+            return replace(item, schema="pg_temp")
+        named = (lock.relation for lock in statement.locks if lock.relation.name == name)
+        return replace(item, schema=next((other.schema for other in named), "public"))
 
     def own(self, item: DbObject) -> bool:
         """Tell whether the release, or a session of it, made the object."""
-        names = {(item.schema, item.name), ("pg_temp", item.name)}
-        if item.kind == "column":
-            names = {(item.schema, item.table), (f"{item.schema}.{item.table}", item.name)}
-        return bool(names & self.new)
+        older = self.there.get(_table(item))
+        if older is None:
+            hidden = item.kind not in _TABLES and f"pg_temp.{item.name}" in self.new
+            return _table(item) in self.new or hidden
+        return item.kind == "column" and self.columns[older].get(item.name) == ""
+
+    def absent(self, item: DbObject) -> bool:
+        """Tell whether neither the target nor the release has the table, or the column."""
+        older = self.there.get(_table(item))
+        if older is None:
+            return item.kind in _TABLES and _table(item) not in self.new
+        return item.kind == "column" and item.name not in self.columns[older]
+
+    def original(self, item: DbObject) -> tuple[str, str]:
+        """Return table and column as they were called on the target, the column empty for none."""
+        table = self.there.get(_table(item), _table(item))
+        if item.kind != "column":
+            return table, ""
+        return table, self.columns.get(table, {}).get(item.name) or item.name
 
     def learn(self, statement: Statement) -> None:
-        for item in statement.creates:
-            place = f"{item.schema}.{item.table}" if item.kind == "column" else item.schema
-            self.new.add((place, item.name))
-            if item.kind == "function":
-                self.functions[item.qualified] = statement.inner
+        """Follow tables and columns through what a statement creates, renames and drops."""
+        moves = statement.kind in _MOVES
+        for item, old in zip_longest(statement.creates, statement.removes if moves else ()):
+            if item is not None and old is not None:
+                self._move(old, item)
+            elif item is not None:
+                self._make(item)
+                if item.kind == "function":
+                    self.functions[item.qualified] = statement.inner
+        for item in () if moves else statement.removes:
+            self._drop(item)
+
+    def _make(self, item: DbObject) -> None:
+        """Take an object for new, unless IF NOT EXISTS found it there."""
+        older = self.there.get(_table(item))
+        if older is None:
+            self.new.add(_table(item))
+        elif item.kind == "column":
+            self.columns[older].setdefault(item.name, "")
+
+    def _move(self, old: DbObject, item: DbObject) -> None:
+        was, name = _table(old), _table(item)
+        older = self.there.get(was)
+        if item.kind == "column":
+            if older is not None:
+                self.columns[older][item.name] = self.columns[older].pop(old.name, old.name)
+        elif older is not None:
+            self.there[name] = self.there.pop(was)
+        else:
+            self.new.discard(was)
+            self.new.add(name)
+
+    def _drop(self, item: DbObject) -> None:
+        older = self.there.get(_table(item))
+        if item.kind == "column":
+            if older is not None:
+                self.columns[older].pop(item.name, None)
+        elif item.kind == "table":
+            self.there.pop(_table(item), None)
+            self.new.discard(_table(item))
 
     def body(self, name: str) -> tuple[Statement, ...]:
         """Return the statements of a function of the release or of the target."""
@@ -89,39 +174,54 @@ class _Reader:
 def find_losses(
     migrations: Sequence[Migration], facts: Facts, accepts: Sequence[Acceptance]
 ) -> tuple[Finding, ...]:
-    """List what these migrations, in their order, drop, delete or change.
+    """List what these migrations, in their order, drop, delete or change, and their way back.
 
     Looked into are statements, WITH clauses, DO blocks and the functions they call. What the
-    release itself created is no loss.
+    release itself created is no loss; what the target had stays what it was under each new name.
     """
     reader = _Reader(facts)
     found: list[Finding] = []
     for migration in migrations:
         for statement in migration.statements:
-            for at, loss, through in _run(reader, statement, frozenset()):
-                finding = _finding(reader, statement, at, loss, through)
-                of = loss.rule, migration.name, finding.object
+            for finding in _read(reader, statement):
+                of = finding.rule, migration.name, finding.object
                 reasons = (item.reason for item in accepts if item.covers(*of))
                 found.append(replace(finding, accepted=next(reasons, "")))
             reader.learn(statement)
             for inner in statement.inner if statement.kind == "do" else ():
                 reader.learn(inner)
+    for migration in reversed(migrations):
+        for statement in migration.down:
+            found += (_going_back(item) for item in _read(reader, statement))
+            reader.learn(statement)
     return tuple(found)
+
+
+def _read(reader: _Reader, statement: Statement) -> Iterator[Finding]:
+    for at, loss, through in _run(reader, statement, frozenset()):
+        yield _finding(reader, statement, at, loss, through)
+
+
+def _going_back(item: Finding) -> Finding:
+    """Return what a down.sql takes away: it warns, for a rollback decides anew."""
+    severity = Severity.WARNING if item.severity is Severity.ERROR else item.severity
+    cause = f"A rollback would do it: {item.cause}"
+    remedy = "Take it out of the down.sql, or roll back by restoring."
+    return replace(item, rule="down-loses", severity=severity, cause=cause, remedy=remedy)
 
 
 def _finding(
     reader: _Reader, statement: Statement, at: Statement, loss: _Loss, through: str
 ) -> Finding:
     inside = at.path == statement.path
-    rows = ""
-    if loss.table is not None:
-        known = reader.facts.tables.get(loss.table.qualified)
-        rows = f" ({known.rows:,} rows)" if known else ""
+    table, column = reader.original(loss.table) if loss.table else ("", "")
+    known = reader.facts.tables.get(table)
+    rows = f" ({known.rows:,} rows)" if known else ""
     called = f", in {through}, called here" if through else ""
     return Finding(
         phase="reading",
         rule=loss.rule,
-        severity=loss.severity,
+        severity=Severity.INFO if known and not known.rows else loss.severity,
         path=statement.path,
         line=at.line if inside and not through else statement.line,
         cause=f"{loss.what}{rows}{called}{f' ({at.place})' if through and inside else ''}.",
@@ -129,13 +229,8 @@ def _finding(
         remedy=_REMEDY.format(rule=loss.rule),
         statement=statement.line,
         number=statement.number,
-        object=_named(loss.table) if loss.table else "",
+        object=f"{table}.{column}" if column else table,
     )
-
-
-def _named(item: DbObject) -> str:
-    """Return how an acceptance names it: ``schema.table``, or ``schema.table.column``."""
-    return ".".join(part for part in (item.schema, item.table, item.name) if part)
 
 
 def _run(
@@ -159,8 +254,30 @@ def _losses(reader: _Reader, statement: Statement) -> Iterator[_Loss]:
         yield _Loss("dynamic-sql", Severity.INFO, f"EXECUTE {short} cannot be read")
         return
     for loss in _of_node(statement.tag, statement.node):
-        if loss.table is None or not reader.own(loss.table):
-            yield loss
+        table = reader.found(loss.table, statement) if loss.table else None
+        if table is None or not (reader.own(table) or (loss.if_there and reader.absent(table))):
+            yield replace(loss, table=table)
+    yield from _of_type(reader, statement)
+    if any(name.endswith(".lo_unlink") for name in statement.calls):
+        yield _Loss("deletes-large-objects", Severity.ERROR, "lo_unlink deletes large objects")
+
+
+def _of_type(reader: _Reader, statement: Statement) -> Iterator[_Loss]:
+    """Yield the columns of older tables that DROP TYPE or DROP DOMAIN takes along."""
+    node = statement.node
+    if statement.tag != "drop_stmt" or node.behavior != kinds.DROP_CASCADE:
+        return
+    if node.remove_type not in {kinds.OBJECT_TYPE, kinds.OBJECT_DOMAIN}:
+        return
+    names = {".".join(_names(item)).removeprefix("public.") for item in node.objects}
+    for name, older in reader.there.items():
+        schema, _, table = name.partition(".")
+        for column, was in reader.columns[older].items():
+            kind = reader.facts.tables[older].columns.get(was, "").removesuffix("[]")
+            if kind in names:
+                found = DbObject("column", schema, column, table)
+                what = f"DROP {' '.join(statement.label.split()[1:])} CASCADE drops {found}"
+                yield _Loss("drops-column", Severity.ERROR, what, found)
 
 
 def _of_node(tag: str, node: Node) -> Iterator[_Loss]:
@@ -169,12 +286,14 @@ def _of_node(tag: str, node: Node) -> Iterator[_Loss]:
     elif tag == "alter_table_stmt":
         for cmd in (item.alter_table_cmd for item in node.cmds):
             if cmd.subtype == kinds.AT_DropColumn:
-                table = named_relation(node.relation)
+                table = _written(node.relation)
                 column = DbObject("column", table.schema, cmd.name, table.name)
-                yield _Loss("drops-column", Severity.ERROR, f"DROP COLUMN {column}", column)
+                what = f"DROP COLUMN {column}"
+                there = cmd.missing_ok or node.missing_ok
+                yield _Loss("drops-column", Severity.ERROR, what, column, if_there=there)
     elif tag == "truncate_stmt":
         for item in node.relations:
-            table = named_relation(item.range_var)
+            table = _written(item.range_var)
             yield _Loss("deletes-rows", Severity.ERROR, f"TRUNCATE {table}", table)
     elif tag == "drop_owned_stmt":
         yield _Loss("drops-table", Severity.ERROR, "DROP OWNED drops everything of a role")
@@ -191,8 +310,10 @@ _WRITERS = {
 def _drops(node: Node) -> Iterator[_Loss]:
     for item in node.objects:
         if node.remove_type in {kinds.OBJECT_TABLE, kinds.OBJECT_FOREIGN_TABLE}:
-            table = named("table", strings(item.list.items))
-            yield _Loss("drops-table", Severity.ERROR, f"DROP TABLE {table}", table)
+            names = strings(item.list.items)
+            table = DbObject("table", names[-2] if len(names) > 1 else "", names[-1])
+            there = node.missing_ok and node.remove_type == kinds.OBJECT_TABLE
+            yield _Loss("drops-table", Severity.ERROR, f"DROP TABLE {table}", table, if_there=there)
         elif node.remove_type in _KINDS:
             kind = _KINDS[node.remove_type]
             found = named(kind, _names(item))
@@ -217,6 +338,16 @@ def _names(item: Node) -> list[str]:
     return strings(item.list.items)
 
 
+def _written(relation: Node) -> DbObject:
+    """Return the table as it is written, its schema empty where none is."""
+    return replace(named_relation(relation), schema=relation.schemaname)
+
+
+def _table(item: DbObject) -> str:
+    """Return the qualified name of what an object is or belongs to."""
+    return f"{item.schema}.{item.table or item.name}"
+
+
 def _writes(tag: str, node: Node) -> Iterator[_Loss]:
     own: Mapping[str, Node] = {}
     found = [node, *(item for _, item in walk(node) if item is not node)]
@@ -227,7 +358,7 @@ def _writes(tag: str, node: Node) -> Iterator[_Loss]:
         if id(item) in done or name not in _ROWS:
             continue
         done.add(id(item))
-        table = named_relation(item.relation)
+        table = _written(item.relation)
         if table.name in own and not item.relation.schemaname:
             continue
         if name == "DeleteStmt":

@@ -8,9 +8,14 @@ from runbook_lib.findings import Finding
 from runbook_lib.hazards.data_loss import find_losses
 from runbook_lib.hazards.rules import Facts, TableFacts
 from runbook_lib.release.model import Acceptance
+from runbook_lib.release.reader import read_release
 from tests.support.releases import release_of
 
 OLD = {f"public.{name}": TableFacts(1234, 8192, {"id": "integer"}) for name in ("a", "b")}
+OLD |= {
+    "public.m": TableFacts(5, 8192, {"feels": "mood[]"}),
+    "public.none": TableFacts(0, 8192, {"id": "integer"}),
+}
 PURGE = "CREATE FUNCTION public.purge() RETURNS void LANGUAGE sql AS $$ DELETE FROM a $$"
 FACTS = Facts(17, OLD, {"public.purge": PURGE})
 
@@ -72,6 +77,65 @@ def test_what_takes_something_away_is_listed(
 )
 def test_what_the_release_made_itself_or_does_not_run_is_no_loss(tmp_path: Path, sql: str) -> None:
     assert losses(tmp_path, sql) == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "found"),
+    [
+        (
+            "ALTER TABLE a RENAME TO x; CREATE TABLE a (id int); DROP TABLE x",
+            "drops-table public.a",
+        ),
+        ("CREATE SCHEMA s; ALTER TABLE a SET SCHEMA s; DELETE FROM s.a", "deletes-rows public.a"),
+        ("CREATE TABLE IF NOT EXISTS a (id int); DELETE FROM a", "deletes-rows public.a"),
+        ("CREATE TEMP TABLE a (id int); DELETE FROM public.a", "deletes-rows public.a"),
+        (
+            "ALTER TABLE a ADD COLUMN IF NOT EXISTS id int; ALTER TABLE a DROP COLUMN id",
+            "drops-column public.a.id",
+        ),
+        (
+            "ALTER TABLE a RENAME id TO key; ALTER TABLE a ADD id int, DROP COLUMN key",
+            "drops-column public.a.id",
+        ),
+        ("DROP DOMAIN mood CASCADE", "drops-column public.m.feels"),
+        ("SELECT lo_unlink(1)", "deletes-large-objects "),
+    ],
+)
+def test_what_the_target_had_stays_what_it_was_under_every_name(
+    tmp_path: Path, sql: str, found: str
+) -> None:
+    items = [item for item in losses(tmp_path, sql) if item.rule != "drops-object"]
+    assert [f"{item.rule} {item.object}" for item in items] == [found]
+    assert items[0].blocks
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DROP TABLE IF EXISTS nosuch",
+        "ALTER TABLE a DROP COLUMN IF EXISTS nosuch",
+        "CREATE TEMP TABLE a (id int); DELETE FROM a; DROP TABLE pg_temp.a",
+        "ALTER TABLE a RENAME TO x; CREATE TABLE a (id int); DELETE FROM a; DROP TABLE a",
+    ],
+)
+def test_what_is_not_there_is_no_loss(tmp_path: Path, sql: str) -> None:
+    assert losses(tmp_path, sql) == []
+
+
+def test_a_table_without_rows_loses_none(tmp_path: Path) -> None:
+    (finding,) = losses(tmp_path, "DELETE FROM none WHERE id = 1")
+    assert not finding.blocks
+    assert "0 rows" in finding.cause
+
+
+def test_what_a_down_file_takes_away_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "release" / "0001" / "down.sql"
+    path.parent.mkdir(parents=True)
+    path.write_text("DROP TABLE c;\nDELETE FROM a;")
+    (path.parent / "migration.sql").write_text("CREATE TABLE c (id int)")
+    migrations = read_release(tmp_path / "release").migrations
+    (finding,) = find_losses(migrations, FACTS, ())
+    assert (finding.rule, finding.line, finding.blocks) == ("down-loses", 2, False)
 
 
 def test_a_table_of_an_earlier_file_is_no_loss_in_a_later_one(tmp_path: Path) -> None:
