@@ -45,6 +45,8 @@ def find_candidates(
             continue
         created = set(standing([migration])) - explained
         wanted = sorted(item for item in created if item.kind in _KINDS)
+        if not {*wanted} - _replaced(migration):
+            continue  # it is there to take the place of what is there
         there = tuple(item for item in wanted if (item.kind, _qualified(item)) in objects)
         missing = tuple(sorted(set(wanted).difference(there)))
         if there and not missing:
@@ -52,6 +54,12 @@ def find_candidates(
         elif there:
             halves.append(_by_half(Presence(migration, there, missing)))
     return tuple(found), tuple(halves)
+
+
+def _replaced(migration: Migration) -> set[DbObject]:
+    """Return what a file makes in the place of one that may be there."""
+    replacing = (item for item in migration.statements if item.kind == "view" and item.node.replace)
+    return {made for item in replacing for made in item.creates}
 
 
 def _creates_alone(statement: Statement) -> bool:
