@@ -12,7 +12,6 @@ from typing import Any
 from runbook_lib.errors import SqlState, StatementError, ToolError
 from runbook_lib.postgres import process, tools
 from runbook_lib.postgres.connection import (
-    REPLACER,
     SQL,
     Connection,
     Database,
@@ -22,7 +21,7 @@ from runbook_lib.postgres.connection import (
 )
 from runbook_lib.postgres.process import Completed, Runner
 from runbook_lib.postgres.queries import load
-from runbook_lib.postgres.tools import replace_argv, restore_argv
+from runbook_lib.postgres.tools import restore_argv
 
 _OID = "SELECT oid FROM pg_database WHERE datname = %(dbname)s"
 _TO_FINISH = 2.0  # seconds for transactions at work, of the 5 that a rename waits
@@ -82,21 +81,6 @@ def _failure(done: Completed) -> str:
         return process.failure(done)
     what = failed["what"] or (command["sql"] if command else "a statement failed")
     return f"The backup does not restore: {what}: {failed['why']}."
-
-
-def replace(
-    database: Database, server_major: int, path: Path, run: Runner, may: Callable[[], object]
-) -> None:
-    """Put an archive in the place of what it holds of a database, in one transaction.
-
-    ``may`` is called before, and about each second meanwhile; what it raises ends pg_restore.
-    """
-    may()
-    # By its name the session is known as a runner's, should it outlive the one that started it.
-    named = database.having(application_name=REPLACER)
-    pg_restore = tools.find_program("pg_restore", server_major=server_major)
-    argv = replace_argv(pg_restore, named.conninfo(), path)
-    run_restore(run, argv, database, watch=may)
 
 
 def swap(

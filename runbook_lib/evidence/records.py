@@ -172,13 +172,15 @@ class WayBack:
 
     ``failed`` is what kept it from leading to the start, ``unproven`` what could not be compared;
     both are empty where it led there. ``stays`` counts, by name, what was then still as the release
-    left it: rows of older tables, and what else holds data.
+    left it: rows of older tables, and what else holds data. ``checksums`` are those of the tables
+    as the release left them: in a way that keeps nothing they tell what was written since.
     """
 
     way: str
     failed: str = ""
     unproven: str = ""
     stays: Mapping[str, int] = field(default_factory=dict)
+    checksums: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,12 @@ from dataclasses import replace
 from typing import Any
 
 from runbook_lib.checks import review
+from runbook_lib.checks.beside import check_swap, try_beside
 from runbook_lib.checks.prechecks import run_prechecks
 from runbook_lib.evidence.directory import RunDirectory
 from runbook_lib.evidence.records import CheckResult, Status
 from runbook_lib.evidence.run import ACCEPTANCES, REVIEW, Run
+from runbook_lib.evidence.sender import Sender
 from runbook_lib.notebook.show import Progress, Table, checked, findings_table
 from runbook_lib.parser.statement import LockMode
 from runbook_lib.parser.transactions import as_planned
@@ -75,14 +77,19 @@ def show_locks(run: Run) -> Table:
 
 
 def check_target(run: Run) -> Table:
-    """Look at the target, read only, and show everything found at once."""
+    """Look at the target and show everything found at once.
+
+    That is read only, but for a database that is created beside and dropped again.
+    """
     about = run.target, run.release, run.plan, run.policy, run.root
     with (
         Progress("Prechecks", 1),
         run.database.runner_session() as connection,
         run.database.connect() as session,
     ):
-        results = run_prechecks(connection, session, *about)
+        results = [*run_prechecks(connection, session, *about), check_swap(connection)]
+    sender = Sender(run.journal.emit, "prechecks")
+    results.append(try_beside(run.database, sender.change))
     return checked(run, "Prechecks", [*results, _reviewed(run)], {})
 
 

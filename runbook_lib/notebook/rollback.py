@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from runbook_lib.backup.dump import still_whole
+from runbook_lib.checks.beside import left_by_swap
 from runbook_lib.errors import GateError
 from runbook_lib.evidence.journal import to_all
 from runbook_lib.evidence.records import Backup, Status
@@ -19,8 +20,9 @@ from runbook_lib.postgres.snapshot import NOT_LOOKED_AT
 from runbook_lib.rollback import inverse, restore
 from runbook_lib.rollback.attempt import CARRIED, CARRY, IN_PLACE, RESTORE, REVERT, attempt
 from runbook_lib.rollback.carry_forward import Carried, carry, compare
-from runbook_lib.rollback.choice import read_choice
+from runbook_lib.rollback.choice import Choice, read_choice
 from runbook_lib.rollback.diagnosis import Diagnosis, diagnose_run, left_on_server
+from runbook_lib.rollback.in_place import read_stage, restore_in_place
 from runbook_lib.rollback.restore import Restorer, exists
 from runbook_lib.rollback.revert import revert
 
@@ -104,6 +106,7 @@ def show_ways(run: Run) -> Table:
     backup = _backup(run)
     with run.database.runner_session() as connection:
         choice = read_choice(run, connection, backup)
+        pointing = left_by_swap(connection)
     older = [item.table for item in choice.written if item.at_backup is not None]
     does = {
         REVERT: f"{_OWN if choice.seen and choice.seen.down else ''}drops what this run created "
@@ -111,13 +114,14 @@ def show_ways(run: Run) -> Table:
         "are now",
         RESTORE: f"restores {backup.path.name} beside, compares, swaps the names; what was written "
         f"since is in the old database alone{f', of {_some(older)}' if older else ''}",
-        IN_PLACE: "drops what the archive does not know, then replaces what it does; "
+        IN_PLACE: "moves aside what is there, restores, compares, then drops what was moved; "
         "nothing is kept, and values changed since are lost",
     }
     last = {
         REVERT: "its COMMIT",
-        RESTORE: "the swap; the old database is kept under a dated name",
-        IN_PLACE: "its first COMMIT; run again to continue after it",
+        RESTORE: "the swap; the old database is kept under a dated name"
+        f"{f', and with it {_some(pointing)}' if pointing else ''}",
+        IN_PLACE: "the comparison; cut off before, it goes on or is moved back",
     }
     rows = [
         {
@@ -152,9 +156,7 @@ def choose_way(run: Run, confirm: str, way: str = "", accept: str = "") -> Table
     return Table(f"The rollback takes the way '{chosen}'", [])
 
 
-def _choose(
-    run: Run, backup: Backup, way: str, accept: str
-) -> tuple[str, Diagnosis | None, dict[str, int]]:
+def _choose(run: Run, backup: Backup, way: str, accept: str) -> tuple[str, Choice, dict[str, int]]:
     """Return the way, what it is chosen by, and what may be lost by it."""
     accepted = dict(_accepted(accept))
     with run.database.runner_session() as connection:
@@ -163,7 +165,7 @@ def _choose(
     if chosen != REVERT and not still_whole(backup):
         message = "The backup of this run is gone, or its checksum differs."
         raise GateError(message, remedy="Bring its directory back, or take the way 'revert'.")
-    return chosen, choice.seen, accepted
+    return chosen, choice, accepted
 
 
 def roll_back(run: Run, confirm: str, way: str = "", accept: str = "") -> Table:
@@ -181,15 +183,22 @@ def roll_back(run: Run, confirm: str, way: str = "", accept: str = "") -> Table:
     if not confirm:
         return Table("Nothing was rolled back: the parameter confirm is empty", [])
     check_confirmed(run, confirm)
-    with started_again(run):
-        chosen, seen, accepted = _choose(run, backup, way, accept)
+    with started_again(run, lambda: not _half_restored(run)):
+        chosen, choice, accepted = _choose(run, backup, way, accept)
         if chosen == RESTORE:
-            return _restore(run, backup, seen)
-        if seen is None or seen.nothing:
+            return _restore(run, backup, choice.seen)
+        if choice.seen is None or choice.nothing:
             return Table(_NOTHING_LEFT, [])
         if chosen == IN_PLACE:
-            return _in_place(run, backup, seen, accepted)
-        return _revert(run, seen, accepted)
+            counted = {item.table: item.now for item in choice.written}
+            return _in_place(run, backup, choice.seen, counted)
+        return _revert(run, choice.seen, accepted)
+
+
+def _half_restored(run: Run) -> bool:
+    """Tell whether a restore in place has no end yet."""
+    with run.database.runner_session() as connection:
+        return read_stage(connection) is not None
 
 
 def _done(run: Run) -> Table | None:
@@ -263,7 +272,7 @@ def _in_place(run: Run, backup: Backup, seen: Diagnosis, accepted: dict[str, int
         Progress("Rollback in place", 1) as progress,
         attempt(run, IN_PLACE, progress.follow, accepted=accepted) as sender,
     ):
-        _restorer(run, backup, sender).in_place(seen.before, accepted)
+        restore_in_place(_restorer(run, backup, sender), seen.before, accepted)
         run.record(True, {"rollback": {"way": IN_PLACE, "accepted": accepted}})
     rows = [
         ("in place", run.target.dbname),

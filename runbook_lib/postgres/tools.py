@@ -282,17 +282,6 @@ def restore_argv(
     ]
 
 
-def replace_argv(program: Path, dbname: str, path: Path) -> list[str]:
-    """Build the pg_restore command that replaces what an archive holds, in one transaction.
-
-    Raises ConfigError where `dbname` holds a password.
-    """
-    return [
-        *(str(program), "--clean", "--if-exists", "--single-transaction", "--exit-on-error"),
-        *("--no-password", f"--dbname={without_password(dbname)}", str(path)),
-    ]
-
-
 def list_argv(program: Path, path: Path) -> list[str]:
     """Build the pg_restore command that prints an archive's table of contents."""
     return [str(program), "--list", str(path)]

@@ -179,11 +179,12 @@ class Rehearser:
             before = self._prepare(copy)
             took, refused, lost = self._apply(copy, files, pristine)
             losses = pristine.losses() if pristine else None
+            ways.keep_applied()
             after = helpers.submit(_snapshot, copy)
             found, growth = self._looked_at(copy, before)
             reached = after.result().fingerprint
             tried = [ways.revert()] if self._whole else []
-            tried.append(ways.restore())
+            tried += [ways.restore(), *ways.in_place()]
             restoring.result()
             recorded = self._recorded(copy.on(_BESIDE))
             begin = time.perf_counter()

@@ -14,18 +14,20 @@ from runbook_lib.evidence.records import Backup, WayBack
 from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.postgres import snapshot
-from runbook_lib.postgres.connection import SQL, Connection, Identifier
+from runbook_lib.postgres.connection import SQL, Connection, Database, Identifier
 from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.rehearsal.losses import PRISTINE
 from runbook_lib.rehearsal.world import FULL, World
 from runbook_lib.release.plan import StepKind
-from runbook_lib.rollback.attempt import RESTORE, REVERT
+from runbook_lib.rollback.attempt import IN_PLACE, RESTORE, REVERT
 from runbook_lib.rollback.carry_forward import values_behind
 from runbook_lib.rollback.diagnosis import diagnose
-from runbook_lib.rollback.restore import MAY_NOT_CREATE, Restorer, can_create
+from runbook_lib.rollback.in_place import restore_in_place
+from runbook_lib.rollback.restore import MAY_NOT_CREATE, Restorer, can_create, exists, losses
 from runbook_lib.rollback.revert import revert
 
+_APPLIED = "runbook_applied"
 _WITHOUT_ROWS = "the policy rehearses without rows"
 _HASHES = "runbook_hashes"
 _COUNTED = 5.0  # seconds for the sessions that wrote to end
@@ -110,16 +112,58 @@ class Ways:
             return WayBack(RESTORE, error.message)
         return WayBack(RESTORE, unproven=unproven)
 
+    def keep_applied(self) -> None:
+        """Keep the copy as the release left it, where a restore in place will be offered."""
+        copy = self.world.maintained
+        with self.world.copy.runner_session() as connection:
+            if can_create(connection) or self.run.policy.rehearsal.data != FULL:
+                return
+        _duplicate(copy, _APPLIED)
+        with copy.maintenance().runner_session() as connection:
+            both = {"dbname": copy.dbname, "into": _APPLIED}
+            for row in connection.rows(load("database_settings"), both):
+                connection.execute(row["statement"])
+
+    def in_place(self) -> Iterator[WayBack]:
+        """Restore in place as the role that migrates, where it may not create a database."""
+        source = self.world.restorer.source
+        applied = self.world.restorer.place.database(_APPLIED, source.role)
+        with self.world.maintained.runner_session() as connection:
+            if not exists(connection, _APPLIED):
+                return
+        step = f"rehearsal: {IN_PLACE}"
+        self.emit(said(step, "restoring in place as the role that migrates"))
+        major, sender = self.world.restorer.place.major, Sender(self.emit, step)
+        restorer = Restorer(applied, major, self.backup, self.run.policy, sender)
+        try:
+            with applied.runner_session() as connection:
+                tables = snapshot.tables_by_size(connection)
+                left = snapshot.read_contents(connection, tables)
+                lost = {item.table: item.now for item in losses(connection, self.backup)}
+            restore_in_place(restorer, self.schema, lost)
+            stays = dict(self._stays_beside_rows(_APPLIED))
+        except RunbookError as error:
+            yield WayBack(IN_PLACE, error.message)
+            return
+        checksums = snapshot.rows_and_checksums(left)[1]
+        yield WayBack(IN_PLACE, stays=stays, checksums=checksums)
+
+    def _stays_beside_rows(self, dbname: str) -> Iterator[tuple[str, int]]:
+        """Yield what is not as it was at the start of sequences and large objects."""
+        place = self.world.restorer.place
+        with (
+            place.database(PRISTINE).runner_session() as start,
+            place.database(dbname).runner_session() as copy,
+        ):
+            yield from _sequences_behind(start, copy)
+            yield from _large_objects(start, copy)
+
     def _stays(self) -> Iterator[tuple[str, int]]:
         """Yield what is not as it was at the start: by name, how many rows, values or objects."""
         place, source = self.world.restorer.place, self.world.restorer.source
-        with (
-            place.database(PRISTINE).runner_session() as start,
-            self.world.maintained.runner_session() as copy,
-        ):
+        with self.world.maintained.runner_session() as copy:
             moved = self._moved(copy)
-            yield from _sequences_behind(start, copy)
-            yield from _large_objects(start, copy)
+        yield from self._stays_beside_rows(source.dbname)
         with (  # no superuser may evaluate what is a column's
             place.database(PRISTINE, source.role).runner_session() as start,
             self.world.copy.runner_session() as copy,
@@ -144,6 +188,15 @@ class Ways:
         while not (counted := bool(copy.value(load("rows_counted")))) and time.monotonic() < until:
             time.sleep(_LOOK)
         return counted
+
+
+def _duplicate(database: Database, name: str) -> None:
+    """Copy the files of a database to which nobody is connected."""
+    with database.maintenance().runner_session() as connection:
+        owner = connection.value(load("database_owner"), {"dbname": database.dbname})
+        create = SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}")
+        names = Identifier(name), Identifier(database.dbname), Identifier(owner)
+        connection.execute(create.format(*names))
 
 
 def _read_marks(connection: Connection) -> _Marks:

@@ -11,7 +11,8 @@ from runbook_lib.evidence.sender import Sender
 from runbook_lib.postgres import ledger
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.rollback.diagnosis import diagnose_run
-from runbook_lib.rollback.restore import exists
+from runbook_lib.rollback.in_place import read_stage
+from runbook_lib.rollback.restore import as_recorded, exists
 
 REVERT, RESTORE, IN_PLACE, CARRY = "revert", "restore", "in place", "carry forward"
 FAILURE = "90_rollback_failed"
@@ -99,5 +100,10 @@ def _done(
     if way == REVERT:
         seen = diagnose_run(run, connection)
         return {"migrations": lines[0]["migrations"]} if seen is None or seen.nothing else None
-    # The contents of a database in place, and carried rows, are compared by a further try alone.
+    if way == IN_PLACE:
+        backup, send = run.backup(), Sender(run.journal.emit, f"settle: {way}").change
+        if backup is None or read_stage(connection) is not None:
+            return None
+        return None if as_recorded(connection, backup, send) else {}
+    # Carried rows are compared by a further try alone.
     return {} if way == CARRY and any(x["event"] == "committed" for x in lines) else None

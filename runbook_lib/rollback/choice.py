@@ -1,17 +1,19 @@
 """Choose the way back: by what the rehearsal carried out, and by what the target says now."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from runbook_lib.errors import GateError
 from runbook_lib.evidence.records import Backup, WayBack
 from runbook_lib.evidence.run import REHEARSAL, Run
 from runbook_lib.evidence.schemas import typed
+from runbook_lib.postgres import snapshot
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.release.plan import StepKind
 from runbook_lib.rollback import restore
 from runbook_lib.rollback.attempt import IN_PLACE, RESTORE, REVERT
 from runbook_lib.rollback.diagnosis import Diagnosis, diagnose_run
+from runbook_lib.rollback.in_place import read_stage
 
 _UNTRIED = "the rehearsal of this plan did not carry it out"
 
@@ -115,8 +117,11 @@ def read_choice(run: Run, connection: Connection, backup: Backup) -> Choice:
     options = (
         _revert(run, seen, tried.get(REVERT)),
         _by_restoring(RESTORE, tried.get(RESTORE), "" if creates else restore.MAY_NOT_CREATE, {}),
-        _by_restoring(IN_PLACE, tried.get(IN_PLACE), "", {x.table: x.now for x in written}),
+        _in_place(tried.get(IN_PLACE), connection, written),
     )
+    if stage := read_stage(connection):
+        begun = f"a restore in place has to be finished, which stands at: {stage.value}"
+        options = (Option(REVERT, begun), Option(RESTORE, begun), Option(IN_PLACE))
     return Choice(seen, written, {item.way: item for item in options})
 
 
@@ -137,6 +142,22 @@ def _revert(run: Run, seen: Diagnosis | None, tried: WayBack | None) -> Option:
     whole = seen is not None and set(steps) <= set(seen.migrations)
     refused, failed = (tried.failed, "") if whole else ("", tried.failed)
     return Option(REVERT, refused, tried.unproven or failed, loses, tried.stays)
+
+
+def _in_place(
+    tried: WayBack | None, connection: Connection, written: Iterable[restore.Loss]
+) -> Option:
+    """Return what is known of a restore in place: it loses all that was written since."""
+    if tried is None or not tried.checksums:
+        return _by_restoring(IN_PLACE, tried, "", {item.table: item.now for item in written})
+    tables = [x for x in snapshot.tables_by_size(connection) if x[1] != snapshot.LEDGER]
+    now = snapshot.read_contents(connection, tables)
+    loses = {
+        table: item.rows
+        for table, item in now.items()
+        if item.rows and item.checksum != tried.checksums.get(table)
+    }
+    return _by_restoring(IN_PLACE, tried, "", loses)
 
 
 def _by_restoring(

@@ -1,26 +1,22 @@
-"""Roll back by restoring: beside, names swapped; or in place, where none can be created."""
+"""Roll back by restoring into a database beside, whose name is swapped with the target's."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from runbook_lib.backup.archive import replace, restore, swap
+from runbook_lib.backup.archive import restore, swap
 from runbook_lib.backup.files import read_snapshot
 from runbook_lib.config.policies import Policy
 from runbook_lib.errors import GateError, TargetError
-from runbook_lib.evidence.journal import Event, said
+from runbook_lib.evidence.journal import Event
 from runbook_lib.evidence.records import Backup
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.postgres import ledger, process, snapshot
 from runbook_lib.postgres.connection import Connection, Database, Send
-from runbook_lib.postgres.locks import bound_waits
 from runbook_lib.postgres.process import Runner
 from runbook_lib.postgres.queries import load
-from runbook_lib.postgres.snapshot import Snapshot
-from runbook_lib.rollback import inverse
 from runbook_lib.rollback.carry_forward import advance
 from runbook_lib.rollback.reprint import as_printed, set_otherwise
-from runbook_lib.rollback.revert import refuse_losses, undo_all
 
 _NAME_BYTES = 63
 _SHOWN = 3
@@ -123,7 +119,7 @@ class Restorer:
         )
         with fresh.runner_session() as connection:
             send, rows = self.sender.change, self.with_rows
-            if differs := _as_recorded(connection, self.backup, send, with_rows=rows):
+            if differs := as_recorded(connection, self.backup, send, with_rows=rows):
                 message = (
                     f"The restored database {fresh.dbname} is not what the backup recorded: "
                     f"{differs}."
@@ -152,48 +148,8 @@ class Restorer:
             for row in connection.rows(load("database_settings"), both):
                 self.sender.change(connection, row["statement"])
 
-    def in_place(self, before: Snapshot, accepted: Mapping[str, int]) -> None:
-        """Drop what the archive does not know, then replace what it does; nothing is kept.
 
-        ``before`` is the schema of the backup; ``accepted`` names each table that differs from it
-        with the rows that it has now. Both halves are a transaction each, and a second call goes on
-        between them. Raises GateError where a loss is not accepted, or the result is not what was
-        recorded.
-        """
-        database, backup, sender = self.database, self.backup, self.sender
-        with database.runner_session() as connection:
-            bound_waits(connection, self.policy)
-            ledger.take_runner_lock(connection, self.policy.locks.runner_wait)
-            sender.emit(Event("began", sender.step, {"pid": connection.pid}))
-            refuse_losses({x.table: x.now for x in losses(connection, backup)}, accepted)
-            self._drop_added(connection, before)
-            sender.emit(said(sender.step, "replaces what the archive holds"))
-            # The runner's lock ends with this session, and nothing is replaced without it.
-            held = lambda: connection.value("SELECT 1")  # noqa: E731
-            replace(database, self.server_major, backup.archive, self._runner, held)
-            differs = _as_recorded(connection, backup, sender.change)
-        if differs:
-            message = (
-                "The database is not what the backup recorded, though the archive was restored: "
-                f"{differs}."
-            )
-            remedy = "Look for who writes to it, stop that, and run again."
-            raise GateError(message, remedy=remedy)
-
-    def _drop_added(self, connection: Connection, before: Snapshot) -> None:
-        """Drop what the archive does not know, and what would be given to what is made anew."""
-        send = self.sender.change
-        now = snapshot.take_snapshot(connection)
-        with self.sender.transaction(connection):
-            undo_all(connection, send, inverse.drops(now.since(before), now.objects))
-            # What is made anew would get them; the archive sets its own after all else.
-            for row in connection.rows(load("default_privileges")):
-                send(connection, row["statement"])
-            if f"public.{snapshot.LEDGER}" not in self.backup.rows:
-                send(connection, f"DROP TABLE IF EXISTS public.{snapshot.LEDGER}")
-
-
-def _as_recorded(
+def as_recorded(
     connection: Connection, backup: Backup, send: Send, *, with_rows: bool = True
 ) -> str:
     """Return where schema, settings, rows or contents are not the backup's, or nothing."""

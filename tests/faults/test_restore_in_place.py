@@ -1,4 +1,4 @@
-"""A restore in place that is cut off inside pg_restore changes nothing, and never has company."""
+"""A restore in place that is cut off inside pg_restore loses nothing, and never has company."""
 
 import os
 from contextlib import suppress
@@ -9,14 +9,14 @@ import pytest
 
 from runbook_lib.postgres.embedded import Sandbox
 from tests.support.faults.bench import wait_for
-from tests.support.faults.shop import OLD, WRITTEN, Shop, stands
+from tests.support.faults.shop import ASIDE, NEW, OLD, Shop, stands
 from tests.support.faults.undoer import IN_PLACE
 from tests.support.servers import stop
 
 
 @dataclass
 class Gate:
-    """Hold pg_restore where it asks for a table's rows: all is dropped, nothing is committed."""
+    """Hold pg_restore where it asks for a table's rows: all is aside, nothing is dropped."""
 
     file: Path
     rows: bytes
@@ -85,15 +85,13 @@ def test_a_pg_restore_that_outlived_its_runner_is_waited_for(shop: Shop, gate: G
     stands(shop, OLD)
 
 
-def test_a_pg_restore_whose_session_is_ended_leaves_what_it_would_replace(
-    shop: Shop, gate: Gate
-) -> None:
+def test_a_pg_restore_whose_session_is_ended_is_taken_back(shop: Shop, gate: Gate) -> None:
     process = shop.start(IN_PLACE)
     gate.reached()
     terminate(shop, RESTORES)
     gate.open()
     assert shop.end(process)[0] == "ToolError"
-    stands(shop, WRITTEN)
+    stands(shop, NEW)
     shop.completes(IN_PLACE)
 
 
@@ -103,11 +101,11 @@ def test_a_runner_that_lost_its_lock_ends_its_pg_restore(shop: Shop, gate: Gate)
     terminate(shop, HOLDS)
     assert shop.end(process)[0] == "TargetError"
     gate.open()
-    stands(shop, WRITTEN)
+    stands(shop, ASIDE)
     shop.completes(IN_PLACE)
 
 
-def test_a_server_that_dies_inside_pg_restore_leaves_what_it_would_replace(
+def test_a_server_that_dies_inside_pg_restore_keeps_what_is_aside(
     shop: Shop, gate: Gate, own_server: Sandbox
 ) -> None:
     process = shop.start(IN_PLACE)
@@ -116,5 +114,5 @@ def test_a_server_that_dies_inside_pg_restore_leaves_what_it_would_replace(
     own_server.use()
     gate.open()
     assert shop.end(process)[0] in {"TargetError", "ToolError"}  # whoever sees it first
-    stands(shop, WRITTEN)
+    stands(shop, ASIDE)
     shop.completes(IN_PLACE)

@@ -6,7 +6,16 @@ from dataclasses import replace
 import pytest
 
 from runbook_lib.postgres.embedded import Sandbox
-from tests.support.faults.shop import NEW, NO_INDEX, OLD, WRITTEN, Shop, stands
+from tests.support.faults.shop import (
+    ASIDE,
+    NEW,
+    NO_INDEX,
+    OLD,
+    RESTORED,
+    WRITTEN,
+    Shop,
+    stands,
+)
 from tests.support.faults.undoer import COMMIT, HALF, IN_PLACE, PG_RESTORE, RESTORE, REVERT, Strike
 from tests.support.servers import stop
 
@@ -30,11 +39,16 @@ CASES = {
         "after COMMIT, not recorded": (Strike(COMMIT, after=True), OLD),
     },
     IN_PLACE: {
-        "before the drops": (Strike("SAVEPOINT runbook_drop"), NEW),
-        "inside, after all drops": (Strike("RELEASE SAVEPOINT runbook_drop", after=True), NEW),
-        "before COMMIT of the drops": (Strike(COMMIT), NEW),
-        "between the halves": (Strike(COMMIT, after=True), WRITTEN),
-        "after pg_restore, not compared": (Strike(PG_RESTORE, after=True), OLD),
+        "before the move": (Strike("ALTER TABLE"), ASIDE),
+        "inside the move": (Strike("ALTER TABLE", after=True), ASIDE),
+        "after a COMMIT": (Strike(COMMIT, after=True), ASIDE),
+        "inside pg_restore": (Strike(HALF), ASIDE),
+        "after pg_restore, not compared": (Strike(PG_RESTORE, after=True), ASIDE),
+        "compared, before the drop": (Strike("DROP TABLE"), ASIDE),
+        "inside the drop": (Strike("DROP TABLE", after=True), ASIDE),
+        "before the schemas are dropped": (Strike("DROP SCHEMA"), RESTORED),
+        "inside the drop of the schemas": (Strike("DROP SCHEMA", after=True), RESTORED),
+        "not recorded": (Strike("ANALYZE", after=True), OLD),
     },
 }
 each = pytest.mark.parametrize(
@@ -73,6 +87,8 @@ def test_a_rollback_that_is_killed_leaves_one_or_the_other(
 def lost_at(way: str, strike: Strike) -> str:
     """Name the error of a session that is lost there: once COMMIT is sent, its end is unknown."""
     sent = strike.at == COMMIT and not strike.after and way != RESTORE
+    # In place these are the only ones of their transactions: COMMIT is next.
+    sent = sent or (way == IN_PLACE and strike.after and strike.at in {"ALTER TABLE", "DROP TABLE"})
     return "OutcomeUnknownError" if sent else "TargetError"
 
 
@@ -111,8 +127,7 @@ def test_a_server_that_dies_leaves_one_or_the_other(
     stop(own_server)
     error = shop.go(process)
     own_server.use()
-    # What is restored in place is compared after all: it is not called done before.
-    done = ends(way, leaves) and way != IN_PLACE
+    done = ends(way, leaves)
     assert error in {lost_at(way, strike), "ToolError"} or (error == "" and done)
     stands(shop, leaves)
     # The server was away when the try wanted to drop what it had begun.

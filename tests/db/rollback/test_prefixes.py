@@ -15,6 +15,7 @@ from runbook_lib.release import plan
 from runbook_lib.release.model import Release
 from runbook_lib.release.reader import read_release
 from runbook_lib.rollback.diagnosis import diagnose
+from runbook_lib.rollback.in_place import restore_in_place
 from runbook_lib.rollback.restore import Restorer, losses
 from runbook_lib.rollback.revert import revert
 from tests.support.projects import REPOSITORY
@@ -99,7 +100,7 @@ def test_each_prefix_of_the_release_is_taken_back_by_restoring(
     restorer = Restorer(target, major, backup, POLICY, unheard())
     if in_place:
         lost = {item.table: item.now for item in losses(connection, backup)}
-        restorer.in_place(before, lost)
+        restore_in_place(restorer, before, lost)
         assert everything(connection) == old
         return
     done = restorer.beside()

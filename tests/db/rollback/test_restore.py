@@ -19,6 +19,7 @@ from runbook_lib.postgres.ledger import take_runner_lock
 from runbook_lib.postgres.process import Completed, Runner
 from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.rollback import restore
+from runbook_lib.rollback.in_place import restore_in_place
 from runbook_lib.rollback.restore import Restorer, Rollback
 from tests.support.senders import unheard
 from tests.support.snapshots import (
@@ -28,6 +29,7 @@ from tests.support.snapshots import (
     back_up,
     contents,
     cut,
+    everything,
     identified,
     state,
 )
@@ -393,7 +395,8 @@ def replaced(
     target: Database, backup: Backup, before: Snapshot, accepted: Mapping[str, int], run: Runner
 ) -> None:
     major = identified(target).major
-    Restorer(target, major, backup, POLICY, unheard(), run).in_place(before, accepted)
+    restorer = Restorer(target, major, backup, POLICY, unheard(), run)
+    restore_in_place(restorer, before, accepted)
 
 
 LOST = {"public.users": 21, "public.organizations": 1}
@@ -426,18 +429,22 @@ def test_a_restore_in_place_loses_nothing_that_was_not_accepted(
         assert state(connection) == was
 
 
-def test_a_restore_in_place_that_stopped_between_its_halves_goes_on(
+def test_a_restore_in_place_that_fails_moves_back_what_it_moved_aside(
     target: Database, backup: Backup, before: Snapshot
 ) -> None:
     def killed(*_: object, **__: object) -> Completed:
         raise ToolError("pg_restore was ended by SIGKILL.")
 
-    with pytest.raises(ToolError):
+    with target.connect() as connection:
+        connection.execute(
+            "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO PUBLIC"
+        )
+        was = everything(connection)
+    with pytest.raises(ToolError, match="The database is as it was"):
         replaced(target, backup, before, {"public.organizations": 1}, killed)
     with target.connect() as connection:
-        assert state(connection) == (backup.schema_fingerprint, dict(backup.rows))
-        connection.execute("DELETE FROM orders WHERE id = 1")
-    replaced(target, backup, before, {"public.orders": 49}, process.run)
+        assert everything(connection) == was
+    replaced(target, backup, before, {"public.organizations": 1}, process.run)
     with target.connect() as connection:
         assert state(connection) == (backup.schema_fingerprint, dict(backup.rows))
 

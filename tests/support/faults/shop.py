@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from runbook_lib.postgres import ledger, snapshot
 from runbook_lib.postgres.connection import Database
+from runbook_lib.rollback import in_place
 from tests.support.faults import undoer
 from tests.support.faults.bench import wait_for
 from tests.support.faults.forked import Forked
@@ -22,6 +23,8 @@ CREATE INDEX orders_user ON orders (user_id);
 INDEX = "index public.orders.orders_user"
 OLD, WRITTEN, NEW = "as backed up", "as before the release", "as after the release"
 NO_INDEX = "as after the release, without the index that was dropped concurrently"
+ASIDE = "with each table as after the release, in its place or aside"
+RESTORED = "as backed up, and what is left of the release's moved aside"
 State = tuple[dict[str, str], dict[str, snapshot.Contents], frozenset[str]]
 
 
@@ -100,6 +103,12 @@ class Shop:
 
 def stands(shop: Shop, leaves: str) -> None:
     """The target answers under its name, and is exactly what it must be."""
+    if leaves in {ASIDE, RESTORED}:
+        found = [*state(shop.database)[1].items()]
+        there = [(name.replace(f"{in_place.ASIDE}_1.", "public."), rows) for name, rows in found]
+        wanted = shop.new[1] if leaves == ASIDE else shop.old[1]
+        assert not [item for item in wanted.items() if item not in there]
+        return
     schema, contents, applied = shop.new
     without = {key: text for key, text in schema.items() if key != INDEX}
     no_index = without, contents, applied

@@ -25,6 +25,7 @@ from runbook_lib.postgres.connection import Connection, Database, Query, text_of
 from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.release.model import Migration
 from runbook_lib.rollback.diagnosis import diagnose
+from runbook_lib.rollback.in_place import restore_in_place
 from runbook_lib.rollback.restore import Restorer
 from runbook_lib.rollback.revert import revert
 
@@ -132,7 +133,7 @@ def undo_release(undo: Undo) -> list[str]:
     if undo.way == RESTORE:
         return [restorer.beside().kept_as]
     if undo.way == IN_PLACE:
-        restorer.in_place(undo.before, undo.accepted)
+        restore_in_place(restorer, undo.before, undo.accepted)
         return []
     with database.connect() as connection:
         seen = diagnose(connection, undo.before, undo.marks, undo.applied)

@@ -31,7 +31,6 @@ from runbook_lib.postgres.tools import (
     initdb_argv,
     list_argv,
     ready_argv,
-    replace_argv,
     restore_argv,
     server_argv,
     stop_argv,
@@ -159,7 +158,6 @@ def test_list_argv() -> None:
         lambda c: dump_argv(BIN / "pg_dump", c, Path("/x"), form="custom", compress="9"),
         lambda c: globals_argv(BIN / "pg_dumpall", c, "shop", Path("/x")),
         lambda c: restore_argv(BIN / "pg_restore", c, Path("/x")),
-        lambda c: replace_argv(BIN / "pg_restore", c, Path("/x")),
     ],
     ids=["dump", "globals", "restore", "replace"],
 )

@@ -1,0 +1,44 @@
+"""Look whether a database can be restored beside, and what a swap would leave with the old one."""
+
+from datetime import UTC, datetime
+
+from runbook_lib.errors import RunbookError
+from runbook_lib.evidence.records import CheckResult, Status
+from runbook_lib.postgres.connection import Connection, Database, Send
+from runbook_lib.postgres.queries import load
+
+_NAME = "runbook_tried_{}_{:%H%M%S%f}"
+_REMEDY = (
+    "Give the role CREATEDB, and let it be a member of the database's owner; otherwise the "
+    "rollback restores in place, where the rehearsal proves that."
+)
+_POINT = (
+    "After a swap they belong to the old database: drop and make them again for the new one, and "
+    "let pools that keep prepared statements reconnect."
+)
+
+
+def try_beside(database: Database, send: Send) -> CheckResult:
+    """Create the empty database that a restore beside needs, and drop it again."""
+    name, expected = "a database beside", "can be created"
+    tried = _NAME.format(database.dbname[:30], datetime.now(UTC))
+    try:
+        database.create(tried, like=database.dbname, send=send)
+        database.drop(tried, send)
+    except RunbookError as error:
+        return CheckResult(name, Status.WARN, error.message, expected, _REMEDY)
+    return CheckResult(name, Status.PASS, "was created, and dropped", expected)
+
+
+def left_by_swap(connection: Connection) -> tuple[str, ...]:
+    """Return what names the database itself, and stays with it when another takes its name."""
+    rows = connection.seen(load("swap_leaves")) or ()
+    return tuple(str(row["what"]) for row in rows)
+
+
+def check_swap(connection: Connection) -> CheckResult:
+    """Say what a swap of names would leave pointing at the old database."""
+    found = left_by_swap(connection)
+    status = Status.WARN if found else Status.PASS
+    observed = ", ".join(found) or "nothing"
+    return CheckResult("left by a swap", status, observed, "nothing", _POINT if found else "")

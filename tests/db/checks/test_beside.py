@@ -1,0 +1,63 @@
+"""What a restore beside needs is tried, and what its swap would leave is named."""
+
+import pytest
+
+from runbook_lib.checks.beside import check_swap, try_beside
+from runbook_lib.evidence.records import Status
+from runbook_lib.postgres.connection import Connection, Database
+
+CRON = """CREATE SCHEMA cron; CREATE TABLE cron.job (jobid int, database text);
+INSERT INTO cron.job VALUES (7, current_database()), (8, 'elsewhere')"""
+
+
+def databases(connection: Connection) -> set[str]:
+    return {row["datname"] for row in connection.rows("SELECT datname FROM pg_database")}
+
+
+def test_a_database_is_created_beside_and_dropped_again(
+    target: Database, connection: Connection
+) -> None:
+    sent: list[str] = []
+
+    def send(session: Connection, sql: object, _: object = None) -> int:
+        sent.append(str(sql))
+        return session.execute(sql)  # type: ignore[arg-type]
+
+    before = databases(connection)
+    assert try_beside(target, send).status is Status.PASS
+    assert len(sent) == 2
+    assert databases(connection) == before
+
+
+def test_a_role_that_may_not_is_told_why(target: Database, connection: Connection) -> None:
+    role = f"plain_{target.dbname}"
+    connection.execute(f"CREATE ROLE {role} LOGIN")
+    try:
+        found = try_beside(target.having(user=role), Connection.execute)
+    finally:
+        connection.execute(f"DROP ROLE {role}")
+    assert (found.status, "ermission denied" in found.observed) == (Status.WARN, True)
+
+
+@pytest.mark.parametrize(
+    ("setup", "named"),
+    [
+        ("SELECT 1", "nothing"),
+        (CRON, "job 7 of pg_cron"),
+        (
+            "CREATE SUBSCRIPTION {0} CONNECTION 'dbname=none' PUBLICATION p"
+            " WITH (connect = false, slot_name = NONE)",
+            "subscription {0}",
+        ),
+    ],
+    ids=["nothing", "pg_cron", "a subscription"],
+)
+def test_what_stays_with_the_old_database_is_named(
+    target: Database, connection: Connection, setup: str, named: str
+) -> None:
+    connection.execute(setup.format(target.dbname))
+    found = check_swap(connection)
+    if "SUBSCRIPTION" in setup:
+        connection.execute(f"DROP SUBSCRIPTION {target.dbname}")
+    assert found.observed == named.format(target.dbname)
+    assert (found.status is Status.PASS) == (named == "nothing")
