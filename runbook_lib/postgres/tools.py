@@ -256,6 +256,17 @@ def dump_argv(
     ]
 
 
+def schema_argv(program: Path, dbname: str, without: str) -> list[str]:
+    """Build the pg_dump command that prints a schema, the tables of one name left out.
+
+    Raises ConfigError where `dbname` holds a password.
+    """
+    return [
+        *(str(program), "--schema-only", "--no-password", f"--exclude-table=*.{without}"),
+        f"--dbname={without_password(dbname)}",
+    ]
+
+
 def globals_argv(program: Path, conninfo: str, dbname: str, path: Path) -> list[str]:
     """Build the pg_dumpall command for roles and tablespaces; it looks at them from `dbname`.
 

@@ -170,15 +170,16 @@ class Rehearser:
     def rehearse(self, restore_seconds: float) -> Rehearsal:
         """Do all of it; the backup is restored already, and took so many seconds."""
         files, copy = self._statements, self.world.copy
-        pristine = Pristine.of(self.world.restorer.place, copy) if self._with_rows else None
+        pristine = Pristine.of(self.world.restorer.place, copy)
+        counted = pristine if self._with_rows else None
         with ThreadPoolExecutor(_READERS) as helpers:
             restoring = helpers.submit(self.world.restorer.schema_beside, _BESIDE)
             schema = _snapshot(copy, settings=True)
             ways = Ways.from_start(self.run, self.backup, self.world, self.emit, schema)
             contents = _contents(copy, helpers) if self._with_rows else None
             before = self._prepare(copy)
-            took, refused, lost = self._apply(copy, files, pristine)
-            losses = pristine.losses() if pristine else None
+            took, refused, lost = self._apply(copy, files, counted)
+            losses = counted.losses() if counted else None
             ways.keep_applied()
             after = helpers.submit(_snapshot, copy)
             found, growth = self._looked_at(copy, before)

@@ -5,7 +5,9 @@ large objects are then what they were there; what is not is counted.
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from runbook_lib.errors import RunbookError, StatementError
@@ -13,10 +15,11 @@ from runbook_lib.evidence.journal import Listener, said
 from runbook_lib.evidence.records import Backup, WayBack
 from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.sender import Sender
-from runbook_lib.postgres import snapshot
+from runbook_lib.postgres import process, snapshot, tools
 from runbook_lib.postgres.connection import SQL, Connection, Database, Identifier
 from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.snapshot import Snapshot
+from runbook_lib.redaction import redact
 from runbook_lib.rehearsal.losses import PRISTINE
 from runbook_lib.rehearsal.world import FULL, World
 from runbook_lib.release.plan import StepKind
@@ -32,6 +35,8 @@ _WITHOUT_ROWS = "the policy rehearses without rows"
 _HASHES = "runbook_hashes"
 _COUNTED = 5.0  # seconds for the sessions that wrote to end
 _LOOK = 0.02
+_SHOWN = 3
+_NO_SCHEMA = ("--", "\\restrict ", "\\unrestrict ")  # comments, and a word of each dump's own
 _TRACKING = "track_counts"
 _Marks = Mapping[tuple[str, str], tuple[object, ...]]
 
@@ -55,15 +60,13 @@ class Ways:
         cls, run: Run, backup: Backup, world: World, emit: Listener, schema: Snapshot
     ) -> "Ways":
         """Take note of the copy as it is before the plan, which stands beside as well."""
-        marks: _Marks = {}
-        if run.policy.rehearsal.data == FULL:
-            with world.maintained.runner_session() as connection:
-                marks = _read_marks(connection)
+        with world.maintained.runner_session() as connection:
+            marks = _read_marks(connection)
         return cls(run, backup, world, emit, schema, marks)
 
     def revert(self) -> WayBack:
         """Take the release back by a revert, and count what is then not as it was."""
-        if failed := self._reverted():
+        if failed := self._reverted() or self._dumped_otherwise():
             return WayBack(REVERT, failed)
         if self.run.policy.rehearsal.data != FULL:
             return WayBack(REVERT, unproven=_WITHOUT_ROWS)
@@ -88,6 +91,25 @@ class Ways:
         except RunbookError as error:
             return error.message
         return ""
+
+    def _dumped_otherwise(self) -> str:
+        """Say what pg_dump writes of the copy that it did not of the start, empty for nothing."""
+        place = self.world.restorer.place
+        with ThreadPoolExecutor(2) as pool:
+            both = place.database(PRISTINE), self.world.maintained
+            start, now = pool.map(self._dumped, both)
+        other = [*(start - now).elements(), *(now - start).elements()]
+        shown = "; ".join(redact(line.strip()) for line in other[:_SHOWN])
+        return (
+            f"pg_dump writes of {len(other)} lines what it did not before: {shown}" if other else ""
+        )
+
+    def _dumped(self, database: Database) -> Counter[str]:
+        """Return the lines of a schema as pg_dump writes it: their order tells no difference."""
+        pg_dump = tools.find_program("pg_dump", server_major=self.world.restorer.place.major)
+        argv = tools.schema_argv(pg_dump, database.conninfo(), snapshot.LEDGER)
+        said_by = process.run(argv, env=database.tool_environment()).stdout
+        return Counter(x for x in said_by.splitlines() if x and not x.startswith(_NO_SCHEMA))
 
     def restore(self) -> WayBack:
         """Restore beside as the role that migrates; the rows were compared when the copy was made.

@@ -32,6 +32,7 @@ from runbook_lib.postgres.tools import (
     list_argv,
     ready_argv,
     restore_argv,
+    schema_argv,
     server_argv,
     stop_argv,
 )
@@ -157,6 +158,7 @@ def test_list_argv() -> None:
     [
         lambda c: dump_argv(BIN / "pg_dump", c, Path("/x"), form="custom", compress="9"),
         lambda c: globals_argv(BIN / "pg_dumpall", c, "shop", Path("/x")),
+        lambda c: schema_argv(BIN / "pg_dump", c, "ledger"),
         lambda c: restore_argv(BIN / "pg_restore", c, Path("/x")),
     ],
     ids=["dump", "globals", "restore", "replace"],
