@@ -24,7 +24,7 @@ from runbook_lib.backup.archive import swap
 from runbook_lib.errors import GateError, RunbookError, TargetError
 from runbook_lib.evidence.run import Run
 from runbook_lib.postgres.connection import Connection
-from runbook_lib.rollback import restore
+from runbook_lib.rollback import in_place, restore
 from tests.support.defects import Project, project
 from tests.support.releases import write_release
 
@@ -173,3 +173,46 @@ def test_a_way_that_was_not_rehearsed_is_not_proposed(shop: Project) -> None:
     with pytest.raises(RunbookError, match="No way back is proven"):
         choose_way(run, run.target.dbname)
     assert rolled_back(run, "revert").startswith("Reverted")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["restore", "in place"])
+def test_a_rollback_that_was_killed_before_its_record_is_known_by_the_next_start(
+    shop: Project, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    release = applied(shop, "ALTER TABLE account ADD currency text; CREATE TABLE extra (id int);")
+    run = shop.run(release, "rollback")
+    name, accept = run.target.dbname, "public.extra=0" if way == "in place" else ""
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "record", _cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            roll_back(run, name, way, accept)
+    again = shop.run(release, "rollback")
+    assert again.passed("rollback")
+    assert roll_back(again, name).caption.startswith("The run was rolled back already")
+    assert sum_of(shop) == 5050
+
+
+def _cut_off(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+def test_a_restore_in_place_that_was_killed_midway_is_the_one_way_that_is_left(
+    shop: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = applied(shop, CENTS)
+    run = shop.run(release, "rollback")
+    with monkeypatch.context() as patch:
+        patch.setattr(in_place, "run_restore", _cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            roll_back(run, run.target.dbname, "in place")
+    again = shop.run(release, "rollback")
+    refused = [row["possible"] for row in show_ways(again).rows]
+    assert [each[:41] for each in refused] == [
+        "no: a restore in place has to be finished",
+        "no: a restore in place has to be finished",
+        "yes",
+    ]
+    assert rolled_back(again).startswith("Restored in place")
+    assert sum_of(shop) == 5050

@@ -24,6 +24,7 @@ from runbook_lib.postgres import process
 from runbook_lib.postgres.connection import Connection, Database, Query, text_of
 from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.release.model import Migration
+from runbook_lib.rollback.carry_forward import carry
 from runbook_lib.rollback.diagnosis import diagnose
 from runbook_lib.rollback.in_place import restore_in_place
 from runbook_lib.rollback.restore import Restorer
@@ -31,6 +32,7 @@ from runbook_lib.rollback.revert import revert
 
 T = TypeVar("T")
 REVERT, RESTORE, IN_PLACE = "revert", "restore", "in place"  # the ways back
+CARRY = "carry"  # the rows of the database that a restore kept
 HELD, GO = "held", "go"  # files in the directory of the orders
 COMMIT, PG_RESTORE, HALF = "COMMIT", "pg_restore", "half of pg_restore"
 _PATIENCE = 60.0  # seconds that a held process waits for its test
@@ -63,6 +65,7 @@ class Undo:
     major: int
     way: str = REVERT
     strike: Strike | None = None
+    kept: str = ""
     struck: list[str] = field(default_factory=list)
 
     def meet(self, what: str, after: bool, pid: int) -> None:
@@ -96,11 +99,11 @@ def _listen(undo: Undo) -> None:
 
     @contextmanager
     def faulty_transaction(self: Connection) -> Iterator[None]:
-        wrote = False
+        wrote, outermost = False, not self.in_transaction()
         with transaction(self):
             yield
             # Snapshots are read in transactions of their own, which write nothing.
-            wrote = self.value("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")
+            wrote = outermost and self.value("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")
             if wrote:
                 undo.meet(COMMIT, False, self.pid)
         if wrote:
@@ -129,6 +132,8 @@ def undo_release(undo: Undo) -> list[str]:
     """Go back as the runbook does; return the drops, or the name under which the old is kept."""
     database, policy = Database(undo.database), undo.policy
     sender = Sender(Journal(undo.directory / "rollback.jsonl").emit, undo.way)
+    if undo.way == CARRY:
+        return [item.table for item in carry(database, undo.kept, undo.backup, sender)]
     restorer = Restorer(database, undo.major, undo.backup, policy, sender, _runner(undo))
     if undo.way == RESTORE:
         return [restorer.beside().kept_as]
