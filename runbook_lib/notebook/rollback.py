@@ -20,7 +20,7 @@ from runbook_lib.postgres.snapshot import NOT_LOOKED_AT
 from runbook_lib.rollback import inverse, restore
 from runbook_lib.rollback.attempt import CARRIED, CARRY, IN_PLACE, RESTORE, REVERT, attempt
 from runbook_lib.rollback.carry_forward import Carried, carry, compare
-from runbook_lib.rollback.choice import Choice, read_choice
+from runbook_lib.rollback.choice import Choice, Option, read_choice, words
 from runbook_lib.rollback.diagnosis import Diagnosis, diagnose_run, left_on_server
 from runbook_lib.rollback.in_place import read_stage, restore_in_place
 from runbook_lib.rollback.restore import Restorer, exists
@@ -36,7 +36,6 @@ _CAPTIONS = {
     RESTORE: "Restore: a revert is not proven to lead back without a loss",
     IN_PLACE: "In place: no other way is possible and proven",
 }
-_BY_DOWN = "as the release's own down.sql left them; they were not compared"
 _OWN = "sends the release's own down.sql, "
 
 
@@ -192,7 +191,7 @@ def roll_back(run: Run, confirm: str, way: str = "", accept: str = "") -> Table:
         if chosen == IN_PLACE:
             counted = {item.table: item.now for item in choice.written}
             return _in_place(run, backup, choice.seen, counted)
-        return _revert(run, choice.seen, accepted)
+        return _revert(run, choice.seen, accepted, _rows_after(choice.options[REVERT]))
 
 
 def _half_restored(run: Run) -> bool:
@@ -216,7 +215,14 @@ def _done(run: Run) -> Table | None:
     return Table(f"The run was rolled back already by the way '{way}', recorded {at}", rows)
 
 
-def _revert(run: Run, seen: Diagnosis, accepted: dict[str, int]) -> Table:
+def _rows_after(option: Option) -> str:
+    """Say what becomes of the rows of older tables by a revert, as far as that is known."""
+    if option.unproven:
+        return f"not compared: {option.unproven}"
+    return f"stay as changed: {words(option.stays)}" if option.stays else "as they were written"
+
+
+def _revert(run: Run, seen: Diagnosis, accepted: dict[str, int], rows_after: str) -> Table:
     with run.database.runner_session() as connection:
         outside = left_on_server(run, connection)
     intent = {"migrations": seen.migrations, "accepted": accepted, "server": outside}
@@ -230,7 +236,7 @@ def _revert(run: Run, seen: Diagnosis, accepted: dict[str, int]) -> Table:
         ("statements", f"{len(sent)} dropped what was created or set back what was changed"),
         ("ledger", f"{len(seen.migrations)} migrations marked as rolled back"),
         ("schema", "equal to the one before the run" + _aside(seen)),
-        ("rows of older tables", _BY_DOWN if seen.down else "as they were written"),
+        ("rows of older tables", rows_after),
         ("owners, grants and settings of older objects", "equal to those before the run"),
         ("not looked at", "; ".join((*NOT_LOOKED_AT, *seen.now.unseen))),
         *((f"stays on the server: {what}", f"taken back by: {sql}") for what, sql in outside),

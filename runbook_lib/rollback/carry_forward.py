@@ -209,14 +209,16 @@ def _unfit(restored: Connection, parts: Mapping[str, Composable], missing: Query
 
 def advance(restored: Connection, kept: Connection, sender: Sender) -> None:
     """Let no sequence stand behind what the other database has handed out since the backup."""
-    here, there = (
-        {row["name"]: row for row in connection.rows(load("sequences"))}
-        for connection in (restored, kept)
-    )
-    for name in here.keys() & there.keys():
-        if values_behind(here[name], at := there[name]["last_value"]):
-            known = {"name": name, "value": at}
-            sender.change(restored, "SELECT setval(%(name)s, %(value)s)", known)
+    there = {row["name"]: row["last_value"] for row in kept.rows(load("sequences"))}
+    for row in restored.rows(load("sequences")):
+        set_ahead(restored, row, there.get(row["name"]), sender)
+
+
+def set_ahead(connection: Connection, sequence: Row, at: int | None, sender: Sender) -> None:
+    """Set a sequence to what was handed out, if it stands behind that."""
+    if values_behind(sequence, at):
+        known = {"name": sequence["name"], "value": at}
+        sender.change(connection, "SELECT setval(%(name)s, %(value)s)", known)
 
 
 def values_behind(sequence: Row, at: int | None) -> int:

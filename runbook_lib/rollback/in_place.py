@@ -22,6 +22,7 @@ from runbook_lib.postgres.locks import bound_waits
 from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.rollback import inverse
+from runbook_lib.rollback.carry_forward import set_ahead
 from runbook_lib.rollback.restore import Restorer, losses
 from runbook_lib.rollback.revert import refuse_losses
 
@@ -102,6 +103,7 @@ class _InPlace:
         self._restore()
         self._say("compares what was restored")
         self._compare()
+        self._advance_sequences()
         self._mark(Stage.DROPPING)
 
     def _begin(self) -> None:
@@ -215,6 +217,17 @@ class _InPlace:
         if (found.fingerprint, contents) != recorded:
             message = "What was restored in place is not what the backup recorded."
             raise GateError(message, remedy="Take another backup file, or another way.")
+
+    def _advance_sequences(self) -> None:
+        """Let no sequence stand behind what the one aside has handed out since the backup."""
+        places, rows = dict(self._aside()), self.connection.rows(load("sequences"))
+        there = {
+            (places.get(row["schema"], ""), row["sequence"]): row["last_value"] for row in rows
+        }
+        for row in rows:
+            if row["schema"] not in places:
+                at = there.get((row["schema"], row["sequence"]))
+                set_ahead(self.connection, row, at, self.restorer.sender)
 
     def _made_outside(self) -> list[tuple[str, str]]:
         """Return the schemas and extensions that the backup does not know."""

@@ -466,3 +466,23 @@ def test_a_restore_in_place_is_not_done_where_it_is_not_what_the_backup_recorded
     other = replace(backup, checksums={**backup.checksums, "public.users": "1"})
     with pytest.raises(GateError, match="not what the backup recorded"):
         replaced(target, other, before, {"public.organizations": 1}, process.run)
+
+
+@pytest.mark.parametrize("in_place", [False, True], ids=["beside", "in place"])
+def test_no_sequence_hands_out_again_what_it_handed_out_since(
+    target: Database, connection: Connection, tmp_path: Path, in_place: bool
+) -> None:
+    connection.execute("CREATE TABLE t (id serial PRIMARY KEY); CREATE SEQUENCE falls INCREMENT -1")
+    connection.execute("INSERT INTO t DEFAULT VALUES; CREATE SEQUENCE still")
+    made, was = back_up(target, tmp_path), snapshot.take_snapshot(connection, settings=True)
+    connection.rows("SELECT nextval('t_id_seq'), nextval('falls') FROM generate_series(1, 3)")
+    connection.close()
+    if in_place:
+        replaced(target, made, was, {}, process.run)
+    else:
+        rolled_back(target, made)
+    with target.connect() as session:
+        (found,) = session.rows(
+            "SELECT nextval('t_id_seq') AS t, nextval('falls') AS falls, nextval('still') AS still"
+        )
+    assert found == {"t": 5, "falls": -4, "still": 1}
