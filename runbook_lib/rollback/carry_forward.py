@@ -27,6 +27,10 @@ _DIFFER = "FROM {copy} AS theirs JOIN ONLY {name} AS ours ON {same} WHERE {other
 _INSERT = "INSERT INTO {name} ({listed}) OVERRIDING SYSTEM VALUE SELECT {values} {missing}"
 _OTHER = "theirs.{0}::text IS DISTINCT FROM ours.{0}::text"
 _TEXT = "text"
+_LARGE_OBJECTS = "large objects"
+_OBJECTS = "SELECT oid FROM pg_largeobject_metadata"
+_READ_OBJECT = "SELECT lo_get(%(oid)s)"
+_MAKE_OBJECT = "SELECT lo_from_bytea(%(oid)s, %(data)s)"
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,9 @@ class Carried:
 def compare(database: Database, kept_as: str, backup: Backup) -> tuple[Carried, ...]:
     """Compare by key the tables whose rows changed after the backup; nothing is changed."""
     with _both(database, kept_as) as (restored, kept):
-        return tuple(found for found, _ in _changed(restored, kept, backup))
+        tables = [found for found, _ in _changed(restored, kept, backup)]
+        missing = len(_large_objects(restored, kept))
+        return (*tables, *([Carried(_LARGE_OBJECTS, missing)] if missing else []))
 
 
 def carry(database: Database, kept_as: str, backup: Backup, sender: Sender) -> tuple[Carried, ...]:
@@ -63,6 +69,10 @@ def carry(database: Database, kept_as: str, backup: Backup, sender: Sender) -> t
         sender.transaction(restored),
     ):
         sender.emit(Event("began", sender.step, {"pid": restored.pid, "kept_as": kept_as}))
+        objects = _large_objects(restored, kept)
+        for oid in objects:  # rows name them
+            known = {"oid": oid, "data": kept.value(_READ_OBJECT, {"oid": oid})}
+            sender.change(restored, _MAKE_OBJECT, known)
         changed = list(_changed(restored, kept, backup))
         left = [(found, sql) for found, sql in changed if found.missing and not found.why]
         while left:
@@ -71,7 +81,16 @@ def carry(database: Database, kept_as: str, backup: Backup, sender: Sender) -> t
                 _insert(restored, sender, *left[0])  # raises what is in the way
             left = later
         advance(restored, kept, sender)
-        return tuple(found for found, _ in changed)
+        tables = [found for found, _ in changed]
+        return (*tables, *([Carried(_LARGE_OBJECTS, len(objects))] if objects else []))
+
+
+def _large_objects(restored: Connection, kept: Connection) -> list[int]:
+    """Return the large objects that were made since, as far as this role may see them."""
+    here, there = (
+        {row["oid"] for row in connection.seen(_OBJECTS) or ()} for connection in (restored, kept)
+    )
+    return sorted(there - here)
 
 
 @contextmanager

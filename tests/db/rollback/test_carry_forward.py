@@ -212,3 +212,18 @@ def test_what_has_another_type_is_compared_and_carried_where_it_fits(
     with target.connect() as session:
         counts = snapshot.count_rows(session)
     assert counts == {**backup.rows, table: backup.rows[table] + (0 if why else missing)}
+
+
+def test_a_large_object_that_a_row_names_is_carried_with_it(
+    target: Database, connection: Connection, tmp_path: Path, kept: list[str]
+) -> None:
+    connection.execute("CREATE TABLE papers (id int PRIMARY KEY, doc oid)")
+    backup = back_up(target, tmp_path / "backups")
+    connection.execute("INSERT INTO papers SELECT 1, lo_from_bytea(0, 'ten bytes.')")
+    name = restored(target, backup, kept)
+    assert carry(target, name, backup, unheard()) == (
+        Carried("public.papers", missing=1),
+        Carried("large objects", missing=1),
+    )
+    with target.connect() as session:
+        assert session.value("SELECT lo_get(doc) FROM papers") == b"ten bytes."
