@@ -197,6 +197,16 @@ class Rehearsals:
         Literal["full", "schema"],
         Setting("restore the rows as well, or the schema alone: then what rows break is not found"),
     ] = "full"
+    compare_whole: Annotated[
+        int,
+        Setting(
+            "of a larger table that is written anew, one of 64 rows is compared to count what is "
+            "lost; beside the copy there has to be room for another one",
+            "megabytes",
+            0,
+            1_000_000_000,
+        ),
+    ] = 10_000
     writes_wait: Annotated[
         float,
         Setting("a lock that stops the writes longer fails the rehearsal", "seconds", 0, _DAY),

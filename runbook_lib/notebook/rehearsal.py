@@ -78,12 +78,14 @@ def _outcomes(run: Run, seen: Rehearsal, backup: Backup, found: Sequence[Finding
 def _kept(seen: Rehearsal, found: Sequence[Finding]) -> dict[str, str]:
     """Say what the release takes from what was there: it is additive where that is nothing."""
     name = "what was there is kept"
+    part = f"; one of 64 rows compared of {', '.join(seen.sampled)}" if seen.sampled else ""
     if not seen.losses:
-        return _outcome(name, None if seen.losses is None else True, "the release is additive")
+        kept = None if seen.losses is None else True
+        return _outcome(name, kept, f"the release is additive{part}")
     blocks = any(item.blocks for item in found if item.rule in LOSSES)
     more = f"; and {len(seen.losses) - _NAMED} more" if seen.losses[_NAMED:] else ""
     told = "; ".join(map(describe, seen.losses[:_NAMED]))
-    return {**_outcome(name, not blocks, told + more), **({} if blocks else _WARNED)}
+    return {**_outcome(name, not blocks, told + more + part), **({} if blocks else _WARNED)}
 
 
 def _ways(seen: Rehearsal) -> Iterator[dict[str, str]]:

@@ -10,12 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from runbook_lib.errors import SqlState, StatementError
-from runbook_lib.postgres.connection import SQL, Connection, Identifier, Query
+from runbook_lib.postgres.connection import SQL, Connection, Identifier, Query, Row
 from runbook_lib.postgres.queries import load
 
 _TEXTS = ("text", "character varying", "character(", "bpchar")
 _ZONED = "with time zone"
 _PARTS = 1024  # of a table's rows, by the hash of their key
+_SAMPLE = 64  # of so many rows one is compared where not all are
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Table:
     parted: bool
     root: int
     file: int
+    size: int
     touched: int
     columns: tuple[Column, ...]
     key: tuple[int, ...]
@@ -101,12 +103,16 @@ class Subject:
     """Hold which tables held the rows, which hold them now, and the columns that both have.
 
     ``key`` are the places of the columns that tell rows apart, none where they do not.
+    ``in_place`` says that there is a key, and that what no statement wrote lies where it lay;
+    ``sampled`` that of the others not every row is to be compared.
     """
 
     before: Sequence[Table]
     after: Sequence[Table]
     pairs: Sequence[Pair]
     key: Sequence[int]
+    in_place: bool
+    sampled: bool
 
 
 @dataclass(frozen=True)
@@ -126,11 +132,16 @@ class Counts:
 
 @dataclass(frozen=True)
 class Sessions:
-    """Hold a session in each database; ``zone`` is the time zone of the role that migrates."""
+    """Hold a session in each database.
+
+    ``zone`` is the time zone of the role that migrates, ``since`` the transaction id from which on
+    the plan wrote rows.
+    """
 
     before: Connection
     after: Connection
     zone: str
+    since: str
 
     def compare(self, subject: Subject) -> Counts:
         """Count what is gone and what is changed.
@@ -161,42 +172,69 @@ class Sessions:
             for session in (self.before, self.after):
                 session.rows(load("content_settings"))
                 session.rows("SELECT set_config('TimeZone', %(zone)s, true)", {"zone": zone})
-            found = pool.map(_sums, (self.before, self.after), readings)
-            old, new = found
+            if subject.in_place and (counts := self._written(subject, *readings, pool)):
+                return counts
+            if subject.sampled:
+                return self._sample(subject, *map(_sampled, readings))
+            old, new = pool.map(_sums, (self.before, self.after), readings)
             rows = sum(count for count, _ in old.values())
             # Without a key, what became of a row may lie in a part of its own.
             among = old if subject.key else {**old, **new}
             parts = sorted(part for part in among if old.get(part) != new.get(part))
             if not parts:
                 return Counts(rows)
-            return replace(self._each(subject, *readings, parts), rows=rows)
+            within = SQL("SELECT * FROM ({}) AS rows WHERE k & {} = ANY ({})")
+            lie = [within.format(reading, _PARTS - 1, parts) for reading in readings]
+            return replace(self._each(subject, *lie), rows=rows)
 
-    def _each(self, subject: Subject, old: Query, new: Query, parts: Sequence[int]) -> Counts:
-        """Compare row by row what lies in parts that differ."""
-        names = [f"c{place}" for place in range(len(subject.pairs))]
-        columns = SQL(", ").join(SQL("{} bigint").format(Identifier(name)) for name in names)
+    def _sample(self, subject: Subject, old: Query, new: Query) -> Counts:
+        """Compare every so many rows and multiply; as many are gone at least as there are less."""
+        rows, left = self.count(subject.before).rows, _count(self.after, subject.after)
+        found = self._each(subject, old, new)
+        values = {name: count * _SAMPLE for name, count in (found.values or {}).items()}
+        gone = max(found.gone * _SAMPLE, rows - left)
+        return Counts(rows, gone, found.changed * _SAMPLE, values)
+
+    def _each(self, subject: Subject, old: Query, new: Query) -> Counts:
+        """Compare row by row."""
+        compared = _keyed if self._carry(subject, new) and subject.key else _unkeyed
+        (row,) = self.before.rows(compared(old, _names(subject)))
+        return _counts(subject, row)
+
+    def _written(
+        self, subject: Subject, old: Query, new: Query, pool: ThreadPoolExecutor
+    ) -> Counts | None:
+        """Compare what was written since; the other rows lie where they lay, and are not read.
+
+        None where the key does not tell apart what was written.
+        """
+        since = SQL("age(written) > age({}::xid)").format(self.since)
+        kept = SQL("SELECT count(*) FROM ({}) AS rows WHERE {}").format(new, since)
+        counted = pool.submit(self.count, subject.before)
+        there, rows = self.after.value(kept), counted.result().rows
+        recent = SQL("SELECT * FROM ({}) AS rows WHERE NOT {}")
+        if not self._carry(subject, recent.format(new, since)):
+            self.before.execute("DROP TABLE carried")
+            return None
+        (row,) = self.before.rows(_keyed(old, _names(subject), matched=True))
+        return replace(_counts(subject, {**row, "gone": rows - there - row["matched"]}), rows=rows)
+
+    def _carry(self, subject: Subject, rows: Query) -> bool:
+        """Carry rows over to the other side; tell whether the key is another in each."""
+        names = SQL("").join(SQL(", {} bigint").format(Identifier(x)) for x in _names(subject))
         create = SQL("CREATE TEMP TABLE carried (k bigint, h bigint{}) ON COMMIT DROP")
-        more = SQL(", ") + columns if names else SQL("")
-        self.before.execute(create.format(more))
-        within = SQL("SELECT * FROM ({}) AS rows WHERE k & {} = ANY ({})")
-        wanted = within.format(new, _PARTS - 1, list(parts))
-        read = SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(wanted)
+        self.before.execute(create.format(names))
+        columns = SQL(", ").join(map(Identifier, ("k", "h", *_names(subject))))
+        copy = SQL("COPY (SELECT {} FROM ({}) AS rows) TO STDOUT (FORMAT binary)")
+        read = copy.format(columns, rows)
         self.after.copy(read, self.before, SQL("COPY carried FROM STDIN (FORMAT binary)"))
         self.before.execute("ANALYZE carried")
-        old = within.format(old, _PARTS - 1, list(parts))
-        unique = "SELECT count(*) = count(DISTINCT k) FROM carried"
-        keyed = subject.key and self.before.value(unique)
-        (row,) = self.before.rows((_keyed if keyed else _unkeyed)(old, names))
-        values = {pair.was.name: row[name] for pair, name in zip(subject.pairs, names, strict=True)}
-        found = {name: count for name, count in values.items() if count}
-        return Counts(0, row["gone"], row["changed"], found)
+        unique: bool = self.before.value("SELECT count(*) = count(DISTINCT k) FROM carried")
+        return unique
 
     def count(self, tables: Sequence[Table]) -> Counts:
         """Count the rows that tables held."""
-        part = SQL("SELECT 1 FROM ONLY {}")
-        parts = [part.format(Identifier(item.schema, item.name)) for item in tables]
-        count = SQL("SELECT count(*) FROM ({}) AS rows").format(SQL(" UNION ALL ").join(parts))
-        return Counts(self.before.value(count))
+        return Counts(_count(self.before, tables))
 
     def count_values(self, tables: Sequence[Table], columns: Sequence[str]) -> dict[str, int]:
         """Count the values that columns held, of what is there no more."""
@@ -224,8 +262,33 @@ def _sums(session: Connection, rows: Query) -> dict[int, tuple[int, str]]:
     return {row["part"]: (row["rows"], row["total"]) for row in found}
 
 
-def _keyed(old: Query, names: Sequence[str]) -> Query:
-    """Return the query that compares rows of the same key; a value where none was is no loss."""
+def _count(session: Connection, tables: Sequence[Table]) -> int:
+    part = SQL("(SELECT count(*) FROM ONLY {})")
+    parts = (part.format(Identifier(item.schema, item.name)) for item in tables)
+    total: int = session.value(SQL("SELECT {}").format(SQL(" + ").join(parts)))
+    return total
+
+
+def _sampled(rows: Query) -> Query:
+    """Return every so many of the rows, by the hash of their key: the same on both sides."""
+    return SQL("SELECT * FROM ({}) AS rows WHERE k & {} = 0").format(rows, _SAMPLE - 1)
+
+
+def _names(subject: Subject) -> list[str]:
+    return [f"c{place}" for place in range(len(subject.pairs))]
+
+
+def _counts(subject: Subject, row: Row) -> Counts:
+    pairs = zip(subject.pairs, _names(subject), strict=True)
+    values = {pair.was.name: row[name] for pair, name in pairs if row[name]}
+    return Counts(0, row["gone"], row["changed"], values)
+
+
+def _keyed(old: Query, names: Sequence[str], *, matched: bool = False) -> Query:
+    """Return the query that compares rows of the same key; a value where none was is no loss.
+
+    With ``matched`` only those are looked at that were carried.
+    """
     other = [
         SQL("(o.{0} IS NOT NULL AND c.{0} IS DISTINCT FROM o.{0})").format(Identifier(name))
         for name in names
@@ -237,9 +300,14 @@ def _keyed(old: Query, names: Sequence[str]) -> Query:
     ]
     changed = SQL(" OR ").join(other) if other else SQL("false")
     return SQL(
-        "SELECT count(*) FILTER (WHERE c.k IS NULL) AS gone, {} AS changed{} "
-        "FROM ({}) AS o LEFT JOIN carried c ON c.k = o.k"
-    ).format(count.format(SQL("({})").format(changed)), SQL("").join(each), old)
+        "SELECT count(*) FILTER (WHERE c.k IS NULL) AS gone, "
+        "count(c.k) AS matched, {} AS changed{} FROM ({}) AS o {} JOIN carried c ON c.k = o.k"
+    ).format(
+        count.format(SQL("({})").format(changed)),
+        SQL("").join(each),
+        old,
+        SQL("INNER" if matched else "LEFT"),
+    )
 
 
 def _unkeyed(old: Query, names: Sequence[str]) -> Query:
@@ -297,7 +365,7 @@ def _part(subject: Subject, table: Table, columns: Sequence[Column | None], *, c
         else SQL(", NULL::bigint AS {}").format(Identifier(f"c{place}"))
         for place, (column, value) in enumerate(zip(columns, values, strict=True))
     ]
-    return SQL("SELECT {} AS k, {} AS h{} FROM ONLY {}").format(
+    return SQL("SELECT {} AS k, {} AS h{}, xmin AS written FROM ONLY {}").format(
         key, row, SQL("").join(each), Identifier(table.schema, table.name)
     )
 

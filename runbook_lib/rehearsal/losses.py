@@ -6,6 +6,7 @@ compared as the one table that they are. Nobody's code runs as a superuser: what
 by a role that may read everything and nothing else.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ TABLE, COLUMN, VALUES = "drops-table", "drops-column", "loses-values"
 SEQUENCE, DELETES_LARGE_OBJECTS = "sets-back-sequence", "deletes-large-objects"
 PRISTINE = "runbook_pristine"
 _PATIENCE = 10.0  # seconds until the sessions of a database that was used have ended
+_STRATEGIES = 15  # the first major version that copies databases in two ways
 _LOOK = 0.005  # seconds
 
 
@@ -41,33 +43,41 @@ class Pristine:
     """Hold what a rehearsal's database was before the plan, in another one beside it.
 
     ``copy`` is the one that is migrated, as the role that does it. ``tables`` were there, by oid;
-    ``pages`` is how often large objects had been written till then.
+    ``pages`` is how often large objects had been written till then, ``since`` the id of the next
+    transaction.
     """
 
     place: Place
     copy: Database
     tables: Mapping[int, Table]
     pages: int
+    since: str
 
     @classmethod
     def of(cls, place: Place, copy: Database) -> "Pristine":
         """Put it beside the copy; nobody may be in that."""
         with place.database(copy.dbname).runner_session() as connection:
             tables, pages = read_tables(connection), connection.value(_WRITTEN_LARGE_OBJECTS)
+            since = connection.value("SELECT pg_snapshot_xmax(pg_current_snapshot())::xid::text")
         wait_until_left(place.database(copy.dbname))
-        create = SQL("CREATE DATABASE {} TEMPLATE {}")
-        names = Identifier(PRISTINE), Identifier(copy.dbname)
+        create = SQL("CREATE DATABASE {} TEMPLATE {} {}")
+        how = SQL("STRATEGY file_copy" if place.major >= _STRATEGIES else "")  # WAL is of no use
+        names = Identifier(PRISTINE), Identifier(copy.dbname), how
         with place.database(copy.dbname).maintenance().runner_session() as connection:
             connection.execute(create.format(*names))
-        return cls(place, copy, tables, pages)
+        return cls(place, copy, tables, pages, since)
 
     def counter(self, tell: Callable[[Sequence[Taken]], object]) -> RowCounter:
         """Return what counts before each COMMIT of the rehearsal."""
         with self._session(self.copy.dbname) as connection:
             return RowCounter(older_tables(connection), tell)
 
-    def losses(self) -> tuple[Loss, ...]:
-        """Count what is in the copy no more, or otherwise than it was; call it behind the plan."""
+    def losses(self, whole: float = math.inf) -> tuple[tuple[Loss, ...], tuple[str, ...]]:
+        """Count what is in the copy no more, or otherwise than it was; call it behind the plan.
+
+        Tables of more than ``whole`` bytes that were written anew are compared by a sample, and
+        named besides.
+        """
         name = self.copy.dbname
         wait_until_left(
             self.place.database(name)
@@ -83,8 +93,11 @@ class Pristine:
             self._session(PRISTINE, reader) as before,
             self._session(name, reader) as after,
         ):
-            found = [*_of_tables(Sessions(before, after, zone), self.tables, now)]
-        return (*found, *more)
+            groups = [item for item in _groups(self.tables, now, whole) if item.differs()]
+            sessions = Sessions(before, after, zone, self.since)
+            found = [loss for group in groups for loss in _of_group(sessions, group)]
+        sampled = tuple(group.root.qualified for group in groups if group.subject.sampled)
+        return (*found, *more), sampled
 
     def drop(self) -> None:
         """Give its room back."""
@@ -138,6 +151,11 @@ class _Group:
     after: Sequence[Table]
     dropped: bool
     pairs: Sequence[Pair]
+    whole: float
+
+    def differs(self) -> bool:
+        """Tell whether anything of it can have been lost."""
+        return not self.after or self.touched() or bool(self.columns_gone)
 
     @property
     def columns_gone(self) -> list[str]:
@@ -145,12 +163,23 @@ class _Group:
         return [pair.was.name for pair in self.pairs if not any(pair.now)]
 
     def touched(self) -> bool:
-        """Tell whether rows of it can be another now: written, in a new file, or elsewhere."""
-        now = {table.oid: table for table in self.after}
-        return any(
-            table.oid not in now or now[table.oid].touched or now[table.oid].file != table.file
-            for table in self.before
+        """Tell whether rows of it can be another now: written, or not where they were."""
+        written = any(table.touched for table in self.after)
+        return written or not self.in_place
+
+    @property
+    def in_place(self) -> bool:
+        """Tell whether its rows lie in the files and columns where they lay."""
+        before = {table.oid: table for table in self.before}
+        now = {table.oid: table.file for table in self.after}
+        lie = all(now.get(table.oid) == table.file for table in self.before)
+        columns = (
+            (before[table.oid].named(pair.was.name), column)
+            for pair in self.pairs
+            for table, column in zip(self.after, pair.now, strict=True)
+            if column and table.oid in before
         )
+        return lie and all(was and was.number == column.number for was, column in columns)
 
     @property
     def subject(self) -> Subject:
@@ -159,23 +188,21 @@ class _Group:
         places = {pair.was.number: place for place, pair in enumerate(pairs)}
         whole = all(number in places for number in self.root.key)
         key = [places[number] for number in self.root.key] if whole else []
-        return Subject(self.before, self.after, pairs, key)
+        large = sum(table.size for table in self.before) > self.whole
+        in_place = self.in_place and bool(key)
+        sampled = large and bool(self.after) and self.touched() and not in_place
+        return Subject(self.before, self.after, pairs, key, in_place, sampled)
 
 
-def _of_tables(
-    sessions: Sessions, old: Mapping[int, Table], new: Mapping[int, Table]
-) -> Iterator[Loss]:
-    for group in _groups(old, new):
-        touched = group.touched()
-        if not group.after:
-            counts = sessions.count(group.before)
-            yield from _losses(group, counts, {})
-        elif touched or group.columns_gone:
-            counts = sessions.compare(group.subject) if touched else sessions.count(group.before)
-            values = {}
-            if group.columns_gone and counts.gone < counts.rows:
-                values = sessions.count_values(group.before, group.columns_gone)
-            yield from _losses(group, counts, values)
+def _of_group(sessions: Sessions, group: _Group) -> Iterator[Loss]:
+    if not group.after or not group.touched():
+        counts = sessions.count(group.before)
+    else:
+        counts = sessions.compare(group.subject)
+    values = {}
+    if group.after and group.columns_gone and counts.gone < counts.rows:
+        values = sessions.count_values(group.before, group.columns_gone)
+    return _losses(group, counts, values)
 
 
 def _losses(group: _Group, counts: Counts, dropped: Mapping[str, int]) -> Iterator[Loss]:
@@ -193,7 +220,7 @@ def _losses(group: _Group, counts: Counts, dropped: Mapping[str, int]) -> Iterat
             yield Loss(COLUMN, table, name, count, 0, rows)
 
 
-def _groups(old: Mapping[int, Table], new: Mapping[int, Table]) -> Iterator[_Group]:
+def _groups(old: Mapping[int, Table], new: Mapping[int, Table], whole: float) -> Iterator[_Group]:
     leaves: dict[int, list[Table]] = {}
     for table in tables_of(old):
         leaves.setdefault(table.root, []).append(table)
@@ -210,7 +237,7 @@ def _groups(old: Mapping[int, Table], new: Mapping[int, Table]) -> Iterator[_Gro
             Pair(item, tuple(_now(item.name, root, table, old, new) for table in after))
             for item in root.columns
         ]
-        yield _Group(root, before, after, len(kept) < len(before), pairs)
+        yield _Group(root, before, after, len(kept) < len(before), pairs, whole)
 
 
 def _now(

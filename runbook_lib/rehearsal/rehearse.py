@@ -46,6 +46,7 @@ from runbook_lib.rollback.reprint import as_printed
 
 _READERS = 2
 _SHOWN = 3
+_MEGABYTE = 1024 * 1024
 _BESIDE, _KEPT = "runbook_restored", "runbook_kept"
 _SIZE = "SELECT pg_catalog.pg_database_size(current_database())"
 
@@ -92,13 +93,15 @@ class Rehearsal:
     ``same_rows`` and ``same_contents`` are None where the rows were not restored. ``taken_back``
     says that after the rollback by restoring the schema was that of the backup; ``ways`` are the
     ways back that were carried out, no revert where statements failed. ``losses`` is what older
-    tables lost, None where rows were not restored, ``taken`` what each transaction did to them.
-    ``differs`` says where the rehearsal's server could not be made like the target's.
+    tables lost, None where rows were not restored, ``sampled`` those of which not every row was
+    compared, ``taken`` what each transaction did to them. ``differs`` says where the rehearsal's
+    server could not be made like the target's.
     """
 
     data: str
     restore_seconds: float
     apply_seconds: float
+    compare_seconds: float
     rollback_seconds: float
     schema_differs: tuple[str, ...]
     same_rows: bool | None
@@ -112,6 +115,7 @@ class Rehearsal:
     findings: tuple[Finding, ...]
     differs: tuple[str, ...]
     losses: tuple[Loss, ...] | None
+    sampled: tuple[str, ...]
     taken: tuple[Taken, ...]
 
     @property
@@ -170,8 +174,10 @@ class Rehearser:
     def rehearse(self, restore_seconds: float) -> Rehearsal:
         """Do all of it; the backup is restored already, and took so many seconds."""
         files, copy = self._statements, self.world.copy
+        begin = time.perf_counter()
         pristine = Pristine.of(self.world.restorer.place, copy)
         counted = pristine if self._with_rows else None
+        compare_seconds = time.perf_counter() - begin
         with ThreadPoolExecutor(_READERS) as helpers:
             restoring = helpers.submit(self.world.restorer.schema_beside, _BESIDE)
             schema = _snapshot(copy, settings=True)
@@ -179,7 +185,10 @@ class Rehearser:
             contents = _contents(copy, helpers) if self._with_rows else None
             before = self._prepare(copy)
             took, refused, lost = self._apply(copy, files, counted)
-            losses = counted.losses() if counted else None
+            begin = time.perf_counter()
+            whole = self.run.policy.rehearsal.compare_whole * _MEGABYTE
+            losses, sampled = counted.losses(whole) if counted else (None, ())
+            compare_seconds += time.perf_counter() - begin
             ways.keep_applied()
             after = helpers.submit(_snapshot, copy)
             found, growth = self._looked_at(copy, before)
@@ -201,6 +210,7 @@ class Rehearser:
             data=self.run.policy.rehearsal.data,
             restore_seconds=restore_seconds,
             apply_seconds=sum(took.values()),
+            compare_seconds=compare_seconds,
             rollback_seconds=rollback_seconds,
             schema_differs=_differing(recorded, schema),
             same_rows=same_rows,
@@ -214,6 +224,7 @@ class Rehearser:
             findings=(*follow(_failures(runs, files), lost), *refused, *found),
             differs=tuple(self.world.differs),
             losses=losses,
+            sampled=sampled,
             taken=tuple(self.recording.taken.values()),
         )
 

@@ -96,6 +96,6 @@ def rehearsing(
     try:
         counter = pristine.counter(taken.extend)
         Applier(target, POLICY, journal.emit, counter=counter).migrate(migration)
-        yield Rehearsing(pristine, migration, journal, rows, taken, pristine.losses())
+        yield Rehearsing(pristine, migration, journal, rows, taken, pristine.losses()[0])
     finally:
         pristine.drop()

@@ -82,3 +82,22 @@ def test_what_is_dropped_on_the_target_alone_stops_it(
             connection.execute("INSERT INTO log VALUES (99, 'x')")
         with pytest.raises(GateError, match=r"public\.log, as never rehearsed"):
             rehearsed.apply(there)
+
+
+def test_of_a_large_table_that_is_written_anew_a_sample_is_compared_and_said_so(
+    target: Database, journal: Journal, tmp_path: Path
+) -> None:
+    case = {
+        "setup": "CREATE TABLE big AS SELECT g AS id, 'v' AS v FROM generate_series(1, 6400) g;"
+        "ALTER TABLE big ADD PRIMARY KEY (id)",
+        "sql": "ALTER TABLE big ALTER id TYPE bigint; DELETE FROM big WHERE id <= 640;"
+        "UPDATE big SET v = 'x' WHERE id % 2 = 0; UPDATE item SET name = 'x' WHERE id = 1",
+    }
+    with rehearsing(target, journal, tmp_path, case) as rehearsed:
+        losses, sampled = rehearsed.pristine.losses(whole=0)
+    found = {item.object: item.count for item in losses}
+    assert sampled == ("public.big",)
+    assert found.keys() == {"public.big", "public.big.v", "public.item.name"}
+    assert found["public.big"] >= 640
+    assert 1500 < found["public.big.v"] < 4500
+    assert found["public.item.name"] == 1
