@@ -82,7 +82,7 @@ def _counter(run: Run) -> HeldCounter | None:
     The tables are those before the first step: their names may change with it.
     """
     verdict, path, backup = run.verdict(), run.directory.path / f"{REHEARSAL}.json", run.backup()
-    if verdict is None or verdict["losses"] is None or backup is None:
+    if verdict is None or verdict.get("losses") is None or backup is None:
         return None
     if run.directory.read(_TABLES) is None:
         with run.database.runner_session() as connection:

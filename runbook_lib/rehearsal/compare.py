@@ -176,16 +176,16 @@ class Sessions:
                 return counts
             if subject.sampled:
                 return self._sample(subject, *map(_sampled, readings))
+            whole, left = pool.map(_sum, (self.before, self.after), readings)
+            if whole == left:
+                return Counts(whole["rows"])
             old, new = pool.map(_sums, (self.before, self.after), readings)
-            rows = sum(count for count, _ in old.values())
             # Without a key, what became of a row may lie in a part of its own.
             among = old if subject.key else {**old, **new}
             parts = sorted(part for part in among if old.get(part) != new.get(part))
-            if not parts:
-                return Counts(rows)
             within = SQL("SELECT * FROM ({}) AS rows WHERE k & {} = ANY ({})")
             lie = [within.format(reading, _PARTS - 1, parts) for reading in readings]
-            return replace(self._each(subject, *lie), rows=rows)
+            return replace(self._each(subject, *lie), rows=whole["rows"])
 
     def _sample(self, subject: Subject, old: Query, new: Query) -> Counts:
         """Compare every so many rows and multiply; as many are gone at least as there are less."""
@@ -250,6 +250,13 @@ class Sessions:
 
 
 _NO_CAST = ("22", SqlState.CANNOT_COERCE)  # a value that its old type does not take, or no cast
+
+
+def _sum(session: Connection, rows: Query) -> Row:
+    """Return how many the rows are, and the sum of their hashes."""
+    sums = SQL("SELECT count(*) AS rows, sum(h)::text AS total FROM ({}) AS rows")
+    (row,) = session.rows(sums.format(rows))
+    return row
 
 
 def _sums(session: Connection, rows: Query) -> dict[int, tuple[int, str]]:

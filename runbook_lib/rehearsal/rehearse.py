@@ -186,8 +186,7 @@ class Rehearser:
             before = self._prepare(copy)
             took, refused, lost = self._apply(copy, files, counted)
             begin = time.perf_counter()
-            whole = self.run.policy.rehearsal.compare_whole * _MEGABYTE
-            losses, sampled = counted.losses(whole) if counted else (None, ())
+            losses, sampled = self._lost(counted) if counted else (None, ())
             compare_seconds += time.perf_counter() - begin
             ways.keep_applied()
             after = helpers.submit(_snapshot, copy)
@@ -299,6 +298,12 @@ class Rehearser:
         if applier.go_on:
             run = replace(run, release=_mended(run.release))
         carry_out(run, applier, step, lambda: self.recording.rows)
+
+    def _lost(self, pristine: Pristine) -> tuple[tuple[Loss, ...], tuple[str, ...]]:
+        """Count what older tables lost, and name those compared by a sample; make room again."""
+        found = pristine.losses(self.run.policy.rehearsal.compare_whole * _MEGABYTE)
+        pristine.drop()
+        return found
 
     def _texts(self, step: Step, files: Files) -> str:
         """Return the SQL of a step that was rolled back as a whole: what it made is not there."""
