@@ -87,13 +87,18 @@ class Allowance:
         return list(took or every)
 
     def _place(self, loss: Loss, steps: Iterable[str]) -> tuple[str, int, int]:
-        """Return path, line and number of the statement that reading, or its lock, points to."""
-        for item in self.read:
-            if _about(item, loss):
-                return item.path, item.line, item.number
+        """Return path, line and number of the statement that reading, or its lock, points to.
+
+        What nobody names goes with the first act of its kind: a cascade, with the DELETE.
+        """
         statements = [x for step in steps for x in self.run.release.migration(step).statements]
-        named = (x for x in statements if any(y.relation.qualified == loss.table for y in x.locks))
-        found = next(named, statements[0] if statements else None)
+        paths = {item.path for item in statements}
+        named = [item for item in self.read if _about(item, loss)]
+        alike = [item for item in self.read if item.rule == loss.rule and item.path in paths]
+        for item in (*named, *alike):
+            return item.path, item.line, item.number
+        locks = (x for x in statements if any(y.relation.qualified == loss.table for y in x.locks))
+        found = next(locks, statements[0] if statements else None)
         if found is None:
             return self.run.release.name, 1, 0
         return found.path, found.line, found.number

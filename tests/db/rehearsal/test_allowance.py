@@ -9,7 +9,10 @@ from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.records import Backup
 from runbook_lib.evidence.run import Run
 from runbook_lib.findings import Finding
+from runbook_lib.hazards.data_loss import find_losses
+from runbook_lib.hazards.rules import Facts, TableFacts
 from runbook_lib.postgres.connection import Database
+from runbook_lib.rehearsal.allowance import Allowance
 from runbook_lib.rehearsal.rehearse import Rehearsal, rehearse
 from runbook_lib.rehearsal.verdict import all_findings
 from runbook_lib.release.model import Acceptance
@@ -84,3 +87,26 @@ def test_it_is_accepted_by_name_and_at_most_so_much(
 def test_a_change_of_more_than_is_accepted_blocks(seen: tuple[Run, Backup, Rehearsal]) -> None:
     accept = Acceptance("changes-rows", "none of them", object="users.name", at_most=0)
     assert found(seen, accept)["changes-rows", "public.users.name"].blocks
+
+
+def test_a_cascade_stands_with_the_delete_that_it_came_of(
+    seen: tuple[Run, Backup, Rehearsal],
+) -> None:
+    run, _, rehearsal = seen
+    old = {f"public.{name}": TableFacts(9, 8192, {"id": "int"}) for name in ("users", "orders")}
+    read = find_losses(run.release.migrations, Facts(17, old, {}), ())
+    items = list(Allowance(run, rehearsal, read).findings())
+    assert {item.line for item in items if item.rule == "deletes-rows" and item.blocks} == {4}
+
+
+def test_what_reading_expects_and_the_server_does_not_do_blocks_no_more(
+    seen: tuple[Run, Backup, Rehearsal],
+) -> None:
+    run, _, rehearsal = seen
+    old = {"public.other": TableFacts(9, 8192, {"id": "int"})}
+    read = find_losses(run.release.migrations, Facts(17, old, {}), ())
+    lossless = replace(rehearsal, losses=())
+    assert any(item.blocks for item in read)
+    assert not any(item.blocks for item in Allowance(run, lossless, read).findings())
+    uncounted = replace(rehearsal, losses=None)
+    assert any(item.blocks for item in Allowance(run, uncounted, read).findings())
