@@ -21,13 +21,17 @@ _SAMPLE = 64  # of so many rows one is compared where not all are
 
 @dataclass(frozen=True)
 class Column:
-    """Hold one column: ``plain`` where its hash is portable, ``built_in`` where its casts are."""
+    """Hold one column: ``plain`` where its hash is portable, ``built_in`` where its casts are.
+
+    ``attributes`` are the numbers of those that its values are made of, where it is composite.
+    """
 
     number: int
     name: str
     type: str
     plain: bool
     built_in: bool
+    attributes: Sequence[int]
 
 
 @dataclass(frozen=True)

@@ -155,12 +155,22 @@ class _Group:
 
     def differs(self) -> bool:
         """Tell whether anything of it can have been lost."""
-        return not self.after or self.touched() or bool(self.columns_gone)
+        return not self.after or self.touched() or bool(self.columns_gone + self.columns_cut)
 
     @property
     def columns_gone(self) -> list[str]:
         """Return the columns that none of them has any more."""
         return [pair.was.name for pair in self.pairs if not any(pair.now)]
+
+    @property
+    def columns_cut(self) -> list[str]:
+        """Return the composite columns whose type lost an attribute, and with it their values."""
+        return [
+            pair.was.name
+            for pair in self.pairs
+            if not pair.types
+            and any(item and set(pair.was.attributes) - set(item.attributes) for item in pair.now)
+        ]
 
     def touched(self) -> bool:
         """Tell whether rows of it can be another now: written, or not where they were."""
@@ -199,13 +209,14 @@ def _of_group(sessions: Sessions, group: _Group) -> Iterator[Loss]:
         counts = sessions.count(group.before)
     else:
         counts = sessions.compare(group.subject)
+    less = [*group.columns_gone, *group.columns_cut] if group.after else []
     values = {}
-    if group.after and group.columns_gone and counts.gone < counts.rows:
-        values = sessions.count_values(group.before, group.columns_gone)
+    if less and counts.gone < counts.rows:
+        values = sessions.count_values(group.before, less)
     return _losses(group, counts, values)
 
 
-def _losses(group: _Group, counts: Counts, dropped: Mapping[str, int]) -> Iterator[Loss]:
+def _losses(group: _Group, counts: Counts, less: Mapping[str, int]) -> Iterator[Loss]:
     table, rows = group.root.qualified, counts.rows
     gone = counts.gone if group.after else rows
     if gone:
@@ -215,9 +226,11 @@ def _losses(group: _Group, counts: Counts, dropped: Mapping[str, int]) -> Iterat
         yield Loss(VALUES if types[name] else CHANGES, table, name, 0, count, rows)
     if counts.changed and not counts.values:
         yield Loss(CHANGES, table, "", 0, counts.changed, rows)
-    for name, count in dropped.items():
-        if count:
+    for name, count in less.items():
+        if count and name in group.columns_gone:
             yield Loss(COLUMN, table, name, count, 0, rows)
+        elif count and name not in (counts.values or {}):
+            yield Loss(VALUES, table, name, 0, count, rows)
 
 
 def _groups(old: Mapping[int, Table], new: Mapping[int, Table], whole: float) -> Iterator[_Group]:

@@ -8,7 +8,11 @@ SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, c.relkind =
                             'number', a.attnum, 'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
                             'plain', a.atttypid = ANY ('{bool, int2, int4, int8, numeric, float4, float8, text, varchar, uuid, bytea, jsonb,
                                                          date, time, timetz, timestamp, timestamptz, interval, inet}'::regtype[]),
-                            'built_in', t.typnamespace = 'pg_catalog'::regnamespace AND t.typtype = 'b') ORDER BY a.attnum)
+                            'built_in', t.typnamespace = 'pg_catalog'::regnamespace AND t.typtype = 'b',
+                            'attributes', (SELECT coalesce(pg_catalog.jsonb_agg(of.attnum), '[]')
+                                           FROM pg_catalog.pg_type e
+                                           JOIN pg_catalog.pg_attribute of ON of.attrelid = e.typrelid
+                                           WHERE e.oid IN (t.oid, t.typelem) AND of.attnum > 0 AND NOT of.attisdropped)) ORDER BY a.attnum)
                  FROM pg_catalog.pg_attribute a
                  JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
                  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]') AS columns,
