@@ -224,7 +224,7 @@ class Changes:
     def again(self, key: str) -> Iterator[Undo]:
         """Yield what gives an object that was created again all that was set on it."""
         for (what, of), setting in by_name(self.before).items():
-            if (of == key or key in _view_of(of)) and what not in {DEFINITION, LABELS}:
+            if (of == key or key in _view_of(of)) and what not in {DEFINITION, LABELS, GENERATED}:
                 yield Undo(key, setting.back)
 
     def _created_again(self) -> Iterator[Undo]:
@@ -245,8 +245,8 @@ class Changes:
         found = [
             (key, what == OWNER, was.back if was else "", is_now.away if is_now else "")
             for what, key, was, is_now in self.settings
-            if is_now or what != GENERATED  # a column that is none any more cannot be one again
-            if key not in rebuilt and not _view_of(key) & rebuilt and what != LABELS
+            if key not in rebuilt and not _view_of(key) & rebuilt
+            if what not in {LABELS, GENERATED}
         ]
         yield from (Undo(key, back) for key, owns, back, _ in found if owns)
         yield from (Undo(key, away) for key, _, _, away in found if away)

@@ -19,11 +19,11 @@ from runbook_lib.postgres import snapshot
 from runbook_lib.postgres.connection import Connection, Send
 from runbook_lib.postgres.snapshot import Difference, Setting, Snapshot
 from runbook_lib.rollback import inverse
-from runbook_lib.rollback.inverse import DEFINITION
+from runbook_lib.rollback.inverse import DEFINITION, GENERATED
 
 _EXPRESSIONS = {
     "default": re.compile(r" SET DEFAULT (.*)", re.DOTALL),
-    "generated": re.compile(r" SET EXPRESSION AS \((.*)\)", re.DOTALL),
+    GENERATED: re.compile(r" GENERATED ALWAYS AS \((.*)\) (?:STORED|VIRTUAL)$", re.DOTALL),
 }
 PRINTED = {DEFINITION, *_EXPRESSIONS}
 """What is set by a text that a server may print otherwise."""
@@ -111,9 +111,18 @@ class _Sent(NamedTuple):
                 if self._take(self._statements(item.key, number))
             }
             after = snapshot.snapshot_here(self.connection).objects if taken else {}
-            found |= {texts for texts, x in taken.items() if after.get(x.key) == x.found}
+            found |= {texts for texts, x in taken.items() if self._printed(x, after)}
             raise _TakenBackError
         return found
+
+    def _printed(self, item: Difference, after: Mapping[str, str]) -> bool:
+        """Tell whether what was sent is printed as what is there; for a column, one beside it."""
+        was, now = self.recorded.get(item.key, {}), self.there.get(item.key, {})
+        if GENERATED not in was:
+            return after.get(item.key) == item.found
+        beside = was[GENERATED].back.partition(" ADD ")[2].partition(" ")[0]
+        text = after.get(f"column {owner(split(item.key)[1])}.{beside}", "")
+        return f" default {_expression(GENERATED, now)} " in text
 
     def _silence(self) -> None:
         """Let no event trigger look on, where the role may say so."""

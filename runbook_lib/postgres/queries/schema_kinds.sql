@@ -1,5 +1,5 @@
 -- The kinds that few schemas have, each as its own drop would name it, with what no statement of settings_kinds.sql sets.
-SELECT format('%s %s', named.type, named.identity) AS key, format('%s/%s/0', object.class, object.oid) AS address,
+SELECT format('%s %s', named.type, CASE named.type WHEN 'transform' THEN replace(named.identity, ' on language ', ' language ') ELSE named.identity END) AS key, format('%s/%s/0', object.class, object.oid) AS address,
        concat_ws(' ', object.definition, obj_description(object.oid, object.class::regclass::text)) AS definition
 FROM (SELECT 'pg_collation' AS class, oid,
              concat_ws(' ', collprovider, CASE WHEN NOT collisdeterministic THEN 'nondeterministic' END,

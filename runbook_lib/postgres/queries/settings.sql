@@ -143,11 +143,13 @@ WITH relations AS (
     JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
     WHERE attgenerated = ''
     UNION ALL
-    SELECT 6, 'generated', address, format('ALTER TABLE ONLY %s ALTER %I SET EXPRESSION AS (%s)', name, attname, pg_get_expr(adbin, adrelid)), ''
+    -- No statement of every version gives an older column another expression: it is tried on one beside.
+    SELECT 6, 'generated', address,
+           format('ALTER TABLE %s ADD runbook_aside_%s %s GENERATED ALWAYS AS (%s) %s', name, attnum, format_type(atttypid, atttypmod), pg_get_expr(adbin, adrelid),
+                  CASE attgenerated WHEN 's' THEN 'STORED' ELSE 'VIRTUAL' END), ''
     FROM columns
     JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
-    -- Since PostgreSQL 17.
-    WHERE attgenerated <> '' AND current_setting('server_version_num')::int >= 170000
+    WHERE attgenerated <> ''
     UNION ALL
     SELECT 6, 'not null', address, format('ALTER TABLE %s ALTER %I SET NOT NULL', name, attname),
            format('ALTER TABLE %s ALTER %I DROP NOT NULL', name, attname)

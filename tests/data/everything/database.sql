@@ -103,7 +103,7 @@ CREATE TABLE customer (
     status varchar(10) CHECK (status IN ('new', 'paid')),
     price numeric(10, 2) CONSTRAINT price_between CHECK (price BETWEEN 0 AND 10 AND price <> 5),
     mood owned.mood DEFAULT 'calm',
-    paid boolean GENERATED ALWAYS AS (status = 'paid') STORED,
+    paid boolean GENERATED ALWAYS AS (status IN ('paid', 'new')) STORED,
     born date, note text, tags hue[], body jsonb, at timestamptz DEFAULT now(),
     UNIQUE (name, born) DEFERRABLE INITIALLY DEFERRED
 ) WITH (fillfactor = 80, autovacuum_enabled = false, toast.autovacuum_enabled = false);

@@ -54,6 +54,9 @@ OTHERS = {
     "ALTER TABLE t ALTER cheap SET DEFAULT ('x'::varchar IN ('a', 'c'))": "column public.t.cheap",
     "DROP INDEX t_paid; CREATE INDEX t_paid ON t (id) WHERE status IN ('paid', 'old')": "index "
     "public.t.t_paid",
+    "ALTER TABLE t DROP open; ALTER TABLE t "
+    "ADD open boolean GENERATED ALWAYS AS (status IN ('new', 'old')) STORED": "column "
+    "public.t.open",
     "ALTER POLICY p ON t USING (status IN ('new', 'old'))": "policy public.t.p",
     "ALTER TABLE t ENABLE TRIGGER g": "trigger public.t.g",
     "ALTER DOMAIN word DROP CONSTRAINT word_check; ALTER DOMAIN word "
