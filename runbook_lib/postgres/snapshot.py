@@ -88,8 +88,12 @@ class Snapshot:
         return frozenset(self.objects.keys() - before.objects.keys())
 
     def restricted(self, wanted: Callable[[str], bool]) -> "Snapshot":
-        """Return the part whose keys are wanted."""
-        return Snapshot({key: text for key, text in self.objects.items() if wanted(key)})
+        """Return the part whose keys are wanted, with what is set on it and on no object."""
+        objects = {key: text for key, text in self.objects.items() if wanted(key)}
+        addresses = {at: key for at, key in self.addresses.items() if key in objects}
+        left = self.addresses.keys() - addresses.keys()
+        settings = {m: item for m, item in self.settings.items() if m.partition(" ")[0] not in left}
+        return replace(self, objects=objects, addresses=addresses, settings=settings)
 
 
 def _stand_in(text: str) -> str:

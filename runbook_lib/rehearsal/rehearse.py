@@ -194,6 +194,7 @@ class Rehearser:
             reached = after.result().fingerprint
             tried = [ways.revert()] if self._whole else []
             tried += [ways.restore(), *ways.in_place()]
+            pristine.drop()
             restoring.result()
             recorded = self._recorded(copy.on(_BESIDE))
             begin = time.perf_counter()
@@ -300,10 +301,8 @@ class Rehearser:
         carry_out(run, applier, step, lambda: self.recording.rows)
 
     def _lost(self, pristine: Pristine) -> tuple[tuple[Loss, ...], tuple[str, ...]]:
-        """Count what older tables lost, and name those compared by a sample; make room again."""
-        found = pristine.losses(self.run.policy.rehearsal.compare_whole * _MEGABYTE)
-        pristine.drop()
-        return found
+        """Count what older tables lost, and name those compared by a sample."""
+        return pristine.losses(self.run.policy.rehearsal.compare_whole * _MEGABYTE)
 
     def _texts(self, step: Step, files: Files) -> str:
         """Return the SQL of a step that was rolled back as a whole: what it made is not there."""

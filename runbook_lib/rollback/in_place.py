@@ -23,7 +23,7 @@ from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.rollback import inverse
 from runbook_lib.rollback.carry_forward import set_ahead
-from runbook_lib.rollback.restore import Restorer, losses
+from runbook_lib.rollback.restore import Restorer, as_recorded, losses
 from runbook_lib.rollback.revert import refuse_losses
 
 ASIDE = "runbook_aside"
@@ -207,15 +207,15 @@ class _InPlace:
 
     def _compare(self) -> None:
         """Raise GateError unless what is there beside what is aside is what the backup recorded."""
-        connection, backup = self.connection, self.restorer.backup
         extra = {f"{kind} {name}" for kind, name in self._made_outside()}
-        found = snapshot.take_snapshot(connection)
-        found = found.restricted(lambda key: ASIDE not in key and key not in extra)
-        tables = [x for x in snapshot.tables_by_size(connection) if not x[0].startswith(ASIDE)]
-        contents = snapshot.rows_and_checksums(snapshot.read_contents(connection, tables))
-        recorded = backup.schema_fingerprint, (backup.rows, backup.checksums)
-        if (found.fingerprint, contents) != recorded:
-            message = "What was restored in place is not what the backup recorded."
+        differs = as_recorded(
+            self.connection,
+            self.restorer.backup,
+            self.restorer.sender.change,
+            wanted=lambda key: ASIDE not in key and key not in extra,
+        )
+        if differs:
+            message = f"What was restored in place is not what the backup recorded: {differs}."
             raise GateError(message, remedy="Take another backup file, or another way.")
 
     def _advance_sequences(self) -> None:

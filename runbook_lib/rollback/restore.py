@@ -150,11 +150,19 @@ class Restorer:
 
 
 def as_recorded(
-    connection: Connection, backup: Backup, send: Send, *, with_rows: bool = True
+    connection: Connection,
+    backup: Backup,
+    send: Send,
+    *,
+    with_rows: bool = True,
+    wanted: Callable[[str], bool] = bool,
 ) -> str:
-    """Return where schema, settings, rows or contents are not the backup's, or nothing."""
+    """Return where schema, settings, rows or contents are not the backup's, or nothing.
+
+    Looked at are the objects whose keys in a snapshot are ``wanted``: all, if nothing else is said.
+    """
     recorded = read_snapshot(backup)
-    found = snapshot.take_snapshot(connection, settings=True)
+    found = snapshot.take_snapshot(connection, settings=True).restricted(wanted)
     if found.fingerprint != backup.schema_fingerprint:
         printed = as_printed(connection, recorded, found, send)
         if differs := snapshot.difference(printed, found):
@@ -163,11 +171,12 @@ def as_recorded(
         return "; ".join(otherwise[:_SHOWN])
     if not with_rows:
         return ""
-    contents = snapshot.read_contents(connection, snapshot.tables_by_size(connection))
+    tables = [x for x in snapshot.tables_by_size(connection) if wanted(f"table {x[0]}")]
+    contents = snapshot.read_contents(connection, tables)
     rows, checksums = snapshot.rows_and_checksums(contents)
-    tables = rows.keys() | backup.rows.keys()
-    of_rows = {x for x in tables if rows.get(x) != backup.rows.get(x)}
-    of_values = {x for x in tables if checksums.get(x) != backup.checksums.get(x)}
+    names = rows.keys() | backup.rows.keys()
+    of_rows = {x for x in names if rows.get(x) != backup.rows.get(x)}
+    of_values = {x for x in names if checksums.get(x) != backup.checksums.get(x)}
     return ", ".join(f"the rows of {x}" for x in sorted(of_rows | of_values)[:_SHOWN])
 
 
