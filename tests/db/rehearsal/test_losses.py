@@ -101,3 +101,16 @@ def test_of_a_large_table_that_is_written_anew_a_sample_is_compared_and_said_so(
     assert found["public.big"] >= 640
     assert 1500 < found["public.big.v"] < 4500
     assert found["public.item.name"] == 1
+
+
+def test_rows_of_the_traffic_stop_no_rewrite_beside_a_counted_delete(
+    target: Database, journal: Journal, tmp_path: Path
+) -> None:
+    case = {
+        "setup": "DELETE FROM part",
+        "sql": "DELETE FROM item WHERE id <= 2; ALTER TABLE item ALTER name TYPE varchar(90)",
+    }
+    with rehearsing(target, journal, tmp_path, case) as rehearsed, rehearsed.target() as there:
+        with there.connect() as connection:
+            connection.execute("INSERT INTO item SELECT 900 + g FROM generate_series(1, 9) g")
+        assert rehearsed.apply(there) is Outcome.DONE
