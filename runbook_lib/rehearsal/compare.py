@@ -393,13 +393,14 @@ def _value(pair: Pair, column: Column | None, *, cast: bool) -> Query:
         return SQL("NULL::text")
     value = SQL("{}").format(Identifier(column.name))
     if pair.texts:  # without the blanks that pad character(n)
-        return SQL("{}::text").format(value)
+        return SQL('{}::text COLLATE "C"').format(value)
     back = cast and pair.castable
     if back and column.type != pair.was.type:
         value = SQL("{}::{}").format(value, SQL(pair.was.type))
-    if pair.was.plain and (back or not pair.types):
-        return value
-    return SQL("format('%s', {})").format(value)
+    if not pair.was.plain or (pair.types and not back):
+        return SQL("format('%s', {}) COLLATE \"C\"").format(value)
+    # Some collations take texts for equal that are not.
+    return SQL('{} COLLATE "C"').format(value) if pair.was.type.startswith(_TEXTS) else value
 
 
 def tables_of(tables: Mapping[int, Table]) -> Iterator[Table]:
