@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
-from runbook_lib.errors import GateError
-from runbook_lib.postgres import snapshot
+from runbook_lib.backup.archive import restore
+from runbook_lib.errors import RunbookError
+from runbook_lib.postgres import process, snapshot
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.postgres.embedded import Sandbox
 from runbook_lib.postgres.server_wide import ServerState, read_server
@@ -14,7 +16,8 @@ from runbook_lib.postgres.snapshot import NOT_LOOKED_AT, Snapshot
 from tests.support import reverts
 from tests.support.everything import copied, everything, read_statements, roles, schema
 from tests.support.memory import MakeDirectory
-from tests.support.servers import hurry
+from tests.support.servers import hurry, scratch_database
+from tests.support.snapshots import back_up
 
 STATEMENTS = read_statements()
 SEEN = [(sql.split()[0], sql) for sql, why in STATEMENTS if not why]
@@ -122,26 +125,37 @@ def test_of_what_is_not_looked_at_nothing_is_in_the_schema_that_pg_dump_writes(
             assert (schema(database), roles(database)) == before, sql
 
 
+@pytest.fixture
+def settled(rich: Database, tmp_path: Path) -> Iterator[Database]:
+    """Hold the database restored once: what is made again prints as what was there."""
+    archive = back_up(rich, tmp_path).archive
+    with scratch_database(rich.maintenance(), "settled") as database:
+        with database.connect() as connection:
+            major = connection.server_major
+        restore(database, major, archive, process.run, with_owners=True, jobs=1)
+        yield database
+
+
 @pytest.mark.slow
 def test_a_statement_is_taken_back_as_pg_dump_sees_it_or_the_revert_says_that_it_cannot(
-    rich: Database,
+    settled: Database,
 ) -> None:
-    taken_back, tried = set[str](), one_of_each_kind()
+    taken_back, tried = set[str](), some_of_each_kind()
     for sql in tried:
-        with copied(rich, "taken_back") as database:
+        with copied(settled, "taken_back") as database:
             start = schema(database)
             with database.connect() as connection:
                 before = reverts.state(connection)
                 connection.execute(sql.replace("{database}", database.dbname))
                 found = reverts.seen(connection, before, reverts.state(connection))
-            with suppress(GateError):
+            with suppress(RunbookError):
                 reverts.undo(database, found, **found.data)
                 assert schema(database) == start, sql
                 taken_back.add(sql)
     assert len(taken_back) > len(tried) / 2, sorted(taken_back)
 
 
-def one_of_each_kind() -> list[str]:
-    """Return of the statements that a revert could take back the first of each kind."""
+def some_of_each_kind() -> list[str]:
+    """Return of the statements that a revert could take back the first of every second kind."""
     tried = [sql for _, sql in reversed(SEEN) if not sql.startswith(ELSEWHERE)]
-    return list({" ".join(sql.split()[:2]): sql for sql in tried}.values())
+    return list({" ".join(sql.split()[:2]): sql for sql in tried}.values())[::2]
