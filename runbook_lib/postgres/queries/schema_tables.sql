@@ -11,8 +11,8 @@ SELECT format('%s %I.%I',
                  CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END,
                  CASE WHEN c.relispartition THEN (SELECT format('partition of %s', inhparent::regclass) FROM pg_inherits WHERE inhrelid = c.oid) END,
                  pg_get_expr(c.relpartbound, c.oid),
-                 'in the manner of ' || (SELECT amname FROM pg_am a WHERE a.oid = c.relam AND amname <> 'heap'),
-                 'of the server ' || (SELECT srvname FROM pg_foreign_table f JOIN pg_foreign_server s ON s.oid = f.ftserver WHERE f.ftrelid = c.oid),
+                 CASE WHEN c.relam NOT IN (0, (SELECT oid FROM pg_am WHERE amname = 'heap')) THEN (SELECT 'in the manner of ' || amname FROM pg_am a WHERE a.oid = c.relam) END,
+                 CASE WHEN c.relkind = 'f' THEN (SELECT 'of the server ' || srvname FROM pg_foreign_table f JOIN pg_foreign_server s ON s.oid = f.ftserver WHERE f.ftrelid = c.oid) END,
                  CASE WHEN c.relrowsecurity THEN 'row security' END,
                  CASE WHEN c.relforcerowsecurity THEN 'forced on the owner' END,
                  CASE WHEN c.relkind IN ('r', 'p', 'm') AND c.relreplident <> 'd'
@@ -21,7 +21,7 @@ SELECT format('%s %I.%I',
                                 format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmin,
                                 s.seqmax, s.seqcache, s.seqcycle)
                   FROM pg_sequence s WHERE s.seqrelid = c.oid),
-                 (SELECT string_agg(option, ',' ORDER BY option) FROM unnest(c.reloptions) AS option),
+                 CASE WHEN c.reloptions IS NOT NULL THEN (SELECT string_agg(option, ',' ORDER BY option) FROM unnest(c.reloptions) AS option) END,
                  obj_description(c.oid, 'pg_class')) AS definition
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
