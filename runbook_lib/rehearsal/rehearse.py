@@ -193,7 +193,7 @@ class Rehearser:
             found, growth = self._looked_at(copy, before)
             reached = after.result().fingerprint
             tried = [ways.revert()] if self._whole else []
-            tried += [ways.restore(), *ways.in_place()]
+            tried += ways.restored()
             pristine.drop()
             restoring.result()
             recorded = self._recorded(copy.on(_BESIDE))

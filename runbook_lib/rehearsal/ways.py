@@ -135,19 +135,25 @@ class Ways:
         return WayBack(RESTORE, unproven=unproven)
 
     def keep_applied(self) -> None:
-        """Keep the copy as the release left it, where a restore in place will be offered."""
+        """Keep the copy as the release left it, where a restore in place may have to be tried."""
         copy = self.world.maintained
-        with self.world.copy.runner_session() as connection:
-            if can_create(connection) or self.run.policy.rehearsal.data != FULL:
-                return
+        if self.world.role_is_superuser or self.run.policy.rehearsal.data != FULL:
+            return
         _duplicate(copy, _APPLIED)
         with copy.maintenance().runner_session() as connection:
             both = {"dbname": copy.dbname, "into": _APPLIED}
             for row in connection.rows(load("database_settings"), both):
                 connection.execute(row["statement"])
 
+    def restored(self) -> Iterator[WayBack]:
+        """Restore beside, and in place where that is not possible."""
+        beside = self.restore()
+        yield beside
+        if beside.failed:
+            yield from self.in_place()
+
     def in_place(self) -> Iterator[WayBack]:
-        """Restore in place as the role that migrates, where it may not create a database."""
+        """Restore in place as the role that migrates, where the release was kept applied."""
         source = self.world.restorer.source
         applied = self.world.restorer.place.database(_APPLIED, source.role)
         with self.world.maintained.runner_session() as connection:
@@ -215,10 +221,10 @@ class Ways:
 def _duplicate(database: Database, name: str) -> None:
     """Copy the files of a database to which nobody is connected."""
     with database.maintenance().runner_session() as connection:
-        owner = connection.value(load("database_owner"), {"dbname": database.dbname})
-        create = SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}")
-        names = Identifier(name), Identifier(database.dbname), Identifier(owner)
-        connection.execute(create.format(*names))
+        (row,) = connection.rows(load("database_owner"), {"dbname": database.dbname})
+        create = SQL("CREATE DATABASE {} TEMPLATE {} OWNER {} {}")
+        names = Identifier(name), Identifier(database.dbname), Identifier(row["owner"])
+        connection.execute(create.format(*names, SQL(row["strategy"])))
 
 
 def _read_marks(connection: Connection) -> _Marks:
