@@ -201,13 +201,10 @@ def _continued(opening: _Opening, connection: Connection) -> Run | None:
         settle(tried, connection)
     if opening.phase == "rollback":
         here = [run for run in here if run.backup()]
-        # One that was rolled back already is opened for the rows that a restore put aside.
-        here = [run for run in here if not run.passed("rollback")] or here
-        here = [run for run in here if run.began] or here
         if not here:
             message = f"No run on {opening.environment.name} took a backup to roll back to."
             raise GateError(message, remedy="Restore another backup by hand.")
-        return here[-1]
+        return _to_roll_back([run for run in here if run.began] or here)
     run = _latest(opening, here)
     if run is None:
         return None
@@ -223,6 +220,19 @@ def _continued(opening: _Opening, connection: Connection) -> Run | None:
             return None
     now = _as_set_now(opening, connection, run.plan, {step.name for step in waiting})
     return run if now.digest == run.plan.digest else put_in_place(run, now)
+
+
+def _to_roll_back(here: Sequence[Run]) -> Run:
+    """Return the latest run, or where that is rolled back, the one before it that has no end yet.
+
+    A run that was signed off is not undone by asking twice for the way back of a later one; what is
+    rolled back is opened for the rows that a restore put aside.
+    """
+    if not here[-1].passed("rollback"):
+        return here[-1]
+    ends = ("rollback", "signoff")
+    unfinished = [run for run in here if not any(run.passed(end) for end in ends)]
+    return (unfinished or here)[-1]
 
 
 def _readable(opening: _Opening) -> list[RunDirectory]:

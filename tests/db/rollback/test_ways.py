@@ -216,3 +216,25 @@ def test_a_restore_in_place_that_was_killed_midway_is_the_one_way_that_is_left(
     ]
     assert rolled_back(again).startswith("Restored in place")
     assert sum_of(shop) == 5050
+
+
+@pytest.mark.slow
+def test_asking_twice_does_not_undo_an_earlier_release_that_was_signed_off(shop: Project) -> None:
+    release = applied(shop, "CREATE TABLE first (id int)")
+    shop.run(release, "rollback").record(True, {}, "80_signoff")
+    (release / "0002_b").mkdir()
+    (release / "0002_b" / "migration.sql").write_text("CREATE TABLE second (id int)")
+    shop.run(release, "brief")
+    run = shop.run(release, "prechecks")
+    review_release(run)
+    check_target(run)
+    take_backup(shop.run(release, "backup"))
+    rehearse(shop.run(release, "rehearsal"))
+    apply_step(shop.run(release, "migrate"))
+    later = shop.run(release, "rollback")
+    assert rolled_back(later).startswith("Reverted")
+    again = shop.run(release, "rollback")
+    assert again.directory == later.directory
+    assert rolled_back(again).startswith("The run was rolled back already")
+    with shop.target.connect() as session:
+        assert session.value("SELECT to_regclass('first') IS NOT NULL")
