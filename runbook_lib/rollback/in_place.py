@@ -6,6 +6,7 @@ extensions stay, and so does what lies in no schema. The comment on the schema `
 says how far it came, and a second call goes on from there; where it fails all is moved back.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,7 +29,10 @@ from runbook_lib.rollback.revert import refuse_losses
 
 ASIDE = "runbook_aside"
 _BATCH = 50  # objects in one transaction: each is locked, with its parts, until its COMMIT
-_LARGE = ("BLOB", "LARGE OBJECT")
+_ENTRY = re.compile(r"\d+; \d+ \d+ (?P<what>.*)")  # a line of an archive's list
+_LARGE_OBJECT = re.compile(
+    r"BLOB(S| METADATA)? - |(ACL|COMMENT|SECURITY LABEL) - (LARGE OBJECTS?|BLOB) "
+)
 _OUTSIDE = {"schema", "extension"}
 
 
@@ -168,18 +172,20 @@ class _InPlace:
             # What is made anew would get them; the archive sets its own after all else.
             for row in self.connection.rows(load("default_privileges")):
                 self._send(row["statement"])
-        there = [*self.connection.rows(load("outside_schemas"))]
-        skipped = tuple(f" {row['entry']} " for row in there)
+        there = tuple(f"{row['entry']} " for row in self.connection.rows(load("outside_schemas")))
         lines = [
             line
-            for line in self._entries()
-            if not any(words in f"{line} " for words in (*skipped, *_LARGE))
+            for line, what in self._entries()
+            if not (f"{what} ".startswith(there) or _LARGE_OBJECT.match(what))
         ]
         self._pg_restore(lines, "--exit-on-error")
 
-    def _entries(self) -> list[str]:
+    def _entries(self) -> Iterator[tuple[str, str]]:
+        """Yield the lines of the archive's list, each with what it is of."""
         argv = tools.list_argv(self._program, self.restorer.backup.archive)
-        return [x for x in process.run(argv).stdout.splitlines() if x and not x.startswith(";")]
+        for line in process.run(argv).stdout.splitlines():
+            if match := _ENTRY.fullmatch(line):
+                yield line, match["what"]
 
     @property
     def _program(self) -> Path:
@@ -237,7 +243,7 @@ class _InPlace:
 
     def _restore_large_objects(self) -> None:
         """Put back the large objects that the backup holds, all or none of them."""
-        if lines := [line for line in self._entries() if any(words in line for words in _LARGE)]:
+        if lines := [line for line, what in self._entries() if _LARGE_OBJECT.match(what)]:
             self._pg_restore(lines, "--clean", "--if-exists", "--single-transaction")
 
     def _drop_aside(self) -> None:
