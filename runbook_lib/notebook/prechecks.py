@@ -88,8 +88,9 @@ def check_target(run: Run) -> Table:
         run.database.connect() as session,
     ):
         results = [*run_prechecks(connection, session, *about), check_swap(connection)]
-    sender = Sender(run.journal.emit, "prechecks")
-    results.append(try_beside(run.database, sender.change))
+    if run.pending():
+        sender = Sender(run.journal.emit, "prechecks")
+        results.append(try_beside(run.database, sender.change))
     return checked(run, "Prechecks", [*results, _reviewed(run)], {})
 
 
