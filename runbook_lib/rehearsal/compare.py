@@ -38,7 +38,7 @@ class Column:
 class Table:
     """Hold one table as a catalog has it; ``root`` is that of its partitions, else itself.
 
-    ``touched`` counts the rows that were changed or deleted, ``key`` numbers the columns of a
+    ``touched`` counts the rows that were changed or ``deleted``, ``key`` numbers the columns of a
     primary or unique key, if there is one.
     """
 
@@ -50,6 +50,7 @@ class Table:
     file: int
     size: int
     touched: int
+    deleted: int
     columns: tuple[Column, ...]
     key: tuple[int, ...]
 
@@ -108,7 +109,8 @@ class Subject:
 
     ``key`` are the places of the columns that tell rows apart, none where they do not.
     ``in_place`` says that there is a key, and that what no statement wrote lies where it lay;
-    ``sampled`` that of the others not every row is to be compared.
+    ``sampled`` that of the others not every row is to be compared. ``deleted`` is how many rows the
+    server counted as such.
     """
 
     before: Sequence[Table]
@@ -117,6 +119,7 @@ class Subject:
     key: Sequence[int]
     in_place: bool
     sampled: bool
+    deleted: int
 
 
 @dataclass(frozen=True)
@@ -201,9 +204,12 @@ class Sessions:
 
     def _each(self, subject: Subject, old: Query, new: Query) -> Counts:
         """Compare row by row."""
-        compared = _keyed if self._carry(subject, new) and subject.key else _unkeyed
-        (row,) = self.before.rows(compared(old, _names(subject)))
-        return _counts(subject, row)
+        keyed = self._carry(subject, new) and subject.key
+        (row,) = self.before.rows((_keyed if keyed else _unkeyed)(old, _names(subject)))
+        # Without a key, one that was replaced looks changed: the server knows what was deleted.
+        more = 0 if keyed else min(row["changed"], max(subject.deleted - row["gone"], 0))
+        gone, changed = row["gone"] + more, row["changed"] - more
+        return _counts(subject, {**row, "gone": gone, "changed": changed})
 
     def _written(
         self, subject: Subject, old: Query, new: Query, pool: ThreadPoolExecutor
@@ -291,8 +297,9 @@ def _names(subject: Subject) -> list[str]:
 
 def _counts(subject: Subject, row: Row) -> Counts:
     pairs = zip(subject.pairs, _names(subject), strict=True)
-    values = {pair.was.name: row[name] for pair, name in pairs if row[name]}
-    return Counts(0, row["gone"], row["changed"], values)
+    values = {pair.was.name: min(row[name], row["changed"]) for pair, name in pairs}
+    found = {name: count for name, count in values.items() if count}
+    return Counts(0, row["gone"], row["changed"], found)
 
 
 def _keyed(old: Query, names: Sequence[str], *, matched: bool = False) -> Query:

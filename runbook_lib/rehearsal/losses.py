@@ -79,9 +79,8 @@ class Pristine:
         named besides.
         """
         name = self.copy.dbname
-        wait_until_left(
-            self.place.database(name)
-        )  # then all that its sessions did is in the statistics
+        # Then all that its sessions did is in the statistics.
+        wait_until_left(self.place.database(name))
         with self._session(PRISTINE) as before, self._session(name) as after:
             now, more = read_tables(after), [*_sequences(before, after)]
             if after.value(_WRITTEN_LARGE_OBJECTS) != self.pages:
@@ -144,13 +143,17 @@ def _reader(place: Place, dbname: str) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class _Group:
-    """Hold a table as it was, the tables that held its rows, and those that hold them now."""
+    """Hold a table as it was, the tables that held its rows, and those that hold them now.
+
+    ``keyed`` says that the server still keeps its key unique.
+    """
 
     root: Table
     before: Sequence[Table]
     after: Sequence[Table]
     dropped: bool
     pairs: Sequence[Pair]
+    keyed: bool
     whole: float
 
     def differs(self) -> bool:
@@ -199,9 +202,10 @@ class _Group:
         whole = all(number in places for number in self.root.key)
         key = [places[number] for number in self.root.key] if whole else []
         large = sum(table.size for table in self.before) > self.whole
-        in_place = self.in_place and bool(key)
+        in_place = self.in_place and self.keyed and bool(key)
         sampled = large and bool(self.after) and self.touched() and not in_place
-        return Subject(self.before, self.after, pairs, key, in_place, sampled)
+        deleted = sum(table.deleted for table in self.after)
+        return Subject(self.before, self.after, pairs, key, in_place, sampled, deleted)
 
 
 def _of_group(sessions: Sessions, group: _Group) -> Iterator[Loss]:
@@ -250,7 +254,8 @@ def _groups(old: Mapping[int, Table], new: Mapping[int, Table], whole: float) ->
             Pair(item, tuple(_now(item.name, root, table, old, new) for table in after))
             for item in root.columns
         ]
-        yield _Group(root, before, after, len(kept) < len(before), pairs, whole)
+        keyed = oid in new and new[oid].key == root.key
+        yield _Group(root, before, after, len(kept) < len(before), pairs, keyed, whole)
 
 
 def _now(
