@@ -29,6 +29,12 @@ ELSEWHERE = (
 )
 
 
+SET_ON_IT = (
+    "ALTER DATABASE looked_at SET work_mem = '7MB'",
+    "ALTER ROLE everything_reader IN DATABASE looked_at SET statement_timeout = '9s'",
+)
+
+
 class UndoneError(Exception):
     """Leave a transaction without keeping what it did."""
 
@@ -51,6 +57,8 @@ def rich(own: Database) -> Iterator[Database]:
 @pytest.fixture(scope="module")
 def session(rich: Database) -> Iterator[Connection]:
     with copied(rich, "looked_at") as database, database.connect() as connection:
+        for sql in SET_ON_IT:  # which no copy has
+            connection.execute(sql)
         yield connection
 
 
