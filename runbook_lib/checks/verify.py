@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 
 from runbook_lib.evidence.records import Status
 from runbook_lib.parser.statement import DbObject, ForeignKey
+from runbook_lib.postgres import catalog
 from runbook_lib.postgres.connection import (
-    SQL,
     Connection,
     Database,
-    Identifier,
     Send,
     names,
 )
@@ -133,8 +132,4 @@ def analyze(connection: Connection, release: Release, send: Send) -> int:
         for item in standing(release.migrations)
         if item.kind in {"table", "index", "column"}
     }
-    asked = {"schemas": [pair[0] for pair in touched], "names": [pair[1] for pair in touched]}
-    tables = connection.rows(load("analyzed"), asked)
-    for row in tables:
-        send(connection, SQL("ANALYZE {}").format(Identifier(row["schema"], row["name"])), None)
-    return len(tables)
+    return catalog.analyze(connection, touched, send)

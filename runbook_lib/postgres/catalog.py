@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from runbook_lib.config.environments import Environment
 from runbook_lib.errors import TargetError
 from runbook_lib.hazards.rules import Facts, TableFacts
-from runbook_lib.postgres.connection import Connection, names
+from runbook_lib.postgres.connection import SQL, Connection, Identifier, Send, names
 from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.snapshot import count_tables
 from runbook_lib.release.plan import Target
@@ -99,6 +99,22 @@ def read_facts(connection: Connection, server_major: int) -> Facts:
         tables[name] = TableFacts(rows, row["size"], row["columns"], indexes)
     functions = {row["name"]: row["definition"] for row in connection.rows(load("facts_functions"))}
     return Facts(server_major, tables, functions)
+
+
+def analyze(connection: Connection, tables: Iterable[tuple[str, str]], send: Send) -> int:
+    """Refresh the planner's statistics of tables without leaving the server; return of how many."""
+    asked = list(tables)
+    names = {"schemas": [schema for schema, _ in asked], "names": [name for _, name in asked]}
+    found = connection.rows(load("analyzed"), names)
+    for row in found:
+        send(connection, SQL("ANALYZE {}").format(Identifier(row["schema"], row["name"])), None)
+    return len(found)
+
+
+def analyze_all(connection: Connection, send: Send) -> int:
+    """Refresh the planner's statistics of a whole database, what other servers hold apart."""
+    rows = connection.rows(load("with_statistics"))
+    return analyze(connection, [(row["schema"], row["name"]) for row in rows], send)
 
 
 def read_indexes(

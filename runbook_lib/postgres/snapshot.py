@@ -141,30 +141,30 @@ def snapshot_here(connection: Connection, *, settings: bool = False) -> Snapshot
     """Read the schema inside the transaction that is open, as that transaction sees it."""
     (session,) = connection.rows(_SESSION)
     connection.execute("SET LOCAL search_path = pg_catalog")
-    more = ("mappings",) if session["mappings"] else ()
+    mappings = session["mappings"]
     objects, addresses = dict[str, str](), dict[str, str]()
-    for part in (*_PARTS, *more):
+    for part in (*_PARTS, *(["mappings"] if mappings else [])):
         for row in connection.rows(load(f"schema_{part}")):
             objects[row["key"]] = row["definition"] or ""
             addresses[row["address"]] = row["key"]
-    marks = _settings(connection, more) if settings else {}
-    unseen = _unseen(connection, more) if settings else ()
+    marks = _settings(connection, mappings=mappings) if settings else {}
+    unseen = _unseen(connection, mappings=mappings) if settings else ()
     restore = "SELECT set_config('search_path', %(path)s, true)"
     connection.rows(restore, {"path": session["path"]})
     return Snapshot(objects, addresses, marks, unseen)
 
 
-def _unseen(connection: Connection, more: Sequence[str]) -> tuple[str, ...]:
-    parts = ("unseen", *(f"unseen_{part}" for part in more))
+def _unseen(connection: Connection, *, mappings: bool) -> tuple[str, ...]:
+    parts = ["unseen", *(["unseen_mappings"] if mappings else [])]
     found = (row["what"] for part in parts for row in connection.rows(load(part)))
-    return (*found, *(() if more else ("user mappings",)))
+    return (*found, *(() if mappings else ("user mappings",)))
 
 
-def _settings(connection: Connection, more: Sequence[str]) -> dict[str, Setting]:
+def _settings(connection: Connection, *, mappings: bool) -> dict[str, Setting]:
     """Return by address and what is set the statements, as far as the role may look."""
     old = connection.server_major < _FILTERS
     publications = "settings_publications_14" if old else "settings_publications"
-    parts = (*_SETTINGS, publications, *(f"settings_{part}" for part in more))
+    parts = (*_SETTINGS, publications, *(["settings_mappings"] if mappings else []))
     rows = [row for part in parts for row in connection.rows(load(part))]
     rows += connection.seen(load("settings_connections")) or []
     return {f"{row['address']} {row['what']}": Setting(row["back"], row["away"]) for row in rows}

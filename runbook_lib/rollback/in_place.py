@@ -17,7 +17,7 @@ from typing import Any
 from runbook_lib.backup.archive import run_restore
 from runbook_lib.errors import GateError, RunbookError
 from runbook_lib.evidence.journal import Event, said
-from runbook_lib.postgres import ledger, process, snapshot, tools
+from runbook_lib.postgres import catalog, ledger, process, snapshot, tools
 from runbook_lib.postgres.connection import REPLACER, SQL, Connection, Identifier, Literal
 from runbook_lib.postgres.locks import bound_waits
 from runbook_lib.postgres.queries import load
@@ -90,7 +90,7 @@ class _InPlace:
                 raise
         self._restore_large_objects()
         self._drop_aside()
-        self._send("ANALYZE")
+        catalog.analyze_all(self.connection, self.restorer.sender.change)
 
     def _replace(self, stage: Stage | None) -> None:
         """Move all aside, restore, and compare."""

@@ -49,6 +49,8 @@ def as_printed(connection: Connection, recorded: Snapshot, found: Snapshot, send
     """
     sent = _Sent(connection, send, _sets(recorded), _sets(found), found)
     differing = [x for x in snapshot.difference(recorded, found) if sent.comparable(x)]
+    if not differing:
+        return recorded
     proven = sent.proven(differing)
     for item in differing:  # one may have been in the way of another
         if _texts(item) not in proven:

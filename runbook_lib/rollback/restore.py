@@ -11,7 +11,7 @@ from runbook_lib.errors import GateError, TargetError
 from runbook_lib.evidence.journal import Event
 from runbook_lib.evidence.records import Backup
 from runbook_lib.evidence.sender import Sender
-from runbook_lib.postgres import ledger, process, snapshot
+from runbook_lib.postgres import catalog, ledger, process, snapshot
 from runbook_lib.postgres.connection import Connection, Database, Send
 from runbook_lib.postgres.process import Runner
 from runbook_lib.postgres.queries import load
@@ -126,7 +126,7 @@ class Restorer:
                 )
                 remedy = "The target is untouched; take another backup file."
                 raise GateError(message, remedy=remedy)
-            self.sender.change(connection, "ANALYZE")
+            catalog.analyze_all(connection, self.sender.change)
 
     def _swap(self, fresh: str, kept: str, then: Sequence[str]) -> None:
         """Swap the names; where the answer to COMMIT is lost, the server tells how it ended."""

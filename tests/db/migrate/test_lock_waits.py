@@ -92,24 +92,26 @@ def test_a_writer_waits_no_longer_where_one_transaction_waits_for_two_locks(
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("", "200ms"),
-        ("SET lock_timeout = 0", "200ms"),
-        ("SET lock_timeout = '1h'", "200ms"),
-        ("SET LOCAL lock_timeout = 0", "200ms"),
-        ("SET LOCK_TIMEOUT TO DEFAULT", "200ms"),
-        ("RESET lock_timeout", "200ms"),
-        ("RESET ALL", "200ms"),
-        ("SELECT set_config('lock_timeout', '0', false)", "200ms"),
-        ("SET lock_timeout = '50ms'", "50ms"),
-        ("SET LOCAL lock_timeout = 50", "50ms"),
+        ("", 200),
+        ("SET lock_timeout = 0", 200),
+        ("SET lock_timeout = '1h'", 200),
+        ("SET LOCAL lock_timeout = 0", 200),
+        ("SET LOCK_TIMEOUT TO DEFAULT", 200),
+        ("RESET lock_timeout", 200),
+        ("RESET ALL", 200),
+        ("SELECT set_config('lock_timeout', '0', false)", 200),
+        ("SET lock_timeout = '50ms'", 50),
+        ("SET LOCAL lock_timeout = 50", 50),
     ],
 )
 def test_a_file_may_lower_the_policys_bound_and_not_raise_it(
-    applier: Applier, connection: Connection, tmp_path: Path, before: str, after: str
+    applier: Applier, connection: Connection, tmp_path: Path, before: str, after: int
 ) -> None:
     connection.execute("CREATE TABLE shown (c text)")
     applier.migrate(migration_of(tmp_path, f"{before};{SHOWN}"))
-    assert values(connection, "SELECT c FROM shown") == [after]
+    # A statement before it takes its time off.
+    shown: int = connection.value("SELECT replace(c, 'ms', '')::int FROM shown")
+    assert 0 < shown <= after
 
 
 @pytest.mark.parametrize(

@@ -486,3 +486,21 @@ def test_no_sequence_hands_out_again_what_it_handed_out_since(
             "SELECT nextval('t_id_seq') AS t, nextval('falls') AS falls, nextval('still') AS still"
         )
     assert found == {"t": 5, "falls": -4, "still": 1}
+
+
+FAR = """CREATE EXTENSION postgres_fdw;
+CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '/nowhere');
+CREATE USER MAPPING FOR PUBLIC SERVER far; CREATE TABLE near (id int);
+CREATE FOREIGN TABLE far_child () INHERITS (near) SERVER far; INSERT INTO near VALUES (1)"""
+
+
+def test_a_server_that_is_not_reached_stops_no_restore(
+    target: Database, connection: Connection, tmp_path: Path
+) -> None:
+    connection.execute(FAR)
+    made = back_up(target, tmp_path)
+    connection.execute("DELETE FROM ONLY near")
+    connection.close()
+    rolled_back(target, made)
+    with target.connect() as session:
+        assert session.value("SELECT count(*) FROM ONLY near") == 1
