@@ -16,6 +16,7 @@ import pytest
 from runbook_lib.postgres import cluster
 from runbook_lib.postgres.connection import Database
 from tests.support.memory import MakeDirectory
+from tests.support.processes import started_with
 from tests.support.snapshots import MIGRATION, SHOP
 
 PROJECT = Path(__file__).parents[2]
@@ -80,27 +81,16 @@ class Place:
         return process
 
     def kill_watchers(self) -> None:
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                words = path.read_text()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if f"postgres.cluster\0{self.base}" in words:
-                os.kill(int(path.parent.name), signal.SIGKILL)
+        for pid in started_with(f"postgres.cluster\0{self.base}"):
+            os.kill(pid, signal.SIGKILL)
 
     def left(self) -> list[str]:
         """Return what is left of a rehearsal: files and processes."""
         kept = [path for path in self.base.glob("*") if path.name != "claim.lock"]
         files = [path for path in kept if not path.name.startswith("template-")]
         found = [str(path) for path in (*files, *self.temporary.iterdir())]
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                words = path.read_text(errors="replace")
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if str(self.base) in words or str(self.temporary) in words:
-                found.append(words.replace("\0", " "))
-        return found
+        lines = started_with(str(self.base)) | started_with(str(self.temporary))
+        return [*found, *(line.replace("\0", " ") for line in lines.values())]
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import stat
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from runbook_lib.errors import ToolError
 from runbook_lib.postgres import tools
 from runbook_lib.postgres.cluster import SUPERUSER, temporary_cluster
+from tests.support.processes import started_with
 
 HOLD = """
 import sys, time
@@ -39,13 +39,7 @@ def held(base: Path) -> tuple[subprocess.Popen[str], Path]:
 
 
 def watchers_of(directory: Path) -> list[int]:
-    words = f"cluster\0{directory}\0"
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
-            if words in path.read_text():
-                found.append(int(path.parent.name))
-    return found
+    return [*started_with(f"cluster\0{directory}\0")]
 
 
 def test_a_cluster_is_private_and_gone_after_its_block(base: Path) -> None:

@@ -20,6 +20,7 @@ from runbook_lib.postgres.connection import Database
 from runbook_lib.rehearsal import server
 from runbook_lib.rehearsal.rehearse import Rehearsal, rehearse
 from tests.support.memory import MakeDirectory
+from tests.support.processes import started_with
 from tests.support.releases import migration_of
 from tests.support.snapshots import SHOP, back_up
 from tests.support.worlds import backup_of, run_of
@@ -270,9 +271,8 @@ def killed(shop: Database, root: Path, *, with_watcher: bool) -> None:
     assert holder.stdout is not None
     assert holder.stdout.readline() == "there\n"
     if not with_watcher:
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            if f"rehearsal.server\0{root}" in path.read_text():
-                os.kill(int(path.parent.name), signal.SIGKILL)
+        for pid in started_with(f"rehearsal.server\0{root}"):
+            os.kill(pid, signal.SIGKILL)
     holder.kill()
     holder.wait()
 
