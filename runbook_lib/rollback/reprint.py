@@ -28,6 +28,7 @@ _EXPRESSIONS = {
 PRINTED = {DEFINITION, *_EXPRESSIONS}
 """What is set by a text that a server may print otherwise."""
 _NOT_IN_AN_ARCHIVE = ("pg_database/", "pg_subscription/")
+_FIRST_NORMAL = 16384  # the oids below are of what PostgreSQL itself brings
 _TOLD = ("comment", "trigger")  # what else is set on an object that its text tells of
 _IN_PLACE = ("view ", "function ")  # what CREATE OR REPLACE makes anew, and others refer to
 
@@ -62,8 +63,9 @@ def as_printed(connection: Connection, recorded: Snapshot, found: Snapshot, send
 def set_otherwise(recorded: Snapshot, found: Snapshot) -> Iterator[str]:
     """Yield what is set on the objects of one of them alone: owners, rights, comments, options.
 
-    What is set on a database itself no archive holds, nor, for a plain role, a subscription. A
-    statement that a server may print otherwise is left to the definitions.
+    What is set on a database itself no archive holds, nor, for a plain role, a subscription; whose
+    an extension's members are, and so who may use them, follows from who makes it. A statement that
+    a server may print otherwise is left to the definitions.
     """
     was, now = _statements(recorded), _statements(found)
     yield from (f"missing: {sql}" for sql in sorted(was - now))
@@ -77,7 +79,15 @@ def _statements(schema: Snapshot) -> set[str]:
         for mark, setting in schema.recorded().settings.items()
         for address, _, what in [mark.partition(" ")]
         if what not in PRINTED and not address.startswith(_NOT_IN_AN_ARCHIVE)
+        if not _of_an_extension(schema, address)
     }
+
+
+def _of_an_extension(schema: Snapshot, address: str) -> bool:
+    """Tell whether it is the address of an extension's member, which a snapshot leaves out."""
+    catalog, oid, _ = address.split("/")
+    own = address in schema.addresses or catalog == "pg_default_acl"
+    return not own and int(oid) >= _FIRST_NORMAL
 
 
 class _Sent(NamedTuple):

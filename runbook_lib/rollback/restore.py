@@ -167,7 +167,7 @@ def as_recorded(
         printed = as_printed(connection, recorded, found, send)
         if differs := snapshot.difference(printed, found):
             return "; ".join(map(str, differs[:_SHOWN]))
-    if otherwise := list(set_otherwise(recorded, found)):
+    if otherwise := [sql for sql in set_otherwise(recorded, found) if wanted(sql)]:
         return "; ".join(otherwise[:_SHOWN])
     if not with_rows:
         return ""
