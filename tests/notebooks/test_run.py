@@ -304,7 +304,8 @@ def test_every_defect_of_a_release_is_reported_in_one_run(tmp_path: Path) -> Non
     }
     prisma_release(project / "many", **files)
     try:
-        first = prisma_release(project / "first", **{"0000_old": "CREATE TABLE old (id int);"})
+        old = "CREATE TABLE old (id int);\nINSERT INTO old VALUES (1);\n"
+        first = prisma_release(project / "first", **{"0000_old": old})
         begun = papermill("notebooks/run.ipynb", f"release={first}", project=project)
         assert begun.returncode == 0, begun.stderr[-3000:]
         done = papermill("notebooks/run.ipynb", "release=many", project=project)
