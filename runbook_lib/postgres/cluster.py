@@ -305,11 +305,12 @@ def remove(directory: Path) -> None:
     data = directory / "data"
     if data.exists():
         shutil.rmtree(_sockets_of(directory), ignore_errors=True)
-    for _ in range(3):  # a program that outlived its caller may still make a file
+    until = time.monotonic() + _PATIENCE
+    while directory.exists() and time.monotonic() < until:
         shutil.rmtree(directory, ignore_errors=True)
-        if not directory.exists():
-            return
-    shutil.rmtree(directory)
+        time.sleep(_POLL)  # a program that outlived its caller, such as cp, may still make files
+    if directory.exists():
+        shutil.rmtree(directory)
 
 
 def _end_server(directory: Path) -> None:
