@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -21,7 +21,7 @@ from runbook_lib.postgres.connection import (
 )
 from runbook_lib.postgres.process import Completed, Runner
 from runbook_lib.postgres.queries import load
-from runbook_lib.postgres.tools import restore_argv
+from runbook_lib.postgres.tools import list_argv, restore_argv
 
 _OID = "SELECT oid FROM pg_database WHERE datname = %(dbname)s"
 _TO_FINISH = 2.0  # seconds for transactions at work, of the 5 that a rename waits
@@ -31,6 +31,7 @@ _FAILED = re.compile(
     r"\w+: +(?P<why>.+)$",
     re.MULTILINE,
 )
+_ENTRY = re.compile(r"\d+; \d+ \d+ (?P<what>.*)")  # a line of an archive's list
 _COMMAND = re.compile(r"^Command was: (?P<sql>.+?);?$", re.MULTILINE)
 
 
@@ -57,6 +58,13 @@ def restore(
     if not with_rows:
         argv[1:1] = ["--schema-only"]
     run_restore(run, argv, database, watch=may)
+
+
+def list_entries(pg_restore: Path, path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the lines of an archive's table of contents, each with what it is of."""
+    for line in process.run(list_argv(pg_restore, path)).stdout.splitlines():
+        if match := _ENTRY.fullmatch(line):
+            yield line, match["what"]
 
 
 def run_restore(

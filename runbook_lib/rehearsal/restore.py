@@ -20,7 +20,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.backup.archive import run_restore
+from runbook_lib.backup.archive import list_entries, run_restore
 from runbook_lib.errors import ConfigError, StatementError
 from runbook_lib.evidence.records import Backup
 from runbook_lib.evidence.sender import Sender
@@ -30,7 +30,6 @@ from runbook_lib.postgres.connection import SQL, Connection, Identifier, Literal
 from runbook_lib.rehearsal.place import Place
 from runbook_lib.rehearsal.source import Source
 
-_ENTRY = re.compile(r"\d+; \d+ \d+ (?P<what>.*)")
 _EARLY = ("SCHEMA ", "EXTENSION ")
 _ROWS = "TABLE DATA "
 _KEY = "FK CONSTRAINT "
@@ -130,14 +129,11 @@ class Restorer:
                 connection.rows(_SHOW, {"hidden": [row["oid"] for row in hidden]})
 
     def _entries(self) -> list[Entry]:
-        listing = process.run(tools.list_argv(self._pg_restore, self.backup.archive)).stdout
         owners = sorted((role["name"] for role in self.source.roles), key=len, reverse=True)
         found = []
-        for line in listing.splitlines():
-            if match := _ENTRY.fullmatch(line):
-                what = match["what"]
-                owner = next((name for name in owners if what.endswith(f" {name}")), "")
-                found.append(Entry(line, what, owner))
+        for line, what in list_entries(self._pg_restore, self.backup.archive):
+            owner = next((name for name in owners if what.endswith(f" {name}")), "")
+            found.append(Entry(line, what, owner))
         return found
 
     @property

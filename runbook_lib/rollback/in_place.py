@@ -14,10 +14,10 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-from runbook_lib.backup.archive import run_restore
+from runbook_lib.backup.archive import list_entries, run_restore
 from runbook_lib.errors import GateError, RunbookError
 from runbook_lib.evidence.journal import Event, said
-from runbook_lib.postgres import catalog, ledger, process, snapshot, tools
+from runbook_lib.postgres import catalog, ledger, snapshot, tools
 from runbook_lib.postgres.connection import REPLACER, SQL, Connection, Identifier, Literal
 from runbook_lib.postgres.locks import bound_waits
 from runbook_lib.postgres.queries import load
@@ -29,7 +29,6 @@ from runbook_lib.rollback.revert import refuse_losses
 
 ASIDE = "runbook_aside"
 _BATCH = 50  # objects in one transaction: each is locked, with its parts, until its COMMIT
-_ENTRY = re.compile(r"\d+; \d+ \d+ (?P<what>.*)")  # a line of an archive's list
 _LARGE_OBJECT = re.compile(
     r"BLOB(S| METADATA)? - |(ACL|COMMENT|SECURITY LABEL) - (LARGE OBJECTS?|BLOB) "
 )
@@ -175,17 +174,10 @@ class _InPlace:
         there = tuple(f"{row['entry']} " for row in self.connection.rows(load("outside_schemas")))
         lines = [
             line
-            for line, what in self._entries()
+            for line, what in list_entries(self._program, self.restorer.backup.archive)
             if not (f"{what} ".startswith(there) or _LARGE_OBJECT.match(what))
         ]
-        self._pg_restore(lines, "--exit-on-error")
-
-    def _entries(self) -> Iterator[tuple[str, str]]:
-        """Yield the lines of the archive's list, each with what it is of."""
-        argv = tools.list_argv(self._program, self.restorer.backup.archive)
-        for line in process.run(argv).stdout.splitlines():
-            if match := _ENTRY.fullmatch(line):
-                yield line, match["what"]
+        self._pg_restore(lines)
 
     @property
     def _program(self) -> Path:
@@ -204,10 +196,8 @@ class _InPlace:
         with NamedTemporaryFile("w", suffix=".list", encoding="utf-8") as file:
             file.write("\n".join(lines))
             file.flush()
-            argv = [
-                *(str(self._program), f"--use-list={file.name}", "--no-password", *words),
-                *(f"--dbname={named.conninfo()}", str(backup.archive)),
-            ]
+            argv = tools.restore_argv(self._program, named.conninfo(), backup.archive)
+            argv[1:1] = [f"--use-list={file.name}", *words]
             run = sender.runner(self.restorer.run, backup=backup.sha256)
             run_restore(run, argv, named, watch=held)
 
@@ -243,7 +233,8 @@ class _InPlace:
 
     def _restore_large_objects(self) -> None:
         """Put back the large objects that the backup holds, all or none of them."""
-        if lines := [line for line, what in self._entries() if _LARGE_OBJECT.match(what)]:
+        listed = list_entries(self._program, self.restorer.backup.archive)
+        if lines := [line for line, what in listed if _LARGE_OBJECT.match(what)]:
             self._pg_restore(lines, "--clean", "--if-exists", "--single-transaction")
 
     def _drop_aside(self) -> None:
