@@ -38,8 +38,8 @@ class Column:
 class Table:
     """Hold one table as a catalog has it; ``root`` is that of its partitions, else itself.
 
-    ``touched`` counts the rows that were changed or ``deleted``, ``key`` numbers the columns of a
-    primary or unique key, if there is one.
+    ``touched`` counts the rows that were changed or ``deleted``, without those ``inserted``;
+    ``key`` numbers the columns of a primary or unique key, if there is one.
     """
 
     oid: int
@@ -51,6 +51,7 @@ class Table:
     size: int
     touched: int
     deleted: int
+    inserted: int
     columns: tuple[Column, ...]
     key: tuple[int, ...]
 

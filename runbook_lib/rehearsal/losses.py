@@ -34,7 +34,6 @@ TABLE, COLUMN, VALUES = "drops-table", "drops-column", "loses-values"
 SEQUENCE, DELETES_LARGE_OBJECTS = "sets-back-sequence", "deletes-large-objects"
 PRISTINE = "runbook_pristine"
 _PATIENCE = 10.0  # seconds until the sessions of a database that was used have ended
-_STRATEGIES = 15  # the first major version that copies databases in two ways
 _LOOK = 0.005  # seconds
 
 
@@ -56,15 +55,11 @@ class Pristine:
     @classmethod
     def of(cls, place: Place, copy: Database) -> "Pristine":
         """Put it beside the copy; nobody may be in that."""
+        wait_until_left(place.database(copy.dbname))  # then its rows are counted
         with place.database(copy.dbname).runner_session() as connection:
             tables, pages = read_tables(connection), connection.value(_WRITTEN_LARGE_OBJECTS)
             since = connection.value("SELECT pg_snapshot_xmax(pg_current_snapshot())::xid::text")
-        wait_until_left(place.database(copy.dbname))
-        create = SQL("CREATE DATABASE {} TEMPLATE {} {}")
-        how = SQL("STRATEGY file_copy" if place.major >= _STRATEGIES else "")  # WAL is of no use
-        names = Identifier(PRISTINE), Identifier(copy.dbname), how
-        with place.database(copy.dbname).maintenance().runner_session() as connection:
-            connection.execute(create.format(*names))
+        duplicate(place.database(copy.dbname), PRISTINE)
         return cls(place, copy, tables, pages, since)
 
     def counter(self, tell: Callable[[Sequence[Taken]], object]) -> RowCounter:
@@ -104,6 +99,16 @@ class Pristine:
 
     def _session(self, dbname: str, user: str = "") -> Connection:
         return self.place.database(dbname, user).runner_session()
+
+
+def duplicate(database: Database, name: str) -> None:
+    """Copy the files of a database of the rehearsal's once nobody is in it."""
+    wait_until_left(database)
+    with database.maintenance().runner_session() as connection:
+        (row,) = connection.rows(load("database_owner"), {"dbname": database.dbname})
+        create = SQL("CREATE DATABASE {} TEMPLATE {} OWNER {} {}")
+        names = Identifier(name), Identifier(database.dbname), Identifier(row["owner"])
+        connection.execute(create.format(*names, SQL(row["strategy"])))
 
 
 def wait_until_left(database: Database) -> None:

@@ -181,7 +181,7 @@ class Rehearser:
         with ThreadPoolExecutor(_READERS) as helpers:
             restoring = helpers.submit(self.world.restorer.schema_beside, _BESIDE)
             schema = _snapshot(copy, settings=True)
-            ways = Ways.from_start(self.run, self.backup, self.world, self.emit, schema)
+            ways = Ways(self.run, self.backup, self.world, self.emit, schema, pristine)
             contents = _contents(copy, helpers) if self._with_rows else None
             before = self._prepare(copy)
             took, refused, lost = self._apply(copy, files, counted)
@@ -196,11 +196,11 @@ class Rehearser:
             tried += ways.restored()
             pristine.drop()
             restoring.result()
-            recorded = self._recorded(copy.on(_BESIDE))
             begin = time.perf_counter()
             swap(self.world.maintained, _BESIDE, _KEPT)
             back = _snapshot(copy)
             rollback_seconds = time.perf_counter() - begin
+            recorded = self._recorded(copy, schema, back)
         same_rows = same_contents = None
         if contents is not None:
             rows, checksums = snapshot.rows_and_checksums(contents)
@@ -228,15 +228,20 @@ class Rehearser:
             taken=tuple(self.recording.taken.values()),
         )
 
-    def _recorded(self, restored: Database) -> Snapshot:
-        """Return the schema that the backup recorded, as the rehearsal's server prints it."""
+    def _recorded(self, restored: Database, *found: Snapshot) -> Snapshot:
+        """Return the schema that the backup recorded, as the rehearsal's server prints it.
+
+        What was restored was ``found`` so; where that is equal, nothing has to be sent.
+        """
         schema = read_snapshot(self.backup)
         if schema.fingerprint != self.backup.schema_fingerprint:
             return Snapshot({})
+        if all(item.fingerprint == schema.fingerprint for item in found):
+            return schema
         send = Sender(self.emit, "rehearsal: compare").change
         with restored.runner_session() as connection:
-            found = snapshot.take_snapshot(connection, settings=True)
-            return as_printed(connection, schema, found, send)
+            now = snapshot.take_snapshot(connection, settings=True)
+            return as_printed(connection, schema, now, send)
 
     @property
     def _with_rows(self) -> bool:

@@ -6,7 +6,7 @@ large objects are then what they were there; what is not is counted.
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -20,7 +20,8 @@ from runbook_lib.postgres.connection import SQL, Connection, Database, Identifie
 from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.redaction import redact
-from runbook_lib.rehearsal.losses import PRISTINE
+from runbook_lib.rehearsal.compare import Table, read_tables, tables_of
+from runbook_lib.rehearsal.losses import PRISTINE, Pristine, duplicate
 from runbook_lib.rehearsal.world import FULL, World
 from runbook_lib.release.plan import StepKind
 from runbook_lib.rollback.attempt import IN_PLACE, RESTORE, REVERT
@@ -38,14 +39,13 @@ _LOOK = 0.02
 _SHOWN = 3
 _NO_SCHEMA = ("--", "\\restrict ", "\\unrestrict ")  # comments, and a word of each dump's own
 _TRACKING = "track_counts"
-_Marks = Mapping[tuple[str, str], tuple[object, ...]]
 
 
 @dataclass(frozen=True)
 class Ways:
     """Carry out the ways back of a release on the copy of a world, and hold it against its start.
 
-    ``schema`` is that of the start, ``marks`` tell by table whether its rows may be others since.
+    ``schema`` is that of the start, which ``pristine`` keeps.
     """
 
     run: Run
@@ -53,16 +53,7 @@ class Ways:
     world: World
     emit: Listener
     schema: Snapshot
-    marks: _Marks
-
-    @classmethod
-    def from_start(
-        cls, run: Run, backup: Backup, world: World, emit: Listener, schema: Snapshot
-    ) -> "Ways":
-        """Take note of the copy as it is before the plan, which stands beside as well."""
-        with world.maintained.runner_session() as connection:
-            marks = _read_marks(connection)
-        return cls(run, backup, world, emit, schema, marks)
+    pristine: Pristine
 
     def revert(self) -> WayBack:
         """Take the release back by a revert, and count what is then not as it was."""
@@ -139,7 +130,7 @@ class Ways:
         copy = self.world.maintained
         if self.world.role_is_superuser or self.run.policy.rehearsal.data != FULL:
             return
-        _duplicate(copy, _APPLIED)
+        duplicate(copy, _APPLIED)
         with copy.maintenance().runner_session() as connection:
             both = {"dbname": copy.dbname, "into": _APPLIED}
             for row in connection.rows(load("database_settings"), both):
@@ -200,9 +191,9 @@ class Ways:
 
     def _moved(self, copy: Connection) -> list[tuple[str, str]]:
         """Return the tables whose rows may be others: all where what was written is not counted."""
-        now = _read_marks(copy) if self._counted(copy) else {}
-        marks = self.marks.items()
-        return [x for x, mark in marks if now.get(x) != mark and x[1] != snapshot.LEDGER]
+        now = read_tables(copy) if self._counted(copy) else {}
+        older = [x for x in tables_of(self.pristine.tables) if _mark(now.get(x.oid)) != _mark(x)]
+        return sorted((table.schema, table.name) for table in older)
 
     def _counted(self, copy: Connection) -> bool:
         """Tell whether all that the plan wrote is counted: for that, who wrote has to be gone."""
@@ -218,19 +209,11 @@ class Ways:
         return counted
 
 
-def _duplicate(database: Database, name: str) -> None:
-    """Copy the files of a database to which nobody is connected."""
-    with database.maintenance().runner_session() as connection:
-        (row,) = connection.rows(load("database_owner"), {"dbname": database.dbname})
-        create = SQL("CREATE DATABASE {} TEMPLATE {} OWNER {} {}")
-        names = Identifier(name), Identifier(database.dbname), Identifier(row["owner"])
-        connection.execute(create.format(*names, SQL(row["strategy"])))
-
-
-def _read_marks(connection: Connection) -> _Marks:
-    """Return by table what moves when its rows do: its file, and how many rows were written."""
-    rows = connection.rows(load("table_marks"))
-    return {(row["schema"], row["name"]): (row["oid"], row["file"], row["written"]) for row in rows}
+def _mark(table: Table | None) -> object:
+    """Return what moves of a table when its rows do: its file, and how many rows were written."""
+    if table is None:
+        return None
+    return table.qualified, table.file, table.inserted, table.touched
 
 
 def _changed_rows(

@@ -4,7 +4,7 @@ SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, c.relkind =
        coalesce(pg_catalog.pg_partition_root(c.oid)::oid, c.oid)::bigint AS root,
        c.relfilenode::bigint AS file, pg_catalog.pg_relation_size(c.oid) AS size,
        pg_catalog.pg_stat_get_tuples_updated(c.oid) + pg_catalog.pg_stat_get_tuples_deleted(c.oid) AS touched,
-       pg_catalog.pg_stat_get_tuples_deleted(c.oid) AS deleted,
+       pg_catalog.pg_stat_get_tuples_deleted(c.oid) AS deleted, pg_catalog.pg_stat_get_tuples_inserted(c.oid) AS inserted,
        coalesce((SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
                             'number', a.attnum, 'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
                             'plain', a.atttypid = ANY ('{bool, int2, int4, int8, numeric, float4, float8, text, varchar, uuid, bytea, jsonb,

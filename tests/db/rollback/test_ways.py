@@ -63,13 +63,17 @@ def shop(
 def applied(shop: Project, sql: str) -> Path:
     """Take a release through its run, and return its directory."""
     release = write_release(shop.root / "release", {"0001_a": sql})
+    take_through(shop, release)
+    return release
+
+
+def take_through(shop: Project, release: Path) -> None:
     run = shop.run(release, "prechecks")
     review_release(run)
     check_target(run)
     take_backup(shop.run(release, "backup"))
     rehearse(shop.run(release, "rehearsal"))
     apply_step(shop.run(release, "migrate"))
-    return release
 
 
 def sum_of(shop: Project) -> int:
@@ -225,12 +229,7 @@ def test_asking_twice_does_not_undo_an_earlier_release_that_was_signed_off(shop:
     (release / "0002_b").mkdir()
     (release / "0002_b" / "migration.sql").write_text("CREATE TABLE second (id int)")
     shop.run(release, "brief")
-    run = shop.run(release, "prechecks")
-    review_release(run)
-    check_target(run)
-    take_backup(shop.run(release, "backup"))
-    rehearse(shop.run(release, "rehearsal"))
-    apply_step(shop.run(release, "migrate"))
+    take_through(shop, release)
     later = shop.run(release, "rollback")
     assert rolled_back(later).startswith("Reverted")
     again = shop.run(release, "rollback")
