@@ -84,10 +84,13 @@ def _statements(schema: Snapshot) -> set[str]:
 
 
 def _of_an_extension(schema: Snapshot, address: str) -> bool:
-    """Tell whether it is the address of an extension's member, which a snapshot leaves out."""
-    catalog, oid, _ = address.split("/")
+    """Tell whether it is the address of an extension's member, which a snapshot leaves out.
+
+    What PostgreSQL itself brings has a name there, or a low number, for it is the same everywhere.
+    """
+    catalog, oid, _ = address.split("/", 2)
     own = address in schema.addresses or catalog == "pg_default_acl"
-    return not own and int(oid) >= _FIRST_NORMAL
+    return not own and oid.isdigit() and int(oid) >= _FIRST_NORMAL
 
 
 class _Sent(NamedTuple):
