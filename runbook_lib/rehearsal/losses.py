@@ -17,6 +17,7 @@ from runbook_lib.evidence.records import Loss, Taken
 from runbook_lib.migrate.row_counts import LARGE_OBJECTS, RowCounter, older_tables
 from runbook_lib.postgres.connection import SQL, Connection, Database, Identifier, Literal
 from runbook_lib.postgres.queries import load
+from runbook_lib.postgres.sequences import read_sequences
 from runbook_lib.rehearsal.compare import (
     Column,
     Counts,
@@ -280,21 +281,10 @@ def _now(
 
 def _sequences(before: Connection, after: Connection) -> Iterator[Loss]:
     """Yield the sequences that would hand out again what they handed out already."""
-    was, now = _handed_out(before), _handed_out(after)
-    for oid, (name, count) in was.items():
-        behind = count - now[oid][1] if oid in now else 0
-        if behind > 0:
-            yield Loss(SEQUENCE, name, "", behind, 0, count)
-
-
-def _handed_out(connection: Connection) -> dict[int, tuple[str, int]]:
-    """Return name and count of each sequence by oid, in the direction that it counts."""
-    found = connection.rows(load("sequences_handed_out"))
-    if not found:
-        return {}
-    values = SQL(", ").join(SQL("({})").format(SQL(row["read"])) for row in found)
-    counts = connection.value(SQL("SELECT ARRAY[{}]::bigint[]").format(values))
-    return {row["oid"]: (row["name"], count) for row, count in zip(found, counts, strict=True)}
+    now = {item.oid: item for item in read_sequences(after)}
+    for was in read_sequences(before):
+        if was.oid in now and (count := now[was.oid].behind(was)):
+            yield Loss(SEQUENCE, was.qualified, "", count, 0, was.count)
 
 
 def _large_objects(before: Connection, after: Connection) -> Iterator[Loss]:

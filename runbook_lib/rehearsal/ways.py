@@ -18,6 +18,7 @@ from runbook_lib.evidence.sender import Sender
 from runbook_lib.postgres import process, snapshot, tools
 from runbook_lib.postgres.connection import SQL, Connection, Database, Identifier
 from runbook_lib.postgres.queries import load
+from runbook_lib.postgres.sequences import read_sequences
 from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.redaction import redact
 from runbook_lib.rehearsal.compare import Table, read_tables, tables_of
@@ -25,7 +26,6 @@ from runbook_lib.rehearsal.losses import PRISTINE, Pristine, duplicate
 from runbook_lib.rehearsal.world import FULL, World
 from runbook_lib.release.plan import StepKind
 from runbook_lib.rollback.attempt import IN_PLACE, RESTORE, REVERT
-from runbook_lib.rollback.carry_forward import values_behind
 from runbook_lib.rollback.diagnosis import diagnose
 from runbook_lib.rollback.in_place import restore_in_place
 from runbook_lib.rollback.restore import MAY_NOT_CREATE, Restorer, can_create, exists, losses
@@ -247,10 +247,10 @@ def _count_changed(
 
 
 def _sequences_behind(start: Connection, copy: Connection) -> Iterator[tuple[str, int]]:
-    there = {row["name"]: row for row in copy.rows(load("sequences"))}
-    for row in start.rows(load("sequences")):
-        if row["name"] in there and (count := values_behind(there[row["name"]], row["last_value"])):
-            yield f"sequence {row['name']}", count
+    there = {item.qualified: item for item in read_sequences(copy)}
+    for was in read_sequences(start):
+        if was.qualified in there and (count := there[was.qualified].behind(was)):
+            yield f"sequence {was.qualified}", count
 
 
 def _large_objects(start: Connection, copy: Connection) -> Iterator[tuple[str, int]]:

@@ -1,6 +1,6 @@
 """Carry rows that were written since the backup from the database that a restore kept."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -19,6 +19,7 @@ from runbook_lib.postgres.connection import (
     Row,
 )
 from runbook_lib.postgres.queries import load
+from runbook_lib.postgres.sequences import Sequence, read_sequences
 
 _PARENT_MISSING = SqlState.FOREIGN_KEY_VIOLATION  # tried again after the other tables
 _MISSING = "FROM {copy} AS theirs WHERE NOT EXISTS (SELECT FROM ONLY {name} AS ours WHERE {same})"
@@ -30,6 +31,9 @@ _TEXT = "text"
 _LARGE_OBJECTS = "large objects"
 _OBJECTS = "SELECT oid FROM pg_largeobject_metadata"
 _READ_OBJECT = "SELECT lo_get(%(oid)s)"
+_SET_AHEAD = (
+    "SELECT setval(quote_ident(%(schema)s) || '.' || quote_ident(%(name)s), %(value)s::bigint)"
+)
 _MAKE_OBJECT = "SELECT lo_from_bytea(%(oid)s, %(data)s)"
 
 
@@ -190,7 +194,7 @@ def _compared(
     return found, SQL(_INSERT).format(**parts, missing=missing)
 
 
-def _parts(ours: Row, theirs: Row, columns: Sequence[str], copy: str) -> dict[str, Composable]:
+def _parts(ours: Row, theirs: Row, columns: list[str], copy: str) -> dict[str, Composable]:
     """Return the parts of the statements; the names come from the catalog, quoted."""
     types = {each: ours["types"][each]["type"] for each in columns}
     equal = [each for each in columns if types[each] == theirs["types"][each]["type"]]
@@ -228,23 +232,14 @@ def _unfit(restored: Connection, parts: Mapping[str, Composable], missing: Query
 
 def advance(restored: Connection, kept: Connection, sender: Sender) -> None:
     """Let no sequence stand behind what the other database has handed out since the backup."""
-    there = {row["name"]: row["last_value"] for row in kept.rows(load("sequences"))}
-    for row in restored.rows(load("sequences")):
-        set_ahead(restored, row, there.get(row["name"]), sender)
+    there = {item.qualified: item for item in read_sequences(kept)}
+    for item in read_sequences(restored):
+        if item.qualified in there:
+            set_ahead(restored, item, there[item.qualified], sender)
 
 
-def set_ahead(connection: Connection, sequence: Row, at: int | None, sender: Sender) -> None:
-    """Set a sequence to what was handed out, if it stands behind that."""
-    if values_behind(sequence, at):
-        known = {"name": sequence["name"], "value": at}
-        sender.change(connection, "SELECT setval(%(name)s, %(value)s)", known)
-
-
-def values_behind(sequence: Row, at: int | None) -> int:
-    """Count the values that a sequence would hand out once more of those handed out up to one."""
-    if at is None or not sequence["min_value"] <= at <= sequence["max_value"]:
-        return 0
-    step = sequence["increment_by"]
-    last = sequence["last_value"]
-    begin = sequence["start_value"] - step if last is None else last
-    return max(int((at - begin) // step), 0)
+def set_ahead(connection: Connection, here: Sequence, there: Sequence, sender: Sender) -> None:
+    """Set a sequence to what another one handed out, if it stands behind that."""
+    if here.behind(there) and here.reaches(there):
+        known = {"schema": here.schema, "name": here.name, "value": there.last}
+        sender.change(connection, _SET_AHEAD, known)

@@ -21,6 +21,7 @@ from runbook_lib.postgres import catalog, ledger, snapshot, tools
 from runbook_lib.postgres.connection import REPLACER, SQL, Connection, Identifier, Literal
 from runbook_lib.postgres.locks import bound_waits
 from runbook_lib.postgres.queries import load
+from runbook_lib.postgres.sequences import read_sequences
 from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.rollback import inverse
 from runbook_lib.rollback.carry_forward import set_ahead
@@ -216,14 +217,12 @@ class _InPlace:
 
     def _advance_sequences(self) -> None:
         """Let no sequence stand behind what the one aside has handed out since the backup."""
-        places, rows = dict(self._aside()), self.connection.rows(load("sequences"))
-        there = {
-            (places.get(row["schema"], ""), row["sequence"]): row["last_value"] for row in rows
-        }
-        for row in rows:
-            if row["schema"] not in places:
-                at = there.get((row["schema"], row["sequence"]))
-                set_ahead(self.connection, row, at, self.restorer.sender)
+        places, found = dict(self._aside()), read_sequences(self.connection)
+        aside = {(places[item.schema], item.name): item for item in found if item.schema in places}
+        for item in found:
+            there = aside.get((item.schema, item.name))
+            if there and item.schema not in places:
+                set_ahead(self.connection, item, there, self.restorer.sender)
 
     def _made_outside(self) -> list[tuple[str, str]]:
         """Return the schemas and extensions that the backup does not know."""
