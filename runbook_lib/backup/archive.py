@@ -5,9 +5,9 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 from runbook_lib.errors import SqlState, StatementError, ToolError
 from runbook_lib.postgres import process, tools
@@ -32,6 +32,14 @@ _FAILED = re.compile(
     re.MULTILINE,
 )
 _ENTRY = re.compile(r"\d+; \d+ \d+ (?P<what>.*)")  # a line of an archive's list
+_ERROR = re.compile(r"^pg_restore: error: ", re.MULTILINE)
+_TIMEOUT = re.compile(
+    r"^pg_restore: error: could not execute query: .*\nCommand was: SET transaction_timeout = 0;$",
+    re.MULTILINE,
+)
+_KNOWS_TIMEOUT = 17  # the first major version that has it
+# Said last where it went on behind what failed.
+_WENT_ON = re.compile(r"^pg_restore: warning: errors ignored on restore: \d+$", re.MULTILINE)
 _COMMAND = re.compile(r"^Command was: (?P<sql>.+?);?$", re.MULTILINE)
 
 
@@ -51,36 +59,59 @@ def restore(
     Without owners the archive goes into a server that does not know the source's roles. ``may`` is
     called about each second meanwhile; what it raises ends pg_restore.
     """
-    pg_restore = tools.find_program("pg_restore", server_major=server_major)
-    argv = restore_argv(pg_restore, database.conninfo(), path, jobs=jobs)
-    if not with_owners:
-        argv[1:1] = ["--no-owner", "--no-privileges"]
-    if not with_rows:
-        argv[1:1] = ["--schema-only"]
-    run_restore(run, argv, database, watch=may)
+    words = [] if with_owners else ["--no-owner", "--no-privileges"]
+    words += [] if with_rows else ["--schema-only"]
+    run_restore(run, database, server_major, path, words, jobs=jobs, watch=may)
 
 
-def list_entries(pg_restore: Path, path: Path) -> Iterator[tuple[str, str]]:
+def list_entries(server_major: int, path: Path) -> Iterator[tuple[str, str]]:
     """Yield the lines of an archive's table of contents, each with what it is of."""
-    for line in process.run(list_argv(pg_restore, path)).stdout.splitlines():
+    for line in process.run(list_argv(_program(server_major), path)).stdout.splitlines():
         if match := _ENTRY.fullmatch(line):
             yield line, match["what"]
 
 
 def run_restore(
-    run: Runner, argv: Sequence[str], database: Database, *, go_on: bool = False, **options: Any
+    run: Runner,
+    database: Database,
+    server_major: int,
+    path: Path,
+    words: Sequence[str] = (),
+    *,
+    jobs: int | None = None,
+    go_on: bool = False,
+    watch: Callable[[], object] | None = None,
 ) -> Completed:
-    """Run pg_restore; raises ToolError that says what does not restore, and why.
+    """Run pg_restore with more words; raises ToolError that says what does not restore, and why.
 
     With ``go_on`` a statement that fails is left out, and what is returned tells of it.
     """
+    older, program = stops_at_timeout(server_major), _program(server_major)
+    argv = restore_argv(program, database.conninfo(), path, jobs=jobs, go_on=go_on or older)
+    argv[1:1] = words
     # The words of pg_restore itself are read: they may not be translated.
     env = {"LC_ALL": "C", **database.tool_environment()}
-    done = run(argv, env=env, check=False, **options)
-    if done.returncode and not (go_on and _FAILED.search(done.stderr)):
+    done = run(argv, env=env, check=False, watch=watch)
+    said = _TIMEOUT.sub("", done.stderr) if older else done.stderr
+    ended = older and _WENT_ON.search(said) and not _ERROR.search(said)
+    if done.returncode and not (ended or (go_on and _FAILED.search(said))):
         remedy = "Mend that on the target and take another backup, or restore an older one."
-        raise ToolError(_failure(done), remedy=remedy)
+        raise ToolError(_failure(replace(done, stderr=said)), remedy=remedy)
     return done
+
+
+def stops_at_timeout(server_major: int) -> bool:
+    """Tell whether the pg_restore for a server sets what this one does not know in each session.
+
+    From version 17 on that is transaction_timeout, which nothing turns off: it has to go on behind
+    that, and all else that fails is an error nevertheless.
+    """
+    major = int(tools.version(_program(server_major)).split(".")[0])
+    return server_major < _KNOWS_TIMEOUT <= major
+
+
+def _program(server_major: int) -> Path:
+    return tools.find_program("pg_restore", server_major=server_major)
 
 
 def _failure(done: Completed) -> str:

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 from runbook_lib.backup.archive import list_entries, run_restore
@@ -25,7 +24,7 @@ from runbook_lib.errors import ConfigError, StatementError
 from runbook_lib.evidence.records import Backup
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.findings import Finding, Severity
-from runbook_lib.postgres import process, tools
+from runbook_lib.postgres import process
 from runbook_lib.postgres.connection import SQL, Connection, Identifier, Literal
 from runbook_lib.rehearsal.place import Place
 from runbook_lib.rehearsal.source import Source
@@ -131,14 +130,10 @@ class Restorer:
     def _entries(self) -> list[Entry]:
         owners = sorted((role["name"] for role in self.source.roles), key=len, reverse=True)
         found = []
-        for line, what in list_entries(self._pg_restore, self.backup.archive):
+        for line, what in list_entries(self.place.major, self.backup.archive):
             owner = next((name for name in owners if what.endswith(f" {name}")), "")
             found.append(Entry(line, what, owner))
         return found
-
-    @property
-    def _pg_restore(self) -> Path:
-        return tools.find_program("pg_restore", server_major=self.place.major)
 
     @contextmanager
     def _without_superusers(self) -> Iterator[None]:
@@ -222,12 +217,10 @@ class Restorer:
         path = self.place.directory / ("beside.list" if beside else "restore.list")
         path.write_text("".join(f"{item.line}\n" for item in entries), encoding="utf-8")
         database, jobs = self.place.database(dbname, user), jobs or os.cpu_count() or 1
-        argv = tools.restore_argv(
-            self._pg_restore, database.conninfo(), self.backup.archive, jobs=jobs, go_on=go_on
-        )
-        argv[1:1] = [f"--use-list={path}", *sections]
         run = self.sender.runner(process.run, backup=self.backup.sha256)
-        return run_restore(run, argv, database, go_on=go_on).stderr
+        words, archive = [f"--use-list={path}", *sections], self.backup.archive
+        major = self.place.major
+        return run_restore(run, database, major, archive, words, jobs=jobs, go_on=go_on).stderr
 
 
 def make_extensions(place: Place, source: Source, extensions: Iterable[Mapping[str, Any]]) -> None:

@@ -10,14 +10,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-from runbook_lib.backup.archive import list_entries, run_restore
+from runbook_lib.backup.archive import list_entries, run_restore, stops_at_timeout
 from runbook_lib.errors import GateError, RunbookError
 from runbook_lib.evidence.journal import Event, said
-from runbook_lib.postgres import catalog, ledger, snapshot, tools
+from runbook_lib.postgres import catalog, ledger, snapshot
 from runbook_lib.postgres.connection import REPLACER, SQL, Connection, Identifier, Literal
 from runbook_lib.postgres.locks import bound_waits
 from runbook_lib.postgres.queries import load
@@ -175,14 +174,10 @@ class _InPlace:
         there = tuple(f"{row['entry']} " for row in self.connection.rows(load("outside_schemas")))
         lines = [
             line
-            for line, what in list_entries(self._program, self.restorer.backup.archive)
+            for line, what in list_entries(self.restorer.server_major, self.restorer.backup.archive)
             if not (f"{what} ".startswith(there) or _LARGE_OBJECT.match(what))
         ]
         self._pg_restore(lines)
-
-    @property
-    def _program(self) -> Path:
-        return tools.find_program("pg_restore", server_major=self.restorer.server_major)
 
     def _pg_restore(self, lines: Sequence[str], *words: str) -> None:
         """Run pg_restore on these lines of the archive's list, for as long as the lock is held."""
@@ -197,10 +192,10 @@ class _InPlace:
         with NamedTemporaryFile("w", suffix=".list", encoding="utf-8") as file:
             file.write("\n".join(lines))
             file.flush()
-            argv = tools.restore_argv(self._program, named.conninfo(), backup.archive)
-            argv[1:1] = [f"--use-list={file.name}", *words]
             run = sender.runner(self.restorer.run, backup=backup.sha256)
-            run_restore(run, argv, named, watch=held)
+            chosen = [f"--use-list={file.name}", *words]
+            major = self.restorer.server_major
+            run_restore(run, named, major, backup.archive, chosen, watch=held)
 
     def _compare(self) -> None:
         """Raise GateError unless what is there beside what is aside is what the backup recorded."""
@@ -232,9 +227,11 @@ class _InPlace:
 
     def _restore_large_objects(self) -> None:
         """Put back the large objects that the backup holds, all or none of them."""
-        listed = list_entries(self._program, self.restorer.backup.archive)
+        listed = list_entries(self.restorer.server_major, self.restorer.backup.archive)
         if lines := [line for line, what in listed if _LARGE_OBJECT.match(what)]:
-            self._pg_restore(lines, "--clean", "--if-exists", "--single-transaction")
+            # At the first error a transaction is over.
+            whole = [] if stops_at_timeout(self.restorer.server_major) else ["--single-transaction"]
+            self._pg_restore(lines, "--clean", "--if-exists", *whole)
 
     def _drop_aside(self) -> None:
         self._say("drops what was moved aside")
