@@ -254,12 +254,11 @@ def _restorer(run: Run, backup: Backup, sender: Sender) -> Restorer:
 
 
 def _restore(run: Run, backup: Backup, seen: Diagnosis | None) -> Table:
-    set_back = inverse.set_on_database(seen.before, seen.now, seen.marks) if seen else ()
     with (
         Progress("Rollback", 1) as progress,
         attempt(run, RESTORE, progress.follow) as sender,
     ):
-        done = _restorer(run, backup, sender).beside(set_back)
+        done = _restorer(run, backup, sender).beside(_set_back(seen))
         run.record(True, {"rollback": {"way": RESTORE, **asdict(done)}})
     rows = [
         ("in place", done.dbname),
@@ -273,12 +272,18 @@ def _restore(run: Run, backup: Backup, seen: Diagnosis | None) -> Table:
     )
 
 
+def _set_back(seen: Diagnosis | None) -> tuple[str, ...]:
+    """Return what takes back what the run set on the database itself, which no archive holds."""
+    return inverse.set_on_database(seen.before, seen.now, seen.marks) if seen else ()
+
+
 def _in_place(run: Run, backup: Backup, seen: Diagnosis, accepted: dict[str, int]) -> Table:
     with (
         Progress("Rollback in place", 1) as progress,
         attempt(run, IN_PLACE, progress.follow, accepted=accepted) as sender,
     ):
-        restore_in_place(_restorer(run, backup, sender), seen.before, accepted)
+        restorer = _restorer(run, backup, sender)
+        restore_in_place(restorer, seen.before, accepted, _set_back(seen))
         run.record(True, {"rollback": {"way": IN_PLACE, "accepted": accepted}})
     rows = [
         ("in place", run.target.dbname),

@@ -20,6 +20,7 @@ UNCONFINED = "the network, and programs, processes and files of its machine"
 
 # Run as the root of a new user namespace. At the end it is the server's account again, for
 # PostgreSQL refuses to run as root, and without a capability nothing leads out of a new root.
+# A wheel has libraries of its own beside its package (auditwheel).
 _SCRIPT = """
 own=$1 sockets=$2 bindir=$3 uid=$4 gid=$5
 shift 5
@@ -27,7 +28,8 @@ root=$own/root
 mkdir -p "$root"
 mount -t tmpfs -o mode=755 tmpfs "$root"
 for place in /lib /lib32 /lib64 /usr/lib /usr/lib32 /usr/lib64 /usr/share /usr/local/lib \
-             /usr/local/share /etc /nix/store /gnu/store "${bindir%/*}" "$bindir"; do
+             /usr/local/share /etc /nix/store /gnu/store "${bindir%/*}" "$bindir" \
+             "${bindir%/*/*}.libs"; do
     if [ -e "$root$place" ]; then
         continue
     elif [ -L "$place" ]; then

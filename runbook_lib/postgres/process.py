@@ -66,6 +66,7 @@ class Runner(Protocol):
         as_account: Account | None = None,
         cwd: Path | None = None,
         watch: Callable[[], object] | None = None,
+        reads: str | None = None,
     ) -> Completed:
         """Run `argv` to its end."""
         ...
@@ -85,10 +86,12 @@ def run(
     capture: bool = True,
     cwd: Path | None = None,
     watch: Callable[[], object] | None = None,
+    reads: str | None = None,
 ) -> Completed:
     """Run a program to its end and return what it said; `timeout` is in seconds.
 
-    `watch` is called about each second meanwhile; what it raises ends the program. Without
+    `watch` is called about each second meanwhile; what it raises ends the program. It finds what it
+    `reads` on its standard input. Without
     `capture` its output goes to /dev/null: needed where it leaves a server behind, which would
     keep a pipe open. Raises ToolError when it cannot be started, does not finish in time, or
     (with `check`) ends with another status than 0.
@@ -101,7 +104,7 @@ def run(
         process = subprocess.Popen(
             _as_argv(words, as_account),
             env=_merged(env),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if reads is None else subprocess.PIPE,
             stdout=sink,
             stderr=sink,
             encoding="utf-8",
@@ -115,7 +118,7 @@ def run(
         raise ToolError(message) from error
     with process:
         try:
-            out, err = _said(process, timeout, watch)
+            out, err = _said(process, timeout, watch, reads)
         except subprocess.TimeoutExpired as error:
             _end(process)
             program = redact(Path(words[0]).name)
@@ -216,17 +219,21 @@ def _merged(env: Environment | None) -> dict[str, str]:
 
 
 def _said(
-    process: subprocess.Popen[str], timeout: float | None, watch: Callable[[], object] | None
+    process: subprocess.Popen[str],
+    timeout: float | None,
+    watch: Callable[[], object] | None,
+    reads: str | None,
 ) -> tuple[str, str]:
     """Wait for the end of a program and return its output; nothing of it is lost between looks."""
     until = math.inf if timeout is None else time.monotonic() + timeout
     while True:
         look = timeout if watch is None else min(_LOOK, max(until - time.monotonic(), 0))
         try:
-            return process.communicate(timeout=look)
+            return process.communicate(reads, timeout=look)
         except subprocess.TimeoutExpired:
             if watch is None or time.monotonic() >= until:
                 raise
+            reads = None  # it is kept, and may not be given twice
             watch()
 
 

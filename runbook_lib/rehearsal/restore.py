@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from runbook_lib.backup.archive import list_entries, run_restore
+from runbook_lib.backup.archive import list_entries, run_restore, stands_alone
 from runbook_lib.errors import ConfigError, StatementError
 from runbook_lib.evidence.records import Backup
 from runbook_lib.evidence.sender import Sender
@@ -73,7 +73,8 @@ class Restorer:
         last = [item for item in entries if _LAST.search(item.what)]
         owned = [item for item in entries if item.what.startswith((_ROWS, _CHECK, _VIEW))]
         keys = [item for item in entries if item.what.startswith(_KEY)]
-        apart = {item.line for item in (*early, *last, *owned, *keys)}
+        alone = [item for item in entries if stands_alone(item.what) and item not in last]
+        apart = {item.line for item in (*early, *last, *owned, *keys, *alone)}
         rest = [item for item in entries if item.line not in apart]
         self._run([item for item in early if item.what.startswith("SCHEMA ")])
         make_extensions(self.place, self.source, self.source.extensions)
@@ -91,6 +92,7 @@ class Restorer:
             self._run_as_owners(sorted(rows, key=lambda item: item.owner))
             with self._without_domain_checks(self.source.dbname):
                 self._run(rest, *sections, "--section=post-data")
+                self._run(alone, jobs=1)
             self._run(keys, user=member)
             self._run_as_owners(checks)
             found = tuple(self._fill(views))
@@ -213,14 +215,12 @@ class Restorer:
         if not entries:
             return ""
         dbname = dbname or self.source.dbname
-        beside = dbname != self.source.dbname  # that one is restored while the other is read
-        path = self.place.directory / ("beside.list" if beside else "restore.list")
-        path.write_text("".join(f"{item.line}\n" for item in entries), encoding="utf-8")
         database, jobs = self.place.database(dbname, user), jobs or os.cpu_count() or 1
         run = self.sender.runner(process.run, backup=self.backup.sha256)
-        words, archive = [f"--use-list={path}", *sections], self.backup.archive
-        major = self.place.major
-        return run_restore(run, database, major, archive, words, jobs=jobs, go_on=go_on).stderr
+        lines, archive, major = [x.line for x in entries], self.backup.archive, self.place.major
+        return run_restore(
+            run, database, major, archive, sections, lines=lines, jobs=jobs, go_on=go_on
+        ).stderr
 
 
 def make_extensions(place: Place, source: Source, extensions: Iterable[Mapping[str, Any]]) -> None:

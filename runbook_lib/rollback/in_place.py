@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 from runbook_lib.backup.archive import list_entries, run_restore, stops_at_timeout
@@ -21,7 +20,7 @@ from runbook_lib.postgres.connection import REPLACER, SQL, Connection, Identifie
 from runbook_lib.postgres.locks import bound_waits
 from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.sequences import read_sequences
-from runbook_lib.postgres.snapshot import Snapshot
+from runbook_lib.postgres.snapshot import Snapshot, hidden
 from runbook_lib.rollback import inverse
 from runbook_lib.rollback.carry_forward import set_ahead
 from runbook_lib.rollback.restore import Restorer, as_recorded, losses
@@ -33,6 +32,11 @@ _LARGE_OBJECT = re.compile(
     r"BLOB(S| METADATA)? - |(ACL|COMMENT|SECURITY LABEL) - (LARGE OBJECTS?|BLOB) "
 )
 _OUTSIDE = {"schema", "extension"}
+# What lies in no schema stays, and an archive does not set what is there already.
+_STAYS = (
+    *("schema ", "extension ", "language ", "access method ", "foreign-data wrapper ", "server "),
+    *("user mapping ", "event trigger ", "publication ", "pg_default_acl/", "system/"),
+)
 
 
 class Stage(StrEnum):
@@ -52,12 +56,18 @@ def read_stage(connection: Connection) -> Stage | None:
     return None
 
 
-def restore_in_place(restorer: Restorer, before: Snapshot, accepted: Mapping[str, int]) -> None:
+def restore_in_place(
+    restorer: Restorer,
+    before: Snapshot,
+    accepted: Mapping[str, int],
+    set_back: Sequence[str] = (),
+) -> None:
     """Put the backup in the place of what is there, which is dropped when all of it is proven.
 
     ``before`` is the schema of the backup; ``accepted`` names each table that differs from it with
-    the rows that it has now. Raises GateError where a loss is not accepted, or the result is not
-    what was recorded: then, as where a statement fails, the database is as it was.
+    the rows that it has now; ``set_back`` takes back what a release set on the database. Raises
+    GateError where a loss is not accepted, or the result is not what was recorded: then, as where a
+    statement fails, the database is as it was.
     """
     database, sender = restorer.database, restorer.sender
     with database.runner_session() as connection:
@@ -67,7 +77,7 @@ def restore_in_place(restorer: Restorer, before: Snapshot, accepted: Mapping[str
         if read_stage(connection) is None:
             lost = losses(connection, restorer.backup)
             refuse_losses({item.table: item.now for item in lost}, accepted)
-        _InPlace(restorer, connection, before).carry_out()
+        _InPlace(restorer, connection, before, set_back).carry_out()
 
 
 @dataclass(frozen=True)
@@ -77,6 +87,7 @@ class _InPlace:
     restorer: Restorer
     connection: Connection
     before: Snapshot
+    set_back: Sequence[str]
 
     def carry_out(self) -> None:
         found = snapshot.take_snapshot(self.connection, settings=True)
@@ -104,6 +115,7 @@ class _InPlace:
         self._say("restores the archive")
         self._set_back(self.before, "schema ")
         self._restore()
+        self._set_back(self.before, *_STAYS)
         self._say("compares what was restored")
         self._compare()
         self._advance_sequences()
@@ -111,8 +123,8 @@ class _InPlace:
 
     def _begin(self) -> None:
         """Name the act on the server, where nothing forbids it."""
-        for row in self.connection.rows(load("event_triggers")):
-            message = f"The event trigger {row['name']} calls what would be moved aside."
+        if held := [row["what"] for row in self.connection.rows(load("immovable_objects"))]:
+            message = f"What is there cannot be moved aside because of: {', '.join(held)}."
             raise GateError(message, remedy="Restore into a new database: way = 'restore'.")
         with self.restorer.sender.transaction(self.connection):
             self._send(SQL("CREATE SCHEMA {}").format(Identifier(ASIDE)))
@@ -150,19 +162,23 @@ class _InPlace:
             if row["name"] != ASIDE:
                 yield row["name"], row["comment"]
 
-    def _objects(self, *, aside: bool) -> list[Mapping[str, Any]]:
-        """Return the next objects of the schemas aside, or of all others: as many as one batch."""
-        wanted = {"begin": ASIDE, "aside": aside, "many": _BATCH}
+    def _objects(self, *, aside: bool, gone: bool = False) -> list[Mapping[str, Any]]:
+        """Return the next objects of the schemas aside, or of all others: as many as one batch.
+
+        Where they are to be ``gone``, without those that go with another one.
+        """
+        wanted = {"begin": ASIDE, "aside": aside, "gone": gone, "many": _BATCH}
         return [*self.connection.rows(load("movable_objects"), wanted)]
 
     def _set_back(self, wanted: Snapshot, *kinds: str) -> None:
         """Set what is set on things of these kinds, such as owners and grants, as it was."""
         now = snapshot.take_snapshot(self.connection, settings=True)
+        wanted = wanted.revealed(now)
         ways = inverse.compare(wanted, now, snapshot.touched(wanted, now)).ways_back()
         made = now.since(wanted)
         with self.restorer.sender.transaction(self.connection):
             for item in ways:
-                if item.key.startswith(kinds) and item.key not in made:
+                if item.key.startswith(kinds) and item.key not in made and not hidden(item.sql):
                     self._send(item.sql)
 
     def _restore(self) -> None:
@@ -189,13 +205,9 @@ class _InPlace:
         backup, sender = self.restorer.backup, self.restorer.sender
         # By its name the session is known as a runner's, should it outlive the one that started it.
         named = self.restorer.database.having(application_name=REPLACER)
-        with NamedTemporaryFile("w", suffix=".list", encoding="utf-8") as file:
-            file.write("\n".join(lines))
-            file.flush()
-            run = sender.runner(self.restorer.run, backup=backup.sha256)
-            chosen = [f"--use-list={file.name}", *words]
-            major = self.restorer.server_major
-            run_restore(run, named, major, backup.archive, chosen, watch=held)
+        run = sender.runner(self.restorer.run, backup=backup.sha256)
+        major = self.restorer.server_major
+        run_restore(run, named, major, backup.archive, words, lines=lines, watch=held)
 
     def _compare(self) -> None:
         """Raise GateError unless what is there beside what is aside is what the backup recorded."""
@@ -238,6 +250,8 @@ class _InPlace:
         self._drop(aside=True)
         made = self._made_outside()
         with self.restorer.sender.transaction(self.connection):
+            for statement in self.set_back:
+                self._send(statement)
             for kind, name in made:
                 self._send(f"DROP {kind.upper()} {name}")
             for name in (*(name for name, _ in self._aside()), ASIDE):
@@ -246,7 +260,7 @@ class _InPlace:
     def _drop(self, *, aside: bool) -> None:
         """Drop what the schemas aside hold, or all others; what depends on it lies there, too."""
         drop = SQL("DROP {} IF EXISTS {} CASCADE")
-        while objects := self._objects(aside=aside):
+        while objects := self._objects(aside=aside, gone=True):
             statements = [drop.format(SQL(row["noun"]), SQL(row["name"])) for row in objects]
             with self.restorer.sender.transaction(self.connection):
                 self._send(SQL("; ").join(statements))
@@ -259,7 +273,7 @@ class _InPlace:
                 self._mark(Stage.RETURNING)
             if read_stage(self.connection):
                 self._return()
-                self._set_back(found, "schema ", "pg_default_acl/")
+                self._set_back(found, *_STAYS)
             error.remedy = f"{error.remedy} The database is as it was."
         except RunbookError as second:
             kept = f"It lies in the schemas {ASIDE}_1 and following: run again."

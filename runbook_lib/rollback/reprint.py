@@ -86,7 +86,7 @@ def _statements(schema: Snapshot) -> set[str]:
 def _of_an_extension(schema: Snapshot, address: str) -> bool:
     """Tell whether it is the address of an extension's member, which a snapshot leaves out.
 
-    What PostgreSQL itself brings has a name there, or a low number, for it is the same everywhere.
+    What PostgreSQL itself brings has a low number, or its catalog's name before it.
     """
     catalog, oid, _ = address.split("/", 2)
     own = address in schema.addresses or catalog == "pg_default_acl"

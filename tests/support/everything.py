@@ -60,6 +60,8 @@ def roles(database: Database) -> list[str]:
 
 
 def _lines(database: Database, program: str, *words: str) -> list[str]:
-    argv = [str(tools.find_program(program)), *words]
+    with database.connect() as connection:
+        major = connection.server_major
+    argv = [str(tools.find_program(program, server_major=major)), *words]
     said = process.run(argv, env=database.tool_environment(), timeout=60).stdout.splitlines()
     return [line for line in said if line.strip() and not line.startswith(_SESSION)]

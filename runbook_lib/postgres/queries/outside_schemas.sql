@@ -22,6 +22,14 @@ SELECT format('%s - %s', kind, name) AS entry FROM things
 UNION ALL
 SELECT format('%s - %s %s', what, kind, name) FROM things CROSS JOIN unnest(ARRAY['ACL', 'COMMENT', 'SECURITY LABEL']) AS what
 UNION ALL
+-- Version 14 has no such catalog.
+SELECT format('PUBLICATION TABLES IN SCHEMA %s %s %s', n.nspname, p.pubname, n.nspname)
+FROM pg_catalog.pg_depend d
+JOIN pg_catalog.pg_publication p ON d.refclassid = 'pg_publication'::regclass AND p.oid = d.refobjid
+JOIN pg_catalog.pg_depend e ON e.classid = d.classid AND e.objid = d.objid AND e.refclassid = 'pg_namespace'::regclass
+JOIN pg_catalog.pg_namespace n ON n.oid = e.refobjid
+WHERE d.classid = pg_catalog.to_regclass('pg_catalog.pg_publication_namespace')
+UNION ALL
 -- The rows of tables that belong to an extension are its own configuration.
 SELECT format('TABLE DATA %s %s', n.nspname, c.relname)
 FROM pg_catalog.pg_depend e

@@ -25,17 +25,17 @@ WITH roles AS (
     SELECT format('pg_foreign_data_wrapper/%s/0', oid), format('FOREIGN DATA WRAPPER %I', fdwname), fdwacl, acldefault('F', fdwowner) FROM pg_foreign_data_wrapper
     UNION ALL
     -- Of PostgreSQL's own what differs from what initdb wrote.
-    SELECT format('system/%s/0', oid::regclass), format('TABLE %s', oid::regclass), relacl, coalesce(initprivs, acldefault('r', relowner))
+    SELECT format('system/pg_class.%s/0', oid), format('TABLE %s', oid::regclass), relacl, coalesce(initprivs, acldefault('r', relowner))
     FROM pg_class
     LEFT JOIN pg_init_privs i ON i.classoid = 'pg_class'::regclass AND i.objoid = pg_class.oid AND i.objsubid = 0
     WHERE relnamespace = 'pg_catalog'::regnamespace AND relkind IN ('r', 'v') AND relacl IS NOT NULL
     UNION ALL
-    SELECT format('system/%s/0', oid::regprocedure), format('ROUTINE %s', oid::regprocedure), proacl, coalesce(initprivs, acldefault('f', proowner))
+    SELECT format('system/pg_proc.%s/0', oid), format('ROUTINE %s', oid::regprocedure), proacl, coalesce(initprivs, acldefault('f', proowner))
     FROM pg_proc
     LEFT JOIN pg_init_privs i ON i.classoid = 'pg_proc'::regclass AND i.objoid = pg_proc.oid AND i.objsubid = 0
     WHERE pronamespace = 'pg_catalog'::regnamespace AND proacl IS NOT NULL
     UNION ALL
-    SELECT format('system/%s/0', nspname), format('SCHEMA %I', nspname), nspacl, coalesce(initprivs, acldefault('n', nspowner))
+    SELECT format('system/pg_namespace.%s/0', oid), format('SCHEMA %I', nspname), nspacl, coalesce(initprivs, acldefault('n', nspowner))
     FROM pg_namespace n
     LEFT JOIN pg_init_privs i ON i.classoid = 'pg_namespace'::regclass AND i.objoid = n.oid AND i.objsubid = 0
     WHERE nspname = 'pg_catalog' AND nspacl IS NOT NULL

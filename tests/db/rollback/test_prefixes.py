@@ -93,7 +93,7 @@ def test_each_prefix_of_the_release_is_taken_back_by_restoring(
     build_schema(connection, [RELEASE.migration(name) for name in start])
     _fill(connection, RELEASE)
     connection.execute(DRESSED.format(database=target.dbname))
-    before, old = snapshot.take_snapshot(connection), everything(connection)
+    before, old = snapshot.take_snapshot(connection, settings=True), everything(connection)
     backup, major = back_up(target, tmp_path / "backups"), identified(target).major
     for name in names:
         applier.migrate(RELEASE.migration(name))

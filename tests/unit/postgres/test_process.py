@@ -352,6 +352,7 @@ def test_a_fake_runner_fits_the_protocol() -> None:
         as_account: Account | None = None,
         cwd: Path | None = None,
         watch: Callable[[], object] | None = None,
+        reads: str | None = None,
     ) -> Completed:
         assert argv == list_argv(BIN / "pg_restore", Path("/x"))
         return Completed((), 0, "; Archive", "", 0.0)
