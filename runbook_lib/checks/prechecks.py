@@ -6,6 +6,7 @@ Most are queries, ``queries/*.sql``; a release brings more of its own in ``check
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,19 @@ def _disk(connection: Connection, target: Target, root: Path) -> Iterator[CheckR
     else:
         yield _room("disk of the server", directory, 2 * need, "2 x database")
     yield _room("disk for the backup", root, need, "1 x database")
+
+
+def check_rehearsal_disk(connection: Connection, root: Path) -> CheckResult:
+    """Tell whether what a rehearsal copies fits on the disk of this machine, beside the backup.
+
+    That is what it migrates, and how it was before; for a role that is no superuser also how it was
+    then, to be restored in place.
+    """
+    (row,) = connection.rows(load("sizes"))
+    times = 3 if row["superuser"] else 4
+    what = f"{times} x database, the backup among it"
+    found = _room("disk for the rehearsal", root, times * row["size"], what)
+    return found if found.status is Status.PASS else replace(found, status=Status.WARN)
 
 
 def _room(name: str, directory: Path, need: int, what: str) -> CheckResult:

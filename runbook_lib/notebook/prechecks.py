@@ -5,7 +5,7 @@ from typing import Any
 
 from runbook_lib.checks import review
 from runbook_lib.checks.beside import check_swap, try_beside
-from runbook_lib.checks.prechecks import run_prechecks
+from runbook_lib.checks.prechecks import check_rehearsal_disk, run_prechecks
 from runbook_lib.evidence.directory import RunDirectory
 from runbook_lib.evidence.records import CheckResult, Status
 from runbook_lib.evidence.run import ACCEPTANCES, REVIEW, Run
@@ -14,6 +14,7 @@ from runbook_lib.notebook.show import Progress, Table, checked, findings_table
 from runbook_lib.parser.statement import LockMode
 from runbook_lib.parser.transactions import as_planned
 from runbook_lib.postgres import catalog
+from runbook_lib.rehearsal.world import FULL
 from runbook_lib.release.plan import StepKind
 
 
@@ -88,6 +89,8 @@ def check_target(run: Run) -> Table:
         run.database.connect() as session,
     ):
         results = [*run_prechecks(connection, session, *about), check_swap(connection)]
+        if run.policy.rehearsal.data == FULL and not run.environment.rehearsal_url_variable:
+            results.append(check_rehearsal_disk(connection, run.root))
     if run.pending():
         sender = Sender(run.journal.emit, "prechecks")
         results.append(try_beside(run.database, sender.change))

@@ -1,7 +1,9 @@
 """Prechecks see on the server what would stop the release, all of it at once."""
 
+import shutil
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -161,6 +163,18 @@ def test_the_disk_of_a_server_elsewhere_is_not_measured(
 ) -> None:
     found = checked(connection, release, embedded=False)["disk of the server"]
     assert found.status is Status.NOT_MEASURED
+
+
+@pytest.mark.parametrize(("role", "times"), [("", 3), ("SET ROLE pg_monitor", 4)])
+def test_a_disk_that_does_not_hold_what_a_rehearsal_copies_warns(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, role: str, times: int
+) -> None:
+    size: int = connection.value("SELECT pg_database_size(current_database())")
+    connection.execute(role or "RESET ROLE")
+    for free, status in ((times * size, Status.PASS), (times * size - 1, Status.WARN)):
+        usage = SimpleNamespace(free=free)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, usage=usage: usage)
+        assert prechecks.check_rehearsal_disk(connection, tmp_path).status is status
 
 
 def test_a_database_that_is_not_utf8_warns(
