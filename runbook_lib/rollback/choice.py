@@ -13,7 +13,7 @@ from runbook_lib.release.plan import StepKind
 from runbook_lib.rollback import restore
 from runbook_lib.rollback.attempt import IN_PLACE, RESTORE, REVERT
 from runbook_lib.rollback.diagnosis import Diagnosis, diagnose_run
-from runbook_lib.rollback.in_place import read_stage
+from runbook_lib.rollback.in_place import held_in_place, read_stage
 
 _UNTRIED = "the rehearsal of this plan did not carry it out"
 
@@ -148,16 +148,15 @@ def _in_place(
     tried: WayBack | None, connection: Connection, written: Iterable[restore.Loss]
 ) -> Option:
     """Return what is known of a restore in place: it loses all that was written since."""
-    if tried is None or not tried.checksums:
-        return _by_restoring(IN_PLACE, tried, "", {item.table: item.now for item in written})
-    tables = [x for x in snapshot.tables_by_size(connection) if x[1] != snapshot.LEDGER]
-    now = snapshot.read_contents(connection, tables)
-    loses = {
-        table: item.rows
-        for table, item in now.items()
-        if item.rows and item.checksum != tried.checksums.get(table)
-    }
-    return _by_restoring(IN_PLACE, tried, "", loses)
+    held, loses = held_in_place(connection), {item.table: item.now for item in written}
+    if tried is not None and tried.checksums:
+        tables = [x for x in snapshot.tables_by_size(connection) if x[1] != snapshot.LEDGER]
+        loses = {
+            table: item.rows
+            for table, item in snapshot.read_contents(connection, tables).items()
+            if item.rows and item.checksum != tried.checksums.get(table)
+        }
+    return _by_restoring(IN_PLACE, tried, held, loses)
 
 
 def _by_restoring(

@@ -80,6 +80,12 @@ def restore_in_place(
         _InPlace(restorer, connection, before, set_back).carry_out()
 
 
+def held_in_place(connection: Connection) -> str:
+    """Say what keeps the objects of a database from being moved aside, empty for nothing."""
+    held = [row["what"] for row in connection.rows(load("immovable_objects"))]
+    return f"what is there cannot be moved aside because of {', '.join(held)}" if held else ""
+
+
 @dataclass(frozen=True)
 class _InPlace:
     """Restore in place in one session that holds the runner's lock."""
@@ -123,8 +129,8 @@ class _InPlace:
 
     def _begin(self) -> None:
         """Name the act on the server, where nothing forbids it."""
-        if held := [row["what"] for row in self.connection.rows(load("immovable_objects"))]:
-            message = f"What is there cannot be moved aside because of: {', '.join(held)}."
+        if held := held_in_place(self.connection):
+            message = f"{held[:1].upper()}{held[1:]}."
             raise GateError(message, remedy="Restore into a new database: way = 'restore'.")
         with self.restorer.sender.transaction(self.connection):
             self._send(SQL("CREATE SCHEMA {}").format(Identifier(ASIDE)))

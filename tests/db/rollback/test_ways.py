@@ -39,6 +39,9 @@ CREATE TABLE part (id int, PRIMARY KEY (id)) PARTITION BY RANGE (id);
 CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (1) TO (10);
 """
 CENTS = "ALTER TABLE account ADD currency text; UPDATE account SET amount = amount * 100;"
+WATCHED = """CREATE FUNCTION seen() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION seen()"""
+HELD = "what is there cannot be moved aside because of event trigger watch"
 DETACHED = "ALTER TABLE part DETACH PARTITION part_1; ALTER TABLE part_1 RENAME TO old;"
 
 
@@ -220,6 +223,21 @@ def test_a_restore_in_place_that_was_killed_midway_is_the_one_way_that_is_left(
     ]
     assert rolled_back(again).startswith("Restored in place")
     assert sum_of(shop) == 5050
+
+
+@pytest.mark.slow
+def test_what_holds_a_restore_in_place_refuses_it_before_the_application_is_stopped(
+    shop: Project,
+) -> None:
+    with shop.target.connect() as session:
+        session.execute(WATCHED)
+    release = applied(shop, "ALTER TABLE account ADD currency text")
+    run = shop.run(release, "rollback")
+    *_, in_place_row = show_ways(run).rows
+    assert in_place_row["possible"] == f"no: {HELD}"
+    with pytest.raises(GateError, match=HELD):
+        choose_way(run, run.target.dbname, "in place", "")
+    assert not (shop.root / "stopped").exists()
 
 
 @pytest.mark.slow
