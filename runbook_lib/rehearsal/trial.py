@@ -1,0 +1,181 @@
+"""Carry a plan out on a copy, statement by statement, and go on behind what fails."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+
+from runbook_lib.errors import GateError, ReleaseError, RunbookError, StatementError
+from runbook_lib.evidence.journal import LEDGER_ROW, Event, Listener, to_all
+from runbook_lib.evidence.records import Outcome, StatementRun, Taken
+from runbook_lib.evidence.run import Run
+from runbook_lib.findings import Finding, Severity, remedy
+from runbook_lib.migrate.apply import carry_out
+from runbook_lib.migrate.execute import Applier
+from runbook_lib.migrate.row_counts import RowCounter
+from runbook_lib.parser.statement import Statement
+from runbook_lib.parser.transactions import transactions_of
+from runbook_lib.postgres.connection import CleanSession, Database
+from runbook_lib.rehearsal.failures import Failure, Unreadable, follow
+from runbook_lib.rehearsal.observe import Probe
+from runbook_lib.release.model import Migration, Release
+from runbook_lib.release.plan import Step
+
+
+@dataclass
+class Recording:
+    """Keep the last run of each statement, unfinished ledger rows, and what transactions took."""
+
+    runs: dict[tuple[str, str, int, int], StatementRun] = field(default_factory=dict)
+    rows: set[str] = field(default_factory=set)
+    taken: dict[tuple[str, int, str], Taken] = field(default_factory=dict)
+
+    def keep(self, event: Event) -> None:
+        """Keep a run in place of an earlier try; the second try goes on from a row."""
+        if event.run is not None:
+            run = event.run
+            self.runs[run.step, run.path, run.number, run.transaction] = run
+        elif event.name == LEDGER_ROW:
+            self.rows.add(event.content["id"])
+
+    def count(self, found: Iterable[Taken]) -> None:
+        """Keep what a transaction did to older tables."""
+        self.taken |= {(item.step, item.transaction, item.table): item for item in found}
+
+    def of(self, step: str) -> list[StatementRun]:
+        """Return the runs of one step."""
+        return [run for run in self.runs.values() if run.step == step]
+
+    def forget(self, wanted: Callable[[StatementRun], bool]) -> None:
+        """Forget the runs that are told to be wanted."""
+        for key, run in list(self.runs.items()):
+            if wanted(run):
+                del self.runs[key]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Hold what came of each statement: its run, what failed, and the seconds of each step."""
+
+    runs: tuple[StatementRun, ...]
+    findings: tuple[Finding, ...]
+    seconds: Mapping[str, float]
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether every statement was carried out."""
+        return not any(run.outcome is Outcome.FAILED for run in self.runs)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Carry steps of a run's plan out on a copy; ``emit`` is told each event."""
+
+    run: Run
+    copy: Database
+    emit: Listener
+    counter: RowCounter | None = None
+    recording: Recording = field(default_factory=Recording)
+
+    def carry_out(self, steps: Iterable[Step]) -> Tried:
+        """Try every statement: one that fails is set aside, and the next one tried."""
+        took, refused = dict[str, float](), list[Finding]()
+        lost = list(_unreadable(self.run))
+        emit = to_all(self.recording.keep, self.emit)
+        applier = Applier(self.copy, self.run.policy, emit, Probe(), counter=self.counter)
+        with closing(CleanSession(self.copy)) as sessions:
+            for step in steps:
+                begin = time.perf_counter()
+                found = list(self._try(replace(applier, sessions=sessions), step))
+                refused += found
+                lost += [Unreadable(item.place, self._texts(step)) for item in found]
+                took[step.name] = time.perf_counter() - begin
+        runs = tuple(self.recording.runs.values())
+        return Tried(runs, (*follow(self._failures(runs), lost), *refused), took)
+
+    def _try(self, applier: Applier, step: Step) -> Iterator[Finding]:
+        """Carry a step out as on the target; where that fails, once more, going on after it."""
+        try:
+            self._step(applier, step)
+        except StatementError:
+            mine = lambda run: run.step == step.name and run.outcome is Outcome.FAILED  # noqa: E731
+            self.recording.forget(mine)
+        except (GateError, ReleaseError) as error:
+            yield _refused(step.name, error)
+            return
+        else:
+            return
+        try:
+            self._step(replace(applier, go_on=True), step)
+        except RunbookError as error:  # the commit failed, or something that nothing can pass over
+            said_by = error.message
+            self.recording.forget(lambda run: run.error == said_by)
+            yield _refused(step.name, error)
+
+    def _step(self, applier: Applier, step: Step) -> None:
+        run = self.run
+        if applier.go_on:
+            run = replace(run, release=_mended(run.release))
+        carry_out(run, applier, step, lambda: self.recording.rows)
+
+    @property
+    def _statements(self) -> dict[tuple[str, int], Statement]:
+        items = (x for migration in self.run.release.migrations for x in migration.statements)
+        return {(item.path, item.number): item for item in items}
+
+    def _texts(self, step: Step) -> str:
+        """Return the SQL of a step that was rolled back as a whole: what it made is not there."""
+        known = self._statements
+        mine = (known.get((run.path, run.number)) for run in self.recording.of(step.name))
+        return "\n".join(item.sql for item in mine if item is not None)
+
+    def _failures(self, runs: Sequence[StatementRun]) -> Iterator[Failure]:
+        known = self._statements
+        for run in runs:
+            if run.outcome is Outcome.FAILED:
+                yield Failure(run, known.get((run.path, run.number)))
+
+
+def _refused(step: str, error: RunbookError) -> Finding:
+    return Finding(
+        phase="rehearsal",
+        rule="file-failed" if isinstance(error, StatementError) else "refused",
+        severity=Severity.ERROR,
+        path=error.path or step,
+        line=error.line or 1,
+        cause=error.message,
+        effect="The file is rolled back as a whole.",
+        remedy=error.remedy or remedy(error.sqlstate or ""),
+        sqlstate=error.sqlstate or "",
+    )
+
+
+def _mended(release: Release) -> Release:
+    """Return the release without what keeps a file from being split into transactions."""
+    return replace(release, migrations=tuple(_splittable(item) for item in release.migrations))
+
+
+def _splittable(migration: Migration) -> Migration:
+    try:
+        transactions_of(migration.statements)
+    except ReleaseError:
+        kept = [item for item in migration.statements if item.transactional and not item.control]
+        return replace(migration, statements=tuple(kept))
+    return migration
+
+
+def _unreadable(run: Run) -> Iterator[Unreadable]:
+    """Yield the parts of the pending files that could not be parsed, with their text."""
+    for migration in run.release.migrations:
+        begins = sorted({item.line for item in migration.statements})
+        lines: list[str] = []
+        for item in run.release.defects:
+            if item.statement and item.path == _path_of(run, migration):
+                lines = lines or migration.path.read_text(errors="replace").splitlines()
+                end = next((line for line in begins if line > item.line), len(lines) + 1)
+                text = "\n".join(lines[item.statement - 1 : end - 1])
+                yield Unreadable(item.place, text)
+
+
+def _path_of(run: Run, migration: Migration) -> str:
+    return str(migration.path.relative_to(run.release.root.parent))
