@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+DRY_RUN = "dry run"
+"""The phase that tries a plan on the target's schema without rows."""
+
 _BY_STATE = {
     "0A000": "Install what this server lacks, rehearse on one that has it, or do without it.",
     "22001": "Make the column wide enough, or shorten the values first.",
@@ -64,11 +67,12 @@ class Severity(StrEnum):
 class Finding:
     """Hold one thing that is wrong, or would hurt, and what to do about it.
 
-    ``phase`` says how it was found: by ``reading``, by ``looking`` at the target, or in the
-    ``rehearsal``. ``line`` is where the trouble is, ``statement`` the line where its statement
-    begins, and ``number`` that statement's place in the file. ``follows`` is the place of the
-    earlier finding without which this one would not be; ``accepted`` the reason the manifest gives
-    for going on all the same. ``object`` is the table, or the column of it, that loses something.
+    ``phase`` says how it was found: by ``reading``, by ``looking`` at the target, in the ``dry
+    run`` or in the ``rehearsal``. ``line`` is where the trouble is, ``statement`` the line where
+    its statement begins, and ``number`` that statement's place in the file. ``follows`` is the
+    place of the earlier finding without which this one would not be; ``accepted`` the reason the
+    manifest gives for going on all the same. ``object`` is the table, or the column of it, that
+    loses something.
     """
 
     phase: str

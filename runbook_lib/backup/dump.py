@@ -155,6 +155,17 @@ class _Dump:
             self.run(argv, env=self.database.tool_environment(), watch=look)
 
 
+def dump_schema(
+    database: Database, server_major: int, archive: Path, run: Runner, policy: Policy
+) -> None:
+    """Write the schema alone into an archive; raises ToolError where that is not possible."""
+    pg_dump = tools.find_program("pg_dump", server_major=server_major)
+    named = database.having(application_name=DUMPER)
+    argv = dump_argv(pg_dump, named.conninfo(), archive, form="custom", compress="0")
+    argv[1:1] = ["--schema-only", f"--lock-wait-timeout={round(policy.locks.timeout * 1000)}"]
+    run(argv, env=database.tool_environment(), timeout=policy.statements.timeout)
+
+
 def _without(connection: Connection) -> list[str]:
     """Return what lets pg_dump leave large objects alone where it may not look, and none is."""
     (found,) = connection.rows(load("large_objects"))

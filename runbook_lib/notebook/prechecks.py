@@ -7,19 +7,22 @@ from runbook_lib.checks import review
 from runbook_lib.checks.beside import check_swap, try_beside
 from runbook_lib.checks.prechecks import check_rehearsal_disk, run_prechecks
 from runbook_lib.evidence.directory import RunDirectory
+from runbook_lib.evidence.journal import Journal, to_all
 from runbook_lib.evidence.records import CheckResult, Status
 from runbook_lib.evidence.run import ACCEPTANCES, REVIEW, Run
 from runbook_lib.evidence.sender import Sender
+from runbook_lib.migrate.apply import count_statements
 from runbook_lib.notebook.show import Progress, Table, checked, findings_table
 from runbook_lib.parser.statement import LockMode
 from runbook_lib.parser.transactions import as_planned
 from runbook_lib.postgres import catalog
+from runbook_lib.rehearsal.dry_run import DryRun, dry_run
 from runbook_lib.rehearsal.world import FULL
 from runbook_lib.release.plan import StepKind
 
 
 def review_release(run: Run) -> Table:
-    """Read the release against the target, and show every finding at once, worst first."""
+    """Read the release, try it on the target's schema, and show all that was found, worst first."""
     accepts = run.acceptances()
     run.record(True, {"accepts": accepts}, ACCEPTANCES)
     release = replace(run.release, accepts=accepts)
@@ -32,9 +35,21 @@ def review_release(run: Run) -> Table:
             _fingerprints(run),
             measured=run.measures,
         )
+    tried = _dry_run(run)
+    found = review.worst_first((*tried.settle(found), *tried.findings))
     blocking = any(item.blocks for item in found)
     run.record(not blocking, {"findings": found}, REVIEW)
-    return findings_table("Read against the target", found)
+    return findings_table("Read against the target, and tried on its schema", found)
+
+
+def _dry_run(run: Run) -> DryRun:
+    if not (pending := run.pending()):
+        return DryRun()
+    journal = Journal(run.directory.path / "dry_run.jsonl", repeatable=True)
+    total = sum(count_statements(run, step) for step in pending)
+    with Progress("Dry run", total) as progress:
+        progress.at("restoring the schema")
+        return dry_run(run, to_all(journal.emit, progress.follow))
 
 
 def _fingerprints(run: Run) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Tell which failures of a rehearsal only follow from an earlier one."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from runbook_lib.errors import SqlState
@@ -38,14 +38,20 @@ class Failure:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """Hold a part of a file that could not be parsed, and so was not run."""
+    """Hold what of a step was not run, because it could not be parsed or was refused."""
 
+    step: str
     place: str
     text: str
 
 
-def follow(failures: Iterable[Failure], unreadable: Iterable[Unreadable]) -> Iterator[Finding]:
-    """Turn failures into findings; one that needs what an earlier one did not do names it."""
+def follow(
+    failures: Iterable[Failure], unreadable: Iterable[Unreadable], steps: Sequence[str]
+) -> Iterator[Finding]:
+    """Turn failures into findings; one that needs what an earlier one did not do names it.
+
+    ``steps`` are named in the order in which they were tried.
+    """
     not_made: dict[str, str] = {}
     not_removed: dict[str, str] = {}
     blind = list(unreadable)
@@ -57,7 +63,9 @@ def follow(failures: Iterable[Failure], unreadable: Iterable[Unreadable]) -> Ite
             words = set(_words(run.error))
             follows = next((place for name, place in cause.items() if name in words), "")
         if not follows and run.sqlstate in _MISSING:
-            follows = next((item.place for item in blind if _speaks_of(item, run.error)), "")
+            earlier = steps[: steps.index(run.step) + 1]
+            told = (item for item in blind if item.step in earlier and _speaks_of(item, run.error))
+            follows = next((item.place for item in told), "")
         place = f"{run.path}:{run.line}"
         if failure.statement is not None:
             for item in failure.statement.creates:

@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from runbook_lib.backup.archive import list_entries, run_restore, stands_alone
 from runbook_lib.errors import ConfigError, StatementError
-from runbook_lib.evidence.records import Backup
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.postgres import process
@@ -53,11 +53,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Restorer:
-    """Restore a backup into databases of a cluster that has the roles of its target."""
+    """Restore an archive into databases of a cluster that has the roles of its target."""
 
     place: Place
     source: Source
-    backup: Backup
+    archive: Path
+    sha256: str
     sender: Sender
 
     def whole(
@@ -132,7 +133,7 @@ class Restorer:
     def _entries(self) -> list[Entry]:
         owners = sorted((role["name"] for role in self.source.roles), key=len, reverse=True)
         found = []
-        for line, what in list_entries(self.place.major, self.backup.archive):
+        for line, what in list_entries(self.place.major, self.archive):
             owner = next((name for name in owners if what.endswith(f" {name}")), "")
             found.append(Entry(line, what, owner))
         return found
@@ -191,7 +192,7 @@ class Restorer:
             phase="rehearsal",
             rule="not-filled",
             severity=Severity.ERROR,
-            path=f"{self.backup.path.name}/{self.backup.archive.name}",
+            path=f"{self.archive.parent.name}/{self.archive.name}",
             line=1,
             cause=f"{name} cannot be filled from the backup: {why}.",
             effect="A restore of this backup ends there, at the first error.",
@@ -216,10 +217,10 @@ class Restorer:
             return ""
         dbname = dbname or self.source.dbname
         database, jobs = self.place.database(dbname, user), jobs or os.cpu_count() or 1
-        run = self.sender.runner(process.run, backup=self.backup.sha256)
-        lines, archive, major = [x.line for x in entries], self.backup.archive, self.place.major
+        run = self.sender.runner(process.run, backup=self.sha256)
+        lines, major = [x.line for x in entries], self.place.major
         return run_restore(
-            run, database, major, archive, sections, lines=lines, jobs=jobs, go_on=go_on
+            run, database, major, self.archive, sections, lines=lines, jobs=jobs, go_on=go_on
         ).stderr
 
 

@@ -19,7 +19,7 @@ from runbook_lib.postgres.connection import CleanSession, Database
 from runbook_lib.rehearsal.failures import Failure, Unreadable, follow
 from runbook_lib.rehearsal.observe import Probe
 from runbook_lib.release.model import Migration, Release
-from runbook_lib.release.plan import Step
+from runbook_lib.release.plan import Step, StepKind
 
 
 @dataclass
@@ -41,10 +41,6 @@ class Recording:
     def count(self, found: Iterable[Taken]) -> None:
         """Keep what a transaction did to older tables."""
         self.taken |= {(item.step, item.transaction, item.table): item for item in found}
-
-    def of(self, step: str) -> list[StatementRun]:
-        """Return the runs of one step."""
-        return [run for run in self.runs.values() if run.step == step]
 
     def forget(self, wanted: Callable[[StatementRun], bool]) -> None:
         """Forget the runs that are told to be wanted."""
@@ -88,10 +84,10 @@ class Trial:
                 begin = time.perf_counter()
                 found = list(self._try(replace(applier, sessions=sessions), step))
                 refused += found
-                lost += [Unreadable(item.place, self._texts(step)) for item in found]
+                lost += [Unreadable(step.name, item.place, self._texts(step)) for item in found]
                 took[step.name] = time.perf_counter() - begin
         runs = tuple(self.recording.runs.values())
-        return Tried(runs, (*follow(self._failures(runs), lost), *refused), took)
+        return Tried(runs, (*follow(self._failures(runs), lost, list(took)), *refused), took)
 
     def _try(self, applier: Applier, step: Step) -> Iterator[Finding]:
         """Carry a step out as on the target; where that fails, once more, going on after it."""
@@ -125,9 +121,9 @@ class Trial:
 
     def _texts(self, step: Step) -> str:
         """Return the SQL of a step that was rolled back as a whole: what it made is not there."""
-        known = self._statements
-        mine = (known.get((run.path, run.number)) for run in self.recording.of(step.name))
-        return "\n".join(item.sql for item in mine if item is not None)
+        if step.kind is not StepKind.APPLY:
+            return ""
+        return "\n".join(item.sql for item in self.run.release.migration(step.name).statements)
 
     def _failures(self, runs: Sequence[StatementRun]) -> Iterator[Failure]:
         known = self._statements
@@ -174,7 +170,7 @@ def _unreadable(run: Run) -> Iterator[Unreadable]:
                 lines = lines or migration.path.read_text(errors="replace").splitlines()
                 end = next((line for line in begins if line > item.line), len(lines) + 1)
                 text = "\n".join(lines[item.statement - 1 : end - 1])
-                yield Unreadable(item.place, text)
+                yield Unreadable(migration.name, item.place, text)
 
 
 def _path_of(run: Run, migration: Migration) -> str:

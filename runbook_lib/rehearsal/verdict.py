@@ -7,7 +7,7 @@ from typing import Any
 from runbook_lib.checks.review import worst_first
 from runbook_lib.evidence.records import Backup, Outcome, StatementRun
 from runbook_lib.evidence.run import REHEARSAL, Run
-from runbook_lib.findings import Finding, Severity
+from runbook_lib.findings import DRY_RUN, Finding, Severity
 from runbook_lib.hazards.data_loss import LOSSES
 from runbook_lib.hazards.rules import unused
 from runbook_lib.rehearsal.allowance import Allowance
@@ -18,13 +18,15 @@ from runbook_lib.rehearsal.rehearse import Rehearsal
 def all_findings(run: Run, seen: Rehearsal, backup: Backup) -> tuple[Finding, ...]:
     """Join what reading and trying found.
 
-    A finding with an SQLSTATE says that its statement will fail: the rehearsal knows better.
+    A finding with an SQLSTATE says that its statement will fail: the rehearsal knows better, and
+    better than a dry run, too.
     """
     tried = {(item.path, item.number): item for item in seen.runs}
     read = []
     for item in Allowance(run, seen, run.reviewed() or ()).findings():
         ran = tried.get((item.path, item.number))
-        if ran is not None and item.sqlstate and ran.outcome is Outcome.DONE:
+        done = ran is not None and item.sqlstate and ran.outcome is Outcome.DONE
+        if done or item.phase == DRY_RUN:
             continue
         confirmed = ran is not None and item.sqlstate and ran.sqlstate == item.sqlstate
         read.append(replace(item, severity=Severity.ERROR) if confirmed else item)

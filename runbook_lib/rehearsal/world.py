@@ -11,13 +11,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from runbook_lib.backup.dump import dump_schema
 from runbook_lib.config.environments import Environment
 from runbook_lib.errors import ConfigError, StatementError, ToolError
+from runbook_lib.evidence.directory import file_sha256
 from runbook_lib.evidence.records import Backup
 from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.findings import Finding
-from runbook_lib.postgres import tools
+from runbook_lib.postgres import process, tools
 from runbook_lib.postgres.cluster import SUPERUSER, temporary_cluster
 from runbook_lib.postgres.connection import (
     SQL,
@@ -108,17 +110,30 @@ def open_world(run: Run, backup: Backup, sender: Sender) -> Iterator[World]:
     Raises ConfigError where no PostgreSQL here is as new as the target, ToolError where the backup
     does not restore.
     """
+    with_rows = run.policy.rehearsal.data == FULL
+    with _world(run) as building:
+        yield building.filled(backup.archive, backup.sha256, sender, with_rows=with_rows)
+
+
+@contextmanager
+def open_schema(run: Run, sender: Sender) -> Iterator[World]:
+    """Hold a world with the target's schema as it is now, and no rows.
+
+    Raises what open_world does, and ToolError where the schema cannot be dumped.
+    """
+    with _world(run) as building:
+        archive = building.place.directory / "schema.dump"
+        dump_schema(run.database, run.target.major, archive, sender.runner(process.run), run.policy)
+        yield building.filled(archive, file_sha256(archive), sender, with_rows=False)
+
+
+@contextmanager
+def _world(run: Run) -> Iterator["_Builder"]:
     source, differs = _source(run), list[str]()
     with _place(run, source, differs) as place:
         builder = _Builder(run, place, source, differs)
-        restorer = Restorer(place, source, backup, sender)
         builder.make()
-        with_rows = run.policy.rehearsal.data == FULL
-        findings = restorer.whole(with_rows=with_rows, disarm=disarm)
-        builder.finish()
-        if place.reaches:
-            differs.append(f"its server could reach {place.reaches}")
-        yield World(restorer, tuple(differs), findings)
+        yield builder
 
 
 def base_of(root: Path) -> Path:
@@ -195,6 +210,15 @@ class _Builder:
         """Yield kind and name of what the files make."""
         for migration in self.subject.release.migrations:
             yield from ((item.kind, item.name) for item in migration.creates)
+
+    def filled(self, archive: Path, sha256: str, sender: Sender, *, with_rows: bool) -> World:
+        """Restore an archive, and return what is then there."""
+        restorer = Restorer(self.place, self.source, archive, sha256, sender)
+        findings = restorer.whole(with_rows=with_rows, disarm=disarm)
+        self.finish()
+        reaches = self.place.reaches
+        also = [f"its server could reach {reaches}"] if reaches else []
+        return World(restorer, (*self.differs, *also), findings)
 
     def finish(self) -> None:
         """Give the roles their attributes, and every session the settings of the target's."""

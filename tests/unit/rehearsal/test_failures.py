@@ -37,7 +37,7 @@ def test_a_failure_that_needs_what_an_earlier_one_did_not_do_names_it(
     first: str, second: str, sqlstate: str, error: str
 ) -> None:
     cause, follows = follow(
-        [failure(first, 3, "42601", "no"), failure(second, 9, sqlstate, error)], []
+        [failure(first, 3, "42601", "no"), failure(second, 9, sqlstate, error)], [], ["a"]
     )
     assert (cause.follows, follows.follows) == ("", "a.sql:3")
     assert "a.sql:3" in follows.remedy
@@ -51,17 +51,25 @@ def test_an_unrelated_failure_follows_from_nothing() -> None:
             failure("ALTER TABLE t ADD UNIQUE (id)", 3, "23505", 'Key "t" is duplicated.'),
         ],
         [],
+        ["a"],
     )
     assert [item.follows for item in found] == ["", "", ""]
 
 
 def test_what_an_unreadable_statement_would_have_made_is_traced_to_it() -> None:
-    broken = Unreadable("a.sql:1", 'CREATE TABEL "orders" (id int)')
+    broken = Unreadable("a", "a.sql:1", 'CREATE TABEL "orders" (id int)')
     named, other = follow(
         [
             failure("SELECT FROM orders", 2, "42P01", 'Relation "orders" does not exist.'),
             failure("SELECT FROM items", 3, "42P01", 'Relation "items" does not exist.'),
         ],
         [broken],
+        ["a"],
     )
     assert (named.follows, other.follows) == ("a.sql:1", "")
+
+
+def test_nothing_follows_from_what_comes_later() -> None:
+    later = Unreadable("b", "b.sql:1", 'CREATE TABEL "orders" (id int)')
+    failed = failure("SELECT FROM orders", 2, "42P01", 'Relation "orders" does not exist.')
+    assert [item.follows for item in follow([failed], [later], ["a", "b"])] == [""]

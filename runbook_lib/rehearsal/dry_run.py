@@ -1,0 +1,102 @@
+"""Carry a plan out on the target's schema without rows: the server says what is an error.
+
+What rows alone can decide is left to the rehearsal, and what the copy could not be made equal for
+is unproven.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from runbook_lib.errors import RunbookError, SqlState
+from runbook_lib.evidence.journal import Listener
+from runbook_lib.evidence.records import Outcome, StatementRun
+from runbook_lib.evidence.run import Run
+from runbook_lib.evidence.sender import Sender
+from runbook_lib.findings import DRY_RUN, Finding, Severity
+from runbook_lib.parser.statement import Statement
+from runbook_lib.rehearsal import outward
+from runbook_lib.rehearsal.trial import Trial
+from runbook_lib.rehearsal.world import World, open_schema
+from runbook_lib.release.plan import StepKind
+
+# Cardinality, data, constraints, and what PL/pgSQL raises (PostgreSQL manual, appendix A).
+_OF_ROWS = ("21", "22", "23", "P0")
+_BODIES = {"do", "call"}  # what runs there may ask for rows, and raise what it likes
+_UNDECIDED = "Without rows it fails; the rehearsal, which has them, decides."
+_UNPROVEN = "On the target it may be otherwise: "
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """Hold what came of each statement on the target's schema, and what is an error by it."""
+
+    runs: tuple[StatementRun, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    def settle(self, read: Iterable[Finding]) -> Iterator[Finding]:
+        """Yield what reading found, but for what it took for an error and the server does not."""
+        done = {(x.path, x.number) for x in self.runs if x.outcome is Outcome.DONE}
+        for item in read:
+            wrong = item.sqlstate and not item.sqlstate.startswith(_OF_ROWS)
+            if not (wrong and (item.path, item.number) in done):
+                yield item
+
+
+def dry_run(run: Run, emit: Listener) -> DryRun:
+    """Try every pending statement on a copy of the schema, in a cluster that is thrown away."""
+    inside = replace(run, release=outward.without(run.release))
+    try:
+        with open_schema(run, Sender(emit, DRY_RUN)) as world:
+            steps = [x for x in run.plan.steps if x.kind is not StepKind.DEMO_ROWS]
+            tried = Trial(inside, world.copy, emit).carry_out(steps)
+            found = tuple(_Judge(inside, world).judge(tried.findings))
+    except RunbookError as error:
+        return DryRun(findings=(_not_tried(run, error),))
+    return DryRun(tried.runs, found)
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """Tell what a failure on a copy without rows says of the target."""
+
+    run: Run
+    world: World
+
+    def judge(self, found: Iterable[Finding]) -> Iterator[Finding]:
+        """Yield each as an error, or as what is not decided by it, with what follows from that."""
+        open_places = set[str]()
+        for item in map(outward.softened, found):
+            effect = self._undecided(item)
+            if item.follows in open_places:
+                effect = _UNDECIDED
+            if effect and item.severity is Severity.ERROR:
+                open_places.add(item.place)
+                item = replace(item, severity=Severity.WARNING, effect=effect)  # noqa: PLW2901
+            yield replace(item, phase=DRY_RUN)
+
+    def _undecided(self, item: Finding) -> str:
+        statement = self._statements.get((item.path, item.number))
+        if item.sqlstate.startswith(_OF_ROWS) or (statement and statement.kind in _BODIES):
+            return _UNDECIDED
+        lacks = item.sqlstate == SqlState.FEATURE_NOT_SUPPORTED and "xtension" in item.cause
+        may_not = item.sqlstate == SqlState.INSUFFICIENT_PRIVILEGE and self.world.differs
+        return f"{_UNPROVEN}{'; '.join(self.world.differs)}." if lacks or may_not else ""
+
+    @property
+    def _statements(self) -> dict[tuple[str, int], Statement]:
+        items = (x for migration in self.run.release.migrations for x in migration.statements)
+        return {(item.path, item.number): item for item in items}
+
+
+def _not_tried(run: Run, error: RunbookError) -> Finding:
+    return Finding(
+        phase=DRY_RUN,
+        rule=outward.UNPROVEN,
+        severity=Severity.WARNING,
+        path=run.release.name,
+        line=1,
+        cause=f"The plan was not tried on the target's schema: {error.message}",
+        effect="What the server would refuse is found by the rehearsal alone.",
+        remedy=error.remedy or "Rehearse it.",
+        sqlstate=error.sqlstate or "",
+    )
