@@ -16,6 +16,7 @@
 What the server refused is told apart by SqlState, never by a code spelt out.
 """
 
+from dataclasses import dataclass
 from enum import StrEnum, unique
 from pathlib import Path
 
@@ -33,6 +34,8 @@ class SqlState(StrEnum):
     NOT_NULL_VIOLATION = "23502"
     FOREIGN_KEY_VIOLATION = "23503"
     UNIQUE_VIOLATION = "23505"
+    CHECK_VIOLATION = "23514"
+    EXCLUSION_VIOLATION = "23P01"
     ACTIVE_SQL_TRANSACTION = "25001"
     DEPENDENT_OBJECTS_STILL_EXIST = "2BP01"
     INVALID_SCHEMA_NAME = "3F000"
@@ -124,14 +127,27 @@ class FailoverError(TargetError):
     """Report that the URL leads to another server, or to another history, than at first."""
 
 
+@dataclass(frozen=True)
+class Named:
+    """Hold what the server names as that which an error is about, empty where it does not."""
+
+    schema: str = ""
+    table: str = ""
+    column: str = ""
+    constraint: str = ""
+
+
 class StatementError(RunbookError):
     """Report a statement that the server refused.
 
     ``position`` is where in the statement, in characters from 1; 0 where the server did not say.
     """
 
-    def __init__(self, message: str, *, sqlstate: str | None, position: int = 0) -> None:
+    def __init__(
+        self, message: str, *, sqlstate: str | None, position: int = 0, named: Named = Named()
+    ) -> None:
         self.position = position
+        self.named = named
         super().__init__(message, sqlstate=sqlstate)
 
     def at(self, path: str, line: int, sql: str) -> "StatementError":

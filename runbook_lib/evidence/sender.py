@@ -46,6 +46,12 @@ class Prober(Protocol):
     def after(self, connection: Connection) -> Observation:
         """Read what it did."""
 
+    def failed(self, connection: Connection, statement: Statement, error: StatementError) -> None:
+        """Look at what a statement failed for, in the session as it was before it."""
+
+    def explained(self, statement: Statement, why: str) -> None:
+        """Take note of what a statement that failed met."""
+
 
 @dataclass(frozen=True)
 class Sender:
@@ -85,11 +91,13 @@ class Sender:
                 # One that fails later would keep the probe from seeing what came before it.
                 last = self.go_on or place == len(statements)
                 self.send(connection, statement, transaction, last=last)
-            except StatementError:
+            except StatementError as error:
                 if not self.go_on or (plain and connection.in_transaction()):
                     raise
                 if saved:
                     connection.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+                if self.probe is not None:
+                    self.probe.failed(connection, statement, error)
             if saved:
                 connection.execute(f"RELEASE SAVEPOINT {_SAVEPOINT}")
             if budget is not None:

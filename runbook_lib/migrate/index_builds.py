@@ -16,11 +16,12 @@ from runbook_lib.evidence.journal import Event, Listener, said
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.formatting import duration
 from runbook_lib.migrate.guard import describe_blockers, read_blockers
+from runbook_lib.migrate.violations import describe_duplicates
 from runbook_lib.parser.identifiers import generated_name
 from runbook_lib.parser.statement import DbObject, Statement
 from runbook_lib.parser.transactions import index_name, may_exist, on_only, on_partition
 from runbook_lib.postgres import catalog
-from runbook_lib.postgres.connection import SQL, Connection, Database, Identifier, Literal, Row
+from runbook_lib.postgres.connection import SQL, Connection, Database, Identifier, Row
 from runbook_lib.postgres.locks import retrying
 from runbook_lib.postgres.queries import load
 
@@ -29,13 +30,6 @@ _UNSEEN_CORES = 2  # of a server on another machine
 _LOCAL = {"", "localhost", "127.0.0.1", "::1"}
 
 _WORTH_TELLING = 1.0  # seconds; builds wait for each other a moment
-
-_SHOWN = 5
-_DUPLICATES = SQL(
-    "SELECT concat_ws(', ', {shown}) AS key, count(*) AS rows, count(*) OVER () AS keys"
-    " FROM {table} WHERE {wanted} GROUP BY {keys} HAVING count(*) > 1"
-    " ORDER BY count(*) DESC, 1 LIMIT {most}"
-)
 
 _LOOK = 0.5  # seconds between two looks
 _LONGEST_REST = 60.0  # seconds
@@ -198,7 +192,7 @@ class Work:
         if not _of_table(state, statement) or state["valid"]:
             return
         if error.sqlstate == SqlState.UNIQUE_VIOLATION:
-            error.message += f" {describe_duplicates(connection, state['oid'])}"
+            self._name_duplicates(connection, state["oid"], statement, error)
         try:
             connection.set({"lock_timeout": f"{round(self.policy.locks.timeout * 1000)}"})
             self._drop(connection, statement)
@@ -206,6 +200,14 @@ class Work:
             error.message += f" Its invalid index stays, and the next run drops it: {stayed}"
         finally:
             connection.set({"lock_timeout": "0"})
+
+    def _name_duplicates(
+        self, connection: Connection, oid: int, statement: Statement, error: StatementError
+    ) -> None:
+        said = describe_duplicates(connection, oid)
+        error.message += f" {said}"
+        if self.sender.probe is not None:
+            self.sender.probe.explained(statement, said)
 
     def _drop(self, connection: Connection, statement: Statement) -> None:
         item = next(item for item in statement.creates if item.kind == "index")
@@ -445,30 +447,3 @@ class BuildWatch:
 
     def _note(self, name: str, **content: object) -> None:
         self.emit(Event(name, self.step, content))
-
-
-def describe_duplicates(connection: Connection, index_oid: int) -> str:
-    """Return the keys that more than one row has, the most frequent first.
-
-    ``index_oid`` is the index that a concurrent build left behind invalid: what it compares is read
-    from the catalog.
-    """
-    (row,) = connection.rows(load("index_keys"), {"oid": index_oid})
-    keys = [SQL(key) for key in row["keys"]]  # and the condition: as the server wrote them
-    wanted = [SQL("({})").format(SQL(row["condition"]))]
-    if not row["nulls_equal"]:
-        wanted += [SQL("({}) IS NOT NULL").format(key) for key in keys]
-    query = _DUPLICATES.format(
-        shown=SQL(", ").join(SQL("coalesce(({})::text, 'NULL')").format(key) for key in keys),
-        table=Identifier(row["schema"], row["table"]),
-        wanted=SQL(" AND ").join(wanted),
-        keys=SQL(", ").join(keys),
-        most=Literal(_SHOWN),
-    )
-    found = connection.rows(query)
-    if not found:
-        return "There are no duplicates any more."
-    shown = "; ".join(f"({item['key']}) in {item['rows']} rows" for item in found)
-    more = f"; and {found[0]['keys'] - len(found)} more keys" if len(found) == _SHOWN else ""
-    compared = ", ".join(row["keys"])
-    return f"Duplicates of ({compared}): {shown}{more if found[0]['keys'] > len(found) else ''}."

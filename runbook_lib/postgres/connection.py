@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import ConnectionTimeout, LockNotAvailable
 from psycopg.rows import dict_row, tuple_row
 
-from runbook_lib.errors import ConfigError, SqlState, StatementError, TargetError
+from runbook_lib.errors import ConfigError, Named, SqlState, StatementError, TargetError
 from runbook_lib.postgres.blockers import describe_blockers
 from runbook_lib.postgres.password import PasswordCommand
 from runbook_lib.postgres.queries import load
@@ -32,6 +32,7 @@ SQL = psycopg.sql.SQL
 Identifier = psycopg.sql.Identifier
 Literal = psycopg.sql.Literal
 Composable = psycopg.sql.Composable
+Composed = psycopg.sql.Composed
 Query = str | psycopg.sql.SQL | psycopg.sql.Composed
 Row = dict[str, Any]
 _T = TypeVar("_T")
@@ -252,7 +253,9 @@ def _translated(raw: _Asking, sql: Query = "") -> Iterator[None]:
         first = f"{message[:1].upper()}{message[1:]}."
         position = int(error.diag.statement_position or 0)
         text = redact(" ".join([first, *details]))
-        raise StatementError(text, sqlstate=error.sqlstate, position=position) from error
+        raise StatementError(
+            text, sqlstate=error.sqlstate, position=position, named=_named(error)
+        ) from error
 
 
 def _primary(error: psycopg.Error, sql: Query) -> str:
@@ -267,6 +270,12 @@ def _detail(error: psycopg.Error, sql: Query) -> str:
     if _kind(error) == _ABOUT_VALUES:
         return without_quoted(detail, text_of(sql))
     return without_values(detail) if _kind(error) in _ABOUT_ROWS else detail
+
+
+def _named(error: psycopg.Error) -> Named:
+    diag = error.diag
+    found = diag.schema_name, diag.table_name, diag.column_name, diag.constraint_name
+    return Named(*(name or "" for name in found))
 
 
 def _kind(error: psycopg.Error) -> str:

@@ -30,10 +30,14 @@ _THERE = {
 
 @dataclass(frozen=True)
 class Failure:
-    """Hold a statement that failed; ``statement`` is None where its run is all that is known."""
+    """Hold a statement that failed; ``statement`` is None where its run is all that is known.
+
+    ``why`` says which rows are in its way.
+    """
 
     run: StatementRun
     statement: Statement | None
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def follow(
             severity=Severity.ERROR,
             path=run.path,
             line=run.line,
-            cause=f"{run.label}: {run.error}",
+            cause=f"{run.label}: {run.error} {failure.why}".rstrip(),
             effect="The statement fails on the target too, and the file stops there.",
             remedy=f"Mend {follows} first." if follows else remedy(run.sqlstate),
             sqlstate=run.sqlstate,

@@ -8,6 +8,7 @@ from typing import Any
 from runbook_lib.errors import SqlState, StatementError
 from runbook_lib.evidence.records import Observation, StatementRun
 from runbook_lib.findings import Finding, Severity
+from runbook_lib.migrate.violations import describe_violation
 from runbook_lib.parser.statement import LockMode, Statement
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.postgres.queries import load
@@ -32,9 +33,11 @@ class Probe:
     transaction that makes many tables holds many locks, and each reading lists them all: they are
     not read after a statement that only changes what its own transaction made, but after the next
     that does more, or the last.
-    Superusers also see temporary files (PostgreSQL manual, log_temp_files).
+    Superusers also see temporary files (PostgreSQL manual, log_temp_files). ``whys`` say what the
+    statements that failed met, by file and number.
     """
 
+    whys: dict[tuple[str, int], str] = field(default_factory=dict)
     _names: dict[str, str] = field(default_factory=dict)
     _held: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _before: _Measures = field(default_factory=dict)
@@ -108,6 +111,15 @@ class Probe:
             differs=tuple(self._differences(fresh, rewrites)) if complete else (),
             complete=complete,
         )
+
+    def failed(self, connection: Connection, statement: Statement, error: StatementError) -> None:
+        """Read which rows are in the way of a statement that failed."""
+        self.explained(statement, describe_violation(connection, statement, error))
+
+    def explained(self, statement: Statement, why: str) -> None:
+        """Take note of what a statement that failed met."""
+        if why:
+            self.whys[statement.path, statement.number] = why
 
     def _differences(
         self, fresh: Mapping[str, tuple[str, ...]], rewrites: Set[str]

@@ -133,7 +133,7 @@ class Rehearser:
             contents = _contents(copy, helpers) if self._with_rows else None
             before = self._prepare(copy)
             counter = counted.counter(recording.count) if counted else None
-            trial = Trial(self.run, copy, self.emit, counter, recording)
+            trial = Trial(self.run, copy, self.emit, counter, recording=recording)
             tried = trial.carry_out(self.run.plan.steps)
             begin = time.perf_counter()
             losses, sampled = self._lost(counted) if counted else (None, ())

@@ -71,6 +71,7 @@ class Trial:
     copy: Database
     emit: Listener
     counter: RowCounter | None = None
+    probe: Probe = field(default_factory=Probe)
     recording: Recording = field(default_factory=Recording)
 
     def carry_out(self, steps: Iterable[Step]) -> Tried:
@@ -78,7 +79,7 @@ class Trial:
         took, refused = dict[str, float](), list[Finding]()
         lost = list(_unreadable(self.run))
         emit = to_all(self.recording.keep, self.emit)
-        applier = Applier(self.copy, self.run.policy, emit, Probe(), counter=self.counter)
+        applier = Applier(self.copy, self.run.policy, emit, self.probe, counter=self.counter)
         with closing(CleanSession(self.copy)) as sessions:
             for step in steps:
                 begin = time.perf_counter()
@@ -129,7 +130,8 @@ class Trial:
         known = self._statements
         for run in runs:
             if run.outcome is Outcome.FAILED:
-                yield Failure(run, known.get((run.path, run.number)))
+                place = run.path, run.number
+                yield Failure(run, known.get(place), self.probe.whys.get(place, ""))
 
 
 def _refused(step: str, error: RunbookError) -> Finding:

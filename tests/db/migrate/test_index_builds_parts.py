@@ -63,12 +63,12 @@ def test_a_null_is_in_the_way_where_nulls_are_not_distinct(
 def test_of_many_keys_the_most_frequent_are_shown_and_the_others_counted(
     applier: Applier, connection: Connection, tmp_path: Path
 ) -> None:
-    rows = ", ".join(f"('k{n}', 1)" for n in range(1, 9) for _ in range(n + 1))
+    rows = ", ".join(f"('k{n}', 1)" for n in range(1, 24) for _ in range(n + 1))
     said = in_the_way(applier, connection, tmp_path, "(c)", rows)
-    assert said == (
-        "(c): (k8) in 9 rows; (k7) in 8 rows; (k6) in 7 rows; (k5) in 6 rows; (k4) in 5 rows; "
-        "and 3 more keys."
-    )
+    assert said.startswith("(c): (k23) in 24 rows; (k22) in 23 rows; ")
+    shown, _, rest = said.partition("; and 3 more keys: SELECT c, count(*) FROM ")
+    assert shown.endswith("; (k4) in 5 rows")
+    assert rest
 
 
 # --- partitions ---------------------------------------------------------------------------------
