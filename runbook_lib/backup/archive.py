@@ -42,6 +42,13 @@ _KNOWS_TIMEOUT = 17  # the first major version that has it
 _WENT_ON = re.compile(r"^pg_restore: warning: errors ignored on restore: \d+$", re.MULTILINE)
 _TRIGGER = re.compile(r"(COMMENT .+ )?(EVENT )?TRIGGER ")
 _COMMAND = re.compile(r"^Command was: (?P<sql>.+?);?$", re.MULTILINE)
+_SAID = re.compile(r"^pg_restore: error: (?P<why>.+)$", re.MULTILINE)
+# Whose body the server was in, the innermost first.
+_INSIDE = re.compile(
+    r"^(?:CONTEXT: +)?(?:PL/pgSQL function (?P<signature>.+\)) line \d+ at"
+    r"|SQL function \"(?P<name>.+)\" (?:statement|during))",
+    re.MULTILINE,
+)
 
 
 def restore(
@@ -115,8 +122,7 @@ def run_restore(
     said = _TIMEOUT.sub("", done.stderr) if older else done.stderr
     ended = older and _WENT_ON.search(said) and not _ERROR.search(said)
     if done.returncode and not (ended or (go_on and _FAILED.search(said))):
-        remedy = "Mend that on the target and take another backup, or restore an older one."
-        raise ToolError(_failure(replace(done, stderr=said)), remedy=remedy)
+        raise ToolError(_failure(replace(done, stderr=said)), remedy=_remedy(said))
     return done
 
 
@@ -137,9 +143,26 @@ def _program(server_major: int) -> Path:
 def _failure(done: Completed) -> str:
     failed, command = _FAILED.search(done.stderr), _COMMAND.search(done.stderr)
     if failed is None:
-        return process.failure(done)
+        said = _SAID.search(done.stderr)  # the first; what the other workers say follows from it
+        return f"pg_restore: {said['why']}." if said else process.failure(done)
     what = failed["what"] or (command["sql"] if command else "a statement failed")
-    return f"The backup does not restore: {what}: {failed['why']}."
+    inside = _INSIDE.search(done.stderr)
+    where = f", in {inside['signature'] or inside['name']}" if inside else ""
+    return f"The backup does not restore: {what}: {failed['why']}{where}."
+
+
+def _remedy(said: str) -> str:
+    """Say what to do; an archive is restored with an empty search_path (pg_dump's manual)."""
+    again = "take another backup, or restore an older one."
+    failed, inside = _FAILED.search(said), _INSIDE.search(said)
+    if failed is None or inside is None or not failed["why"].endswith("does not exist"):
+        return f"Mend that on the target and {again}"
+    name = inside["signature"] or inside["name"]
+    schema = name.partition("(")[0].rpartition(".")[0] or "public"
+    return (
+        "A restore has an empty search_path. On the target, let the function have its own, with "
+        f"the schemas that it needs: ALTER FUNCTION {name} SET search_path = {schema}; then {again}"
+    )
 
 
 def swap(
