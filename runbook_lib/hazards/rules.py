@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from runbook_lib.errors import ReleaseError, SqlState
 from runbook_lib.findings import Finding, Severity
+from runbook_lib.hazards.structure import Storage, Structure
 from runbook_lib.parser.objects import named, named_relation
 from runbook_lib.parser.statement import DbObject, Split, Statement
 from runbook_lib.parser.transactions import as_planned, transactions_of
@@ -23,25 +24,29 @@ class TableFacts:
     """Hold what is known of one table of the target; ``size`` in bytes, ``rows`` as estimated.
 
     ``columns`` maps each column to its type as ``format_type`` writes it; ``indexes`` are the
-    columns of each index, in order.
+    columns of each index, in order; ``not_null`` the columns that may not be null.
     """
 
     rows: int
     size: int
     columns: Mapping[str, str]
     indexes: tuple[tuple[str, ...], ...] = ()
+    not_null: frozenset[str] = frozenset()
+    storage: Storage = field(default_factory=Storage)
 
 
 @dataclass(frozen=True)
 class Facts:
     """Hold what the hazard rules ask of the target. Tables and functions by ``schema.name``.
 
-    ``functions`` maps to the ``CREATE FUNCTION`` text of each function that users made.
+    ``functions`` maps to the ``CREATE FUNCTION`` text of each function that users made;
+    ``structure`` says how the tables hang together.
     """
 
     server_major: int
     tables: Mapping[str, TableFacts]
     functions: Mapping[str, str]
+    structure: Structure = field(default_factory=Structure)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from runbook_lib.evidence.journal import Journal, to_all
 from runbook_lib.evidence.records import CheckResult, Status
 from runbook_lib.evidence.run import ACCEPTANCES, REVIEW, Run
 from runbook_lib.evidence.sender import Sender
+from runbook_lib.hazards.reach import predict
 from runbook_lib.migrate.apply import count_statements
 from runbook_lib.notebook.show import Progress, Table, checked, findings_table
 from runbook_lib.parser.statement import LockMode
@@ -70,7 +71,8 @@ def show_locks(run: Run) -> Table:
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for step in (item for item in run.pending() if item.kind is StepKind.APPLY):
         for statement in as_planned(run.release.migration(step.name).statements, step.split):
-            for lock in statement.locks:
+            done = predict(statement, facts)
+            for lock in done.locks:
                 table = lock.relation.qualified
                 known = rows.get((step.name, table))
                 stronger = known is None or order.index(lock.mode) > order.index(known["mode"])
@@ -82,7 +84,7 @@ def show_locks(run: Run) -> Table:
                         "rows": facts.tables[table].rows,
                         "lock": lock.mode.words,
                         "waits": "reads and writes" if lock.mode.stops_reads else "writes",
-                        "rewritten": "yes" if lock.relation in statement.rewrites else "",
+                        "rewritten": "yes" if lock.relation in done.rewrites else "",
                         "first at line": statement.line,
                     }
     shown = sorted(rows.values(), key=lambda row: (-order.index(row["mode"]), -row["rows"]))

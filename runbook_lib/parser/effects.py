@@ -48,6 +48,20 @@ _ALTER = {
     kinds.AT_DisableTrigAll: M.SHARE_ROW_EXCLUSIVE,
     kinds.AT_DisableTrigUser: M.SHARE_ROW_EXCLUSIVE,
 }
+_OPTIONS = {kinds.AT_SetRelOptions, kinds.AT_ResetRelOptions}
+# Storage parameters that are set beside the traffic (reloptions.c); the others are not.
+_MILD = {
+    *("fillfactor", "parallel_workers", "toast_tuple_target", "autovacuum_enabled"),
+    *("vacuum_truncate", "vacuum_index_cleanup", "vacuum_max_eager_freeze_failure_rate"),
+    *("log_autovacuum_min_duration", "autovacuum_vacuum_threshold"),
+    *("autovacuum_vacuum_max_threshold", "autovacuum_vacuum_scale_factor"),
+    *("autovacuum_vacuum_insert_threshold", "autovacuum_vacuum_insert_scale_factor"),
+    *("autovacuum_analyze_threshold", "autovacuum_analyze_scale_factor"),
+    *("autovacuum_vacuum_cost_delay", "autovacuum_vacuum_cost_limit"),
+    *("autovacuum_freeze_min_age", "autovacuum_freeze_max_age", "autovacuum_freeze_table_age"),
+    *("autovacuum_multixact_freeze_min_age", "autovacuum_multixact_freeze_max_age"),
+    *("autovacuum_multixact_freeze_table_age",),
+}
 _TABLE_KINDS = {
     kinds.OBJECT_TABLE,
     kinds.OBJECT_VIEW,
@@ -99,6 +113,8 @@ def _alter_table(node: Node) -> Iterator[tuple[DbObject, LockMode]]:
     for cmd in (item.alter_table_cmd for item in node.cmds):
         mode = _ALTER.get(cmd.subtype, M.ACCESS_EXCLUSIVE)
         given = definition(cmd)
+        if cmd.subtype in _OPTIONS and not {x.def_elem.defname for x in given.list.items} <= _MILD:
+            mode = M.ACCESS_EXCLUSIVE
         if (
             cmd.subtype == kinds.AT_AddConstraint
             and given.constraint.contype == kinds.CONSTR_FOREIGN

@@ -1,11 +1,13 @@
 """Read what a database is: its identity, its schema as a snapshot, its rows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from runbook_lib.config.environments import Environment
 from runbook_lib.errors import TargetError
 from runbook_lib.hazards.rules import Facts, TableFacts
+from runbook_lib.hazards.structure import Child, Constraint, Domain, Index, Storage, Structure, Use
 from runbook_lib.postgres.connection import SQL, Connection, Identifier, Send, names
 from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.snapshot import count_tables
@@ -96,9 +98,37 @@ def read_facts(connection: Connection, server_major: int) -> Facts:
         name = f"{row['schema']}.{row['name']}"
         indexes = tuple(tuple(index) for index in row["indexes"])
         rows = counted[name] if name in counted else int(row["rows"])
-        tables[name] = TableFacts(rows, row["size"], row["columns"], indexes)
+        not_null = frozenset(row["not_null"])
+        kept = Storage(row["parted"], row["unlogged"], row["tablespace"], row["method"])
+        tables[name] = TableFacts(rows, row["size"], row["columns"], indexes, not_null, kept)
     functions = {row["name"]: row["definition"] for row in connection.rows(load("facts_functions"))}
-    return Facts(server_major, tables, functions)
+    return Facts(server_major, tables, functions, read_structure(connection))
+
+
+def read_structure(connection: Connection) -> Structure:
+    """Read how the target's tables, views, types and functions hang together."""
+
+    def found(query: str) -> Iterator[dict[str, Any]]:
+        for row in connection.rows(load(query)):
+            yield {
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in row.items()
+            }
+
+    indexes = (
+        Index(**{**row, "computed": row["computed"] or ()}) for row in found("facts_indexes")
+    )
+    domains = {row.pop("name"): Domain(**row) for row in found("facts_domains")}
+    return Structure(
+        indexes={item.name: item for item in indexes},
+        constraints=tuple(Constraint(**row) for row in found("facts_constraints")),
+        children=tuple(Child(**row) for row in found("facts_inheritance")),
+        uses=tuple(Use(**row) for row in found("facts_uses")),
+        domains=domains,
+        volatile=names(connection.rows(load("facts_volatile")), "name"),
+        relabels=frozenset((row["source"], row["target"]) for row in found("facts_relabels")),
+        utc=connection.value("SELECT current_setting('TimeZone')") in {"UTC", "Etc/UTC", "GMT"},
+    )
 
 
 def analyze(connection: Connection, tables: Iterable[tuple[str, str]], send: Send) -> int:

@@ -1,9 +1,16 @@
--- What the hazard rules ask of each table: rows as last estimated (-1: never), bytes, columns, indexes.
+-- What the hazard rules ask of each table: rows as last estimated (-1: never), bytes, columns, those that are not null, indexes.
 SELECT n.nspname AS schema, c.relname AS name, c.reltuples::bigint AS rows,
-       pg_total_relation_size(c.oid) AS size,
+       pg_total_relation_size(c.oid) AS size, c.relkind = 'p' AS parted, c.relpersistence = 'u' AS unlogged,
+       coalesce((SELECT spcname FROM pg_tablespace WHERE oid = c.reltablespace),
+                (SELECT s.spcname FROM pg_tablespace s JOIN pg_database d ON d.dattablespace = s.oid
+                 WHERE d.datname = current_database())) AS tablespace,
+       coalesce((SELECT amname FROM pg_am WHERE oid = c.relam), '') AS method,
        coalesce((SELECT jsonb_object_agg(a.attname, format_type(a.atttypid, a.atttypmod))
                  FROM pg_attribute a
                  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '{}') AS columns,
+       coalesce((SELECT jsonb_agg(a.attname)
+                 FROM pg_attribute a
+                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped), '[]') AS not_null,
        coalesce((SELECT jsonb_agg((SELECT jsonb_agg(coalesce(a.attname, '') ORDER BY k.place)
                                    FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (number, place)
                                    LEFT JOIN pg_attribute a
