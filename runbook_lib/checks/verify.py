@@ -1,8 +1,9 @@
 """Verify the target after the release: declared against found."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from runbook_lib.evidence.records import Status
 from runbook_lib.parser.statement import DbObject, ForeignKey
@@ -16,6 +17,9 @@ from runbook_lib.postgres.connection import (
 from runbook_lib.postgres.queries import load
 from runbook_lib.release.model import Release
 from runbook_lib.release.plan import standing
+
+Absent = Mapping[str, Collection[str]]
+"""The names of what is not there, by what they are of."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,15 @@ class Comparison:
 
 
 def compare_objects(
-    database: Database, connection: Connection, release: Release
+    database: Database,
+    connection: Connection,
+    release: Release,
+    absent: Absent = MappingProxyType({}),
 ) -> tuple[Comparison, ...]:
     """Compare what the migrations leave behind with what the server has.
 
-    An index counts as found when it is valid and ready, a foreign key when it is validated.
+    An index counts as found when it is valid and ready, a foreign key when it is validated. What
+    was ``absent`` on the copy on which the plan was tried is not wanted on the target either.
     """
     wanted: dict[str, set[str]] = defaultdict(set)
     for item in standing(release.migrations):
@@ -46,19 +54,25 @@ def compare_objects(
     tables, columns, enums, foreign_keys = _inspect(database, connection)
     rows = connection.rows(load("indexes"), {"names": _qualified(release)})
     indexes = {str(DbObject("index", row["schema"], row["name"])) for row in rows if row["valid"]}
-    return (
-        _compare("tables", wanted["table"], tables),
-        _compare("columns", wanted["column"], columns),
-        _compare("enums", wanted["enum"], enums),
-        _compare("indexes, valid and ready", wanted["index"], indexes),
-        _compare(
-            "foreign keys, validated", *_foreign_keys(release, tables | columns, foreign_keys)
-        ),
-    )
+    keys = _foreign_keys(release, tables | columns, foreign_keys)
+    compared = {
+        "tables": (wanted["table"], tables),
+        "columns": (wanted["column"], columns),
+        "enums": (wanted["enum"], enums),
+        "indexes, valid and ready": (wanted["index"], indexes),
+        "foreign keys, validated": keys,
+    }
+    return tuple(_compare(kind, *both, absent.get(kind, ())) for kind, both in compared.items())
 
 
-def _compare(kind: str, wanted: Iterable[str], found: set[str]) -> Comparison:
-    declared = set(wanted)
+def find_absent(database: Database, connection: Connection, release: Release) -> Absent:
+    """Return what reading takes to be there after the release, and a server does not have."""
+    compared = compare_objects(database, connection, release)
+    return {item.kind: item.missing for item in compared if item.missing}
+
+
+def _compare(kind: str, wanted: Set[str], found: Set[str], absent: Collection[str]) -> Comparison:
+    declared = {*wanted}.difference(absent)
     missing = tuple(sorted(declared - found))
     return Comparison(kind, len(declared), len(declared & found), missing)
 

@@ -1,6 +1,6 @@
 """Know a run: its phases, its plan and records, and where the server says it stands."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -109,8 +109,21 @@ class Run:
 
     def reviewed(self) -> tuple[Finding, ...] | None:
         """Return what the review of this plan found, None before it."""
+        found = self._review()
+        return found.findings if found else None
+
+    def absent(self) -> Mapping[str, Sequence[str]]:
+        """Return what the copy did not have after this plan, though reading takes it to be made.
+
+        The rehearsal has the rows, and is believed before the dry run.
+        """
+        verdict, review = self.verdict(), self._review()
+        found: Mapping[str, Sequence[str]] = review.absent if review else {}
+        return verdict["absent"] if verdict and verdict["verdict"] == "passed" else found
+
+    def _review(self) -> Review | None:
         found = read_record(self.directory, REVIEW, Review)
-        return found.findings if found and found.plan == self.plan.digest else None
+        return found if found and found.plan == self.plan.digest else None
 
     def verdict(self) -> dict[str, Any] | None:
         """Return the rehearsal of this plan, None before it: verdict, backup, findings and more."""

@@ -6,7 +6,7 @@
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +23,7 @@ from runbook_lib.release.model import Acceptance
 from runbook_lib.release.plan import Plan
 
 _T = TypeVar("_T")
-FORMATS = 2
+FORMATS = 3
 """Raised when a record, the journal or the fingerprint of a schema comes to mean something else."""
 _REMEDY = "Bring back the file as it was written, or begin a new run."
 
@@ -38,9 +38,13 @@ class Record:
 
 @dataclass(frozen=True, kw_only=True)
 class Review(Record):
-    """Record what reading the release against the target found."""
+    """Record what reading the release found, and trying it on the target's schema.
+
+    ``absent`` names what reading wrongly takes to be there afterwards.
+    """
 
     findings: tuple[Finding, ...]
+    absent: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,7 +39,7 @@ def review_release(run: Run) -> Table:
     tried = _dry_run(run)
     found = review.worst_first((*tried.settle(found), *tried.findings))
     blocking = any(item.blocks for item in found)
-    run.record(not blocking, {"findings": found}, REVIEW)
+    run.record(not blocking, {"findings": found, "absent": tried.absent}, REVIEW)
     return findings_table("Read against the target, and tried on its schema", found)
 
 

@@ -2,20 +2,21 @@
 
 from runbook_lib.checks import query_checks
 from runbook_lib.checks import verify as checks_verify
-from runbook_lib.checks.verify import analyze
+from runbook_lib.checks.verify import Comparison, analyze
 from runbook_lib.evidence.journal import to_all
 from runbook_lib.evidence.records import CheckResult, Status
 from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.notebook.show import Progress, Table, checked
 from runbook_lib.postgres import snapshot
+from runbook_lib.postgres.connection import Connection
 from runbook_lib.postgres.locks import bound_locks
 
 
 def compare_objects(run: Run) -> Table:
     """Show what the release's SQL declares beside what the server has."""
     with run.database.runner_session() as connection:
-        found = checks_verify.compare_objects(run.database, connection, run.release)
+        found = _compared(run, connection)
     rows = [
         {
             "objects": item.kind,
@@ -29,6 +30,10 @@ def compare_objects(run: Run) -> Table:
     return Table("Declared in the SQL against found on the server", rows)
 
 
+def _compared(run: Run, connection: Connection) -> tuple[Comparison, ...]:
+    return checks_verify.compare_objects(run.database, connection, run.release, run.absent())
+
+
 def verify_target(run: Run) -> Table:
     """Refresh statistics, run every check, record the schema fingerprint, show worst first."""
     release = run.release
@@ -38,7 +43,7 @@ def verify_target(run: Run) -> Table:
         analyzed = analyze(connection, release, change)
         progress.advance()
         progress.at("declared against found")
-        compared = checks_verify.compare_objects(run.database, connection, release)
+        compared = _compared(run, connection)
         progress.advance()
         progress.at("checks")
         with run.database.connect() as session:  # names are found as the files find them

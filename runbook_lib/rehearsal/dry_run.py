@@ -5,8 +5,9 @@ is unproven.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from runbook_lib.checks.verify import Absent
 from runbook_lib.errors import RunbookError, SqlState
 from runbook_lib.evidence.journal import Listener
 from runbook_lib.evidence.records import Outcome, StatementRun
@@ -28,10 +29,14 @@ _UNPROVEN = "On the target it may be otherwise: "
 
 @dataclass(frozen=True)
 class DryRun:
-    """Hold what came of each statement on the target's schema, and what is an error by it."""
+    """Hold what came of each statement on the target's schema, and what is an error by it.
+
+    ``absent`` is what reading wrongly takes to be there afterwards.
+    """
 
     runs: tuple[StatementRun, ...] = ()
     findings: tuple[Finding, ...] = ()
+    absent: Absent = field(default_factory=dict)
 
     def settle(self, read: Iterable[Finding]) -> Iterator[Finding]:
         """Yield what reading found, but for what it took for an error and the server does not."""
@@ -52,7 +57,7 @@ def dry_run(run: Run, emit: Listener) -> DryRun:
             found = tuple(_Judge(inside, world).judge(tried.findings))
     except RunbookError as error:
         return DryRun(findings=(_not_tried(run, error),))
-    return DryRun(tried.runs, found)
+    return DryRun(tried.runs, found, tried.absent)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from runbook_lib.backup.archive import swap
 from runbook_lib.backup.files import read_snapshot
 from runbook_lib.checks.query_checks import run_checks
+from runbook_lib.checks.verify import Absent
 from runbook_lib.evidence.journal import Listener
 from runbook_lib.evidence.records import (
     Backup,
@@ -49,7 +50,8 @@ class Rehearsal:
     says that after the rollback by restoring the schema was that of the backup; ``ways`` are the
     ways back that were carried out, no revert where statements failed. ``losses`` is what older
     tables lost, None where rows were not restored, ``sampled`` those of which not every row was
-    compared, ``taken`` what each transaction did to them. ``differs`` says where the rehearsal's
+    compared, ``taken`` what each transaction did to them. ``absent`` is what reading wrongly takes
+    to be there afterwards. ``differs`` says where the rehearsal's
     server could not be made like the target's.
     """
 
@@ -72,6 +74,7 @@ class Rehearsal:
     losses: tuple[Loss, ...] | None
     sampled: tuple[str, ...]
     taken: tuple[Taken, ...]
+    absent: Absent
 
     @property
     def same_schema(self) -> bool:
@@ -175,6 +178,7 @@ class Rehearser:
             losses=losses,
             sampled=sampled,
             taken=tuple(recording.taken.values()),
+            absent=tried.absent,
         )
 
     def _recorded(self, restored: Database, *found: Snapshot) -> Snapshot:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
+from runbook_lib.checks.verify import Absent, find_absent
 from runbook_lib.errors import GateError, ReleaseError, RunbookError, StatementError
 from runbook_lib.evidence.journal import LEDGER_ROW, Event, Listener, to_all
 from runbook_lib.evidence.records import Outcome, StatementRun, Taken
@@ -51,11 +52,15 @@ class Recording:
 
 @dataclass(frozen=True)
 class Tried:
-    """Hold what came of each statement: its run, what failed, and the seconds of each step."""
+    """Hold what came of each statement: its run, what failed, and the seconds of each step.
+
+    ``absent`` is what reading wrongly takes to be there afterwards, nothing where one failed.
+    """
 
     runs: tuple[StatementRun, ...]
     findings: tuple[Finding, ...]
     seconds: Mapping[str, float]
+    absent: Absent
 
     @property
     def whole(self) -> bool:
@@ -88,7 +93,13 @@ class Trial:
                 lost += [Unreadable(step.name, item.place, self._texts(step)) for item in found]
                 took[step.name] = time.perf_counter() - begin
         runs = tuple(self.recording.runs.values())
-        return Tried(runs, (*follow(self._failures(runs), lost, list(took)), *refused), took)
+        failed = tuple(follow(self._failures(runs), lost, list(took)))
+        absent = {} if failed or refused else self._absent()
+        return Tried(runs, (*failed, *refused), took, absent)
+
+    def _absent(self) -> Absent:
+        with self.copy.runner_session() as connection:
+            return find_absent(self.copy, connection, self.run.release)
 
     def _try(self, applier: Applier, step: Step) -> Iterator[Finding]:
         """Carry a step out as on the target; where that fails, once more, going on after it."""
