@@ -18,6 +18,7 @@ from runbook_lib.parser.statement import LockMode
 from runbook_lib.parser.transactions import as_planned
 from runbook_lib.postgres import catalog
 from runbook_lib.rehearsal.dry_run import DryRun, dry_run
+from runbook_lib.rehearsal.lacking import check_rehearsal_server
 from runbook_lib.rehearsal.world import FULL
 from runbook_lib.release.plan import StepKind
 
@@ -106,8 +107,10 @@ def check_target(run: Run) -> Table:
         run.database.connect() as session,
     ):
         results = [*run_prechecks(connection, session, *about), check_swap(connection)]
-        if run.policy.rehearsal.data == FULL and not run.environment.rehearsal_url_variable:
-            results.append(check_rehearsal_disk(connection, run.root))
+        if not run.environment.rehearsal_url_variable:
+            if run.policy.rehearsal.data == FULL:
+                results.append(check_rehearsal_disk(connection, run.root))
+            results.append(check_rehearsal_server(run, connection))
     if run.pending():
         sender = Sender(run.journal.emit, "prechecks")
         results.append(try_beside(run.database, sender.change))

@@ -149,12 +149,12 @@ def _place(subject: Subject, source: Source, differs: list[str]) -> Iterator[Pla
         with marked_server(subject, base, differs) as server:
             yield server
     else:
-        installation = _installation(environment, source.major)
+        installation = installation_for(environment, source.major)
         with temporary_cluster(base, installation, source.at_start) as cluster:
             yield cluster
 
 
-def _installation(environment: Environment, major: int) -> tools.Installation:
+def installation_for(environment: Environment, major: int) -> tools.Installation:
     """Return programs of the target's major version, else of the next newer one."""
     with suppress(ToolError):
         return tools.server_installation(major)
