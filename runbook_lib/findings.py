@@ -18,7 +18,8 @@ _BY_STATE = {
     "23P01": "Remove the rows that overlap first.",
     "25001": "Move the statement to a file of its own, outside BEGIN and COMMIT.",
     "2BP01": "Change or drop what depends on it first; CASCADE would drop it unseen.",
-    "2D000": "Take COMMIT and ROLLBACK out of the block.",
+    "2D000": "Take COMMIT and ROLLBACK out of the block, or create the procedure in the release as "
+    "well: one that is known to commit is called outside a transaction.",
     "3F000": "Create the schema first, or correct its name.",
     "40P01": "Run it when nobody else works on these tables.",
     "42501": "Grant the privilege to the role that migrates.",

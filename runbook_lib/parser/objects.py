@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from runbook_lib.parser.statement import DbObject, ForeignKey, Reference, Statement
-from runbook_lib.parser.tree import Node, definition, kinds, strings, walk
+from runbook_lib.parser.tree import Node, definition, kinds, strings, tag_of, walk
 
 LineOf = Callable[[int], int]  # from a byte offset in the file to its line
 
@@ -23,7 +23,7 @@ _CREATED_KINDS = {
     "create_foreign_table_stmt": "table",
 }
 
-
+_RELATIONS = {"table", "view", "sequence", "type"}  # a composite type is one
 _CALLERS = {
     *("select_stmt", "insert_stmt", "update_stmt", "delete_stmt", "merge_stmt", "call_stmt"),
     *("create_table_as_stmt", "explain_stmt"),
@@ -78,6 +78,10 @@ def creates(tag: str, node: Node) -> Iterator[DbObject]:
         yield named(kind, strings(node.funcname))
     elif tag == "create_schema_stmt":
         yield DbObject(kind, "", node.schemaname)
+        for element in node.schema_elts:
+            inside = tag_of(element)
+            for item in creates(inside, getattr(element, inside)):
+                yield replace(item, schema=node.schemaname) if item.schema == "public" else item
     elif tag == "create_role_stmt":
         yield DbObject("role", "", node.role)
     elif tag == "create_extension_stmt":
@@ -92,7 +96,7 @@ def creates(tag: str, node: Node) -> Iterator[DbObject]:
             yield new
     elif tag == "alter_object_schema_stmt":
         yield from _relocated(node, node.newschema)
-    elif tag == "alter_table_stmt":
+    elif tag == "alter_table_stmt" and not _of_a_type(tag, node):
         for cmd in node.cmds:
             column = definition(cmd.alter_table_cmd).column_def
             if cmd.alter_table_cmd.subtype == kinds.AT_AddColumn:
@@ -151,7 +155,7 @@ def removes(tag: str, node: Node) -> Iterator[DbObject]:
                 yield named(kind[node.remove_type], strings(item.list.items))
             elif node.remove_type == kinds.OBJECT_TYPE:
                 yield named("enum", strings(item.type_name.names))
-    elif tag == "alter_table_stmt":
+    elif tag == "alter_table_stmt" and not _of_a_type(tag, node):
         for cmd in node.cmds:
             if cmd.alter_table_cmd.subtype == kinds.AT_DropColumn:
                 table = node.relation
@@ -206,7 +210,9 @@ def references(
     tag: str, node: Node, made: tuple[DbObject, ...], line_of: LineOf, line: int
 ) -> Iterator[Reference]:
     """Yield the relations and the types that must be there before the statement."""
-    own = {(item.schema, item.name) for item in made if item.kind in {"table", "view"}}
+    own = {(item.schema, item.name) for item in made if item.kind in _RELATIONS}
+    if tag == "create_schema_stmt":  # what it makes is found there first
+        own |= {("public", name) for _, name in own}
     own |= {(_schema(relation), relation.relname) for relation in _not_needed(tag, node)}
     found = [message for _, message in walk(node)]
     own |= {("public", item.ctename) for item in found if type(item).__name__ == "CommonTableExpr"}
@@ -214,11 +220,19 @@ def references(
         at = line_of(item.location) if getattr(item, "location", 0) > 0 else line
         if type(item).__name__ == "RangeVar":
             if item.relname and (_schema(item), item.relname) not in own:
-                yield Reference(DbObject("relation", _schema(item), item.relname), at)
+                kind = "type" if _of_a_type(tag, node) else "relation"
+                yield Reference(DbObject(kind, _schema(item), item.relname), at)
         elif type(item).__name__ == "TypeName":
             names = strings(item.names)
             if names and names[0] != "pg_catalog":
                 yield Reference(named("type", names), at)
+
+
+def _of_a_type(tag: str, node: Node) -> bool:
+    """Tell whether the relation that is changed is a composite type."""
+    if tag == "rename_stmt":
+        return bool(node.rename_type == kinds.OBJECT_ATTRIBUTE)
+    return tag == "alter_table_stmt" and bool(node.objtype == kinds.OBJECT_TYPE)
 
 
 def calls(tag: str, node: Node) -> Iterator[str]:

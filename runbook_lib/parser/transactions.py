@@ -39,6 +39,51 @@ def transactions_of(
     return tuple(_gathered(_of_parts(statements, set(wanted.concurrent))))
 
 
+def committing(statements: Iterable[Statement]) -> frozenset[str]:
+    """Return the names of the procedures that commit, or that call one which does."""
+    bodies = [
+        (made.name, item.inner)
+        for item in statements
+        if item.kind == "create function"
+        for made in item.creates
+    ]
+    found: set[str] = set()
+    while new := {
+        name
+        for name, inner in bodies
+        if name not in found and any(item.control or _called(item) & found for item in inner)
+    }:
+        found |= new
+    return frozenset(found)
+
+
+def calling(statements: tuple[Statement, ...], procedures: Set[str]) -> tuple[Statement, ...]:
+    """Return a file's statements, those outside a transaction that call one of the procedures.
+
+    A procedure commits only there (PostgreSQL manual, CALL, Notes).
+    """
+    if not procedures:
+        return statements
+    return tuple(
+        replace(item, transactional=False).with_tree(item.tree)
+        if any(_called(call) & procedures for call in (item, *_within(item)))
+        else item
+        for item in statements
+    )
+
+
+def _within(statement: Statement) -> tuple[Statement, ...]:
+    """Return what a DO block runs: the body of a function is run by whoever calls that."""
+    return statement.inner if statement.kind == "do" else ()
+
+
+def _called(statement: Statement) -> set[str]:
+    """Return the name of the procedure that is called: of its schema, search_path has a say."""
+    if statement.kind != "call":
+        return set()
+    return {name.rpartition(".")[2] for name in statement.calls}
+
+
 def as_planned(statements: tuple[Statement, ...], split: Split) -> tuple[Statement, ...]:
     """Return the statements as the plan runs them; those of the file where nothing is split."""
     if not split:

@@ -193,7 +193,7 @@ def _needs(here: int, known: _Known, defects: list[Finding]) -> dict[str, str]:
     for statement in migration.statements:
         for reference in statement.references:
             key = _keys(reference.object)[0]
-            if key in made:
+            if key in made or (key[0], "pg_temp", key[2]) in made:
                 continue
             maker = _maker(known.makers.get(key, ()), here)
             if maker is not None:

@@ -15,6 +15,7 @@ from runbook_lib.findings import Finding, Severity
 from runbook_lib.formatting import natural
 from runbook_lib.parser.parse import found_in, read_statements
 from runbook_lib.parser.statement import Statement
+from runbook_lib.parser.transactions import calling, committing
 from runbook_lib.parser.tree import walk
 from runbook_lib.release.layout import refuse_odd_file, refuse_other_layouts
 from runbook_lib.release.manifest import Listed, Manifest, read_manifest
@@ -45,7 +46,22 @@ def read_release(directory: Path) -> Release:
     manifest = directory / MANIFEST
     read = _with_manifest if manifest.exists() else _plain
     with _uncollected():
-        return read(directory, manifest)
+        return _with_calls_apart(read(directory, manifest))
+
+
+def _with_calls_apart(release: Release) -> Release:
+    """Return a release whose calls of its own procedures that commit are in no transaction."""
+    every = (item for migration in release.migrations for item in migration.statements)
+    procedures = committing(every)
+    if not procedures:
+        return release
+    return replace(
+        release,
+        migrations=tuple(
+            replace(item, statements=calling(item.statements, procedures))
+            for item in release.migrations
+        ),
+    )
 
 
 def found_in_schema(release: Release, schema: str) -> Release:

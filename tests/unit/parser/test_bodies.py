@@ -4,6 +4,7 @@ import pytest
 
 from runbook_lib.parser.parse import read_statements
 from runbook_lib.parser.statement import Statement
+from runbook_lib.parser.transactions import calling, committing
 
 
 def one(sql: str) -> Statement:
@@ -99,3 +100,29 @@ def test_a_body_in_another_language_is_not_passed_over() -> None:
 )
 def test_the_functions_that_run_with_a_statement_are_named(sql: str, called: set[str]) -> None:
     assert set(one(sql).calls) == called
+
+
+# --- calls --------------------------------------------------------------------------------------
+
+COMMITS = "CREATE PROCEDURE a() LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$"
+CALLS = "CREATE PROCEDURE s.b() LANGUAGE plpgsql AS $$ BEGIN CALL a(); END $$"
+NEITHER = "CREATE PROCEDURE c() LANGUAGE plpgsql AS $$ BEGIN PERFORM 1; END $$"
+
+
+@pytest.mark.parametrize(
+    ("sql", "transactional"),
+    [
+        ("CALL a()", False),
+        ("CALL s.b()", False),
+        ("DO $$ BEGIN CALL b(); END $$", False),
+        ("CALL c()", True),
+        ("CALL unknown()", True),
+        (CALLS, True),
+        ("SELECT a()", True),
+    ],
+)
+def test_a_call_of_what_commits_cannot_be_in_a_transaction(sql: str, transactional: bool) -> None:
+    statements, _ = read_statements(";\n".join([CALLS, COMMITS, NEITHER, sql]), "x.sql")
+    found = calling(statements, committing(statements))
+    assert found[-1].transactional is transactional
+    assert [item.transactional for item in found[:-1]] == [True] * 3

@@ -488,3 +488,24 @@ def test_a_broken_file_reads_the_same_however_much_is_scanned_at_once(
     ]
     monkeypatch.setattr(parse, "_SCANNED", scanned)
     assert read_statements(sql, "a.sql") == whole
+
+
+@pytest.mark.parametrize(
+    ("sql", "made"),
+    [
+        ("CREATE SEQUENCE s", ["s"]),
+        ("CREATE TYPE p AS (a int)", ["p"]),
+        (
+            "CREATE SCHEMA z CREATE TABLE t (i int) CREATE VIEW v AS SELECT * FROM t",
+            ["z", "z.t", "z.t.i", "z.v"],
+        ),
+        ("ALTER TYPE p ADD ATTRIBUTE a int", []),
+        ("ALTER TYPE p DROP ATTRIBUTE a", []),
+        ("ALTER TYPE p RENAME ATTRIBUTE a TO b", []),
+    ],
+)
+def test_what_is_made_needs_no_relation_before(sql: str, made: list[str]) -> None:
+    found = one(sql)
+    assert [str(item) for item in found.creates] == made
+    assert not found.removes
+    assert not [item for item in found.references if item.object.kind == "relation"]
