@@ -45,7 +45,7 @@ def review_release(run: Run) -> Table:
 
 
 def _dry_run(run: Run) -> DryRun:
-    if not (pending := run.pending()):
+    if not (pending := [x for x in run.pending() if x.kind is not StepKind.DEMO_ROWS]):
         return DryRun()
     journal = Journal(run.directory.path / "dry_run.jsonl", repeatable=True)
     total = sum(count_statements(run, step) for step in pending)
