@@ -5,14 +5,14 @@ target prove needs no look at the rows.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Set
 
 from runbook_lib.hazards.rules import Facts, TableFacts
-from runbook_lib.hazards.structure import Constraint, Storage
+from runbook_lib.hazards.structure import Storage
 from runbook_lib.parser.effects import VOLATILE, constraints, fills_rows
 from runbook_lib.parser.objects import named
 from runbook_lib.parser.statement import DbObject
-from runbook_lib.parser.tree import Node, definition, kinds, only, strings, type_name, walk
+from runbook_lib.parser.tree import Node, definition, kinds, strings, type_name, walk
 
 _INDEXED = {kinds.CONSTR_PRIMARY, kinds.CONSTR_UNIQUE, kinds.CONSTR_EXCLUSION}
 _STORED = {
@@ -83,26 +83,27 @@ def _filled(cmd: Node, facts: Facts) -> str:
     column = definition(cmd).column_def
     if fills_rows(cmd):
         return "each row gets a value of its own"
-    domain = facts.structure.domains.get(_type_of(column).qualified)
+    domain = facts.structure.domains.get(type_of(column).qualified)
     if domain is not None and domain.checked:
-        return f"its domain {_type_of(column)} has a constraint"
+        return f"its domain {type_of(column)} has a constraint"
     for item in column.constraints:
         if item.constraint.contype == kinds.CONSTR_DEFAULT:
-            called = volatile_call(item.constraint.raw_expr, facts)
+            called = volatile_call(item.constraint.raw_expr, facts.structure.volatile)
             return f"{called} is volatile" if called else ""
     return ""
 
 
-def _type_of(column: Node) -> DbObject:
+def type_of(column: Node) -> DbObject:
+    """Return the type of a column as its name in the SQL means it."""
     return named("type", strings(column.type_name.names))
 
 
-def volatile_call(expression: Node, facts: Facts) -> str:
+def volatile_call(expression: Node, known: Set[str]) -> str:
     """Return the first function that an expression calls and that is volatile; empty for none."""
     for _, item in walk(expression):
         if type(item).__name__ == "FuncCall":
             function = named("function", strings(item.funcname))
-            if function.name in VOLATILE or function.qualified in facts.structure.volatile:
+            if function.name in VOLATILE or function.qualified in known:
                 return f"{function.name}()"
     return ""
 
@@ -154,24 +155,8 @@ def never_null(table: str, column: str, facts: Facts) -> bool:
     known = facts.tables.get(table)
     checks = facts.structure.constraints_on.get(table, ())
     return (known is not None and column in known.not_null) or any(
-        item.valid and item.kind == "c" and column in _not_null_by(item) for item in checks
+        item.valid and column in item.not_null for item in checks
     )
-
-
-def _not_null_by(check: Constraint) -> set[str]:
-    node = only(f"ALTER TABLE t ADD {check.definition}").alter_table_stmt
-    return set(proves_not_null(definition(node.cmds[0].alter_table_cmd).constraint.raw_expr))
-
-
-def proves_not_null(expression: Node) -> Iterator[str]:
-    """Yield the columns that are not null where the expression of a CHECK is true."""
-    if expression.HasField("null_test"):
-        test = expression.null_test
-        if test.nulltesttype == kinds.IS_NOT_NULL and test.arg.HasField("column_ref"):
-            yield test.arg.column_ref.fields[-1].string.sval
-    elif expression.HasField("bool_expr") and expression.bool_expr.boolop == kinds.AND_EXPR:
-        for part in expression.bool_expr.args:
-            yield from proves_not_null(part)
 
 
 def _done_again(cmd: Node, table: str, facts: Facts) -> str:
@@ -196,7 +181,7 @@ def free_type(cmd: Node, table: str, facts: Facts) -> bool:
     column = definition(cmd).column_def
     if not _same_value(column.raw_default, cmd.name, column.type_name):
         return False
-    domain = facts.structure.domains.get(_type_of(column).qualified)
+    domain = facts.structure.domains.get(type_of(column).qualified)
     if domain is not None and domain.checked:
         return False
     old = _base(known.columns[cmd.name], facts)

@@ -4,7 +4,17 @@ from runbook_lib.errors import SqlState
 from runbook_lib.findings import Severity
 from runbook_lib.hazards.rules import ALTER, Rules, Said, Subject
 from runbook_lib.parser.identifiers import LONGEST
-from runbook_lib.parser.tree import definition, kinds, scan, token_name, type_name, walk
+from runbook_lib.parser.objects import named, named_relation
+from runbook_lib.parser.tree import (
+    Node,
+    definition,
+    kinds,
+    scan,
+    strings,
+    token_name,
+    type_name,
+    walk,
+)
 
 _ERROR, _WARNING = Severity.ERROR, Severity.WARNING
 _BREAKS = "Code that is running and knows the old name fails at once."
@@ -28,14 +38,141 @@ def _json(s: Subject) -> Said:
 @HABITS.rule(
     "rename",
     _WARNING,
-    "rename of a table, column or view that the application knows",
+    "rename, or move to another schema, of what the application knows",
     _BREAKS,
     "Add the new name beside the old (a view, a second column), deploy, then drop the old.",
 )
 def _rename(s: Subject) -> Said:
-    known = {kinds.OBJECT_TABLE, kinds.OBJECT_COLUMN, kinds.OBJECT_VIEW, kinds.OBJECT_TABCONSTRAINT}
-    if s.tag == "rename_stmt" and s.node.rename_type in known and s.there(s.table):
-        yield f"{s.node.subname or s.table} of {s.table} is renamed to {s.node.newname}"
+    if s.tag == "rename_stmt":
+        if s.node.rename_type in _RELATIONS and s.known(s.table):
+            yield f"{s.node.subname or s.table} of {s.table} is renamed to {s.node.newname}"
+        elif s.node.rename_type == kinds.OBJECT_SCHEMA and _older(s, "", s.node.subname):
+            yield f"Schema {s.node.subname} is renamed to {s.node.newname}"
+        elif s.node.rename_type in _TYPES and _older(s, *_type(s.node.object)):
+            yield f"Type {_type(s.node.object)[1]} is renamed to {s.node.newname}"
+    elif s.tag == "alter_enum_stmt" and s.node.old_val:
+        enum = named("enum", strings(s.node.type_name))
+        if _older(s, enum.schema, enum.name):
+            yield f"Value '{s.node.old_val}' of {enum} is renamed to '{s.node.new_val}'"
+    elif s.tag == "alter_object_schema_stmt":
+        if s.node.object_type in _RELATIONS and s.known(s.table):
+            yield f"{s.table} is moved to the schema {s.node.newschema}"
+        elif s.node.object_type in _TYPES and _older(s, *_type(s.node.object)):
+            yield f"Type {_type(s.node.object)[1]} is moved to the schema {s.node.newschema}"
+
+
+_RELATIONS = {
+    *(kinds.OBJECT_TABLE, kinds.OBJECT_COLUMN, kinds.OBJECT_TABCONSTRAINT),
+    *(kinds.OBJECT_VIEW, kinds.OBJECT_MATVIEW, kinds.OBJECT_FOREIGN_TABLE),
+}
+_TYPES = {kinds.OBJECT_TYPE, kinds.OBJECT_DOMAIN}
+
+
+def _type(item: Node) -> tuple[str, str]:
+    found = named("type", strings(item.list.items))
+    return found.schema, found.name
+
+
+def _older(s: Subject, schema: str, name: str) -> bool:
+    """Tell whether it was there before this release."""
+    return (schema, name) not in s.memory.new
+
+
+@HABITS.rule(
+    "trigger-disabled",
+    _WARNING,
+    "DISABLE TRIGGER on a table with rows",
+    "What it keeps true, foreign keys with ALL, does not hold for what is written meanwhile.",
+    "Enable it again in the same transaction, and look at the rows that were written.",
+)
+def _trigger_disabled(s: Subject) -> Said:
+    off = {kinds.AT_DisableTrig, kinds.AT_DisableTrigAll, kinds.AT_DisableTrigUser}
+    for cmd in s.commands:
+        if cmd.subtype in off and s.busy(s.table):
+            yield f"{cmd.name or 'Every trigger'} of {s.busy(s.table)} is disabled"
+
+
+@HABITS.rule(
+    "row-security-changed",
+    _WARNING,
+    "row security of a table with rows switched, or a policy changed or dropped",
+    "The application sees and writes other rows than before, or none at all.",
+    "Create the policies first, and try the application's queries as its role.",
+)
+def _row_security(s: Subject) -> Said:
+    switched = {
+        *(kinds.AT_EnableRowSecurity, kinds.AT_DisableRowSecurity),
+        *(kinds.AT_ForceRowSecurity, kinds.AT_NoForceRowSecurity),
+    }
+    for cmd in s.commands:
+        if cmd.subtype in switched and s.busy(s.table):
+            yield f"Row security of {s.busy(s.table)} is switched"
+    changes = s.tag == "alter_policy_stmt" or (
+        s.tag == "drop_stmt" and s.node.remove_type == kinds.OBJECT_POLICY
+    )
+    narrows = s.tag == "create_policy_stmt" and not s.node.permissive
+    for lock in s.statement.locks if changes or narrows else ():
+        if s.busy(lock.relation):
+            yield f"A policy of {s.busy(lock.relation)} is changed"
+
+
+@HABITS.rule(
+    "replica-identity-changed",
+    _WARNING,
+    "REPLICA IDENTITY FULL or NOTHING on a table with rows",
+    "FULL logs each old row whole; with NOTHING a published table refuses UPDATE and DELETE.",
+    "Give the table a primary key, or a unique index on columns that are not null.",
+)
+def _replica_identity(s: Subject) -> Said:
+    for cmd in s.commands:
+        kind = definition(cmd).replica_identity_stmt.identity_type
+        if cmd.subtype == kinds.AT_ReplicaIdentity and kind in {"f", "n"} and s.busy(s.table):
+            yield f"{s.busy(s.table)} is replicated in another way"
+
+
+@HABITS.rule(
+    "default-dropped",
+    _WARNING,
+    "DROP DEFAULT of a NOT NULL column on a table with rows",
+    "INSERTs of the code that is running leave the column out, and fail.",
+    "Drop it after the code that gives a value is deployed.",
+)
+def _default_dropped(s: Subject) -> Said:
+    facts = s.there(s.table) if s.commands else None
+    for cmd in s.commands:
+        drops = cmd.subtype == kinds.AT_ColumnDefault and not cmd.HasField("def")
+        required = (str(s.table), cmd.name) in s.memory.required or (
+            facts is not None and cmd.name in facts.not_null
+        )
+        if drops and required and s.busy(s.table):
+            yield f"{cmd.name} of {s.busy(s.table)} may not be null and has no default any more"
+
+
+@HABITS.rule(
+    "privilege-revoked",
+    _WARNING,
+    "REVOKE on a table or view of the target",
+    "Code that runs with the privilege fails at once.",
+    "Make sure that nobody uses it, and keep the GRANT at hand.",
+)
+def _revoked(s: Subject) -> Said:
+    if s.tag == "grant_stmt" and not s.node.is_grant:
+        for item in s.node.objects:
+            table = named_relation(item.range_var)
+            if s.known(table):
+                yield f"Privileges on {table} are taken away"
+
+
+@HABITS.rule(
+    "extension-updated",
+    _WARNING,
+    "ALTER EXTENSION ... UPDATE",
+    "Its script changes what it likes, under locks that reading does not know.",
+    "Read the extension's release notes, and see in the rehearsal what it locks.",
+)
+def _extension(s: Subject) -> Said:
+    if s.tag == "alter_extension_stmt":
+        yield f"Extension {s.node.extname} is updated"
 
 
 @HABITS.rule(

@@ -1,14 +1,21 @@
 """The hazard rules about locks: what stops the traffic on a table of the target."""
 
-import re
-
 from runbook_lib.errors import SqlState
 from runbook_lib.findings import Severity
+from runbook_lib.hazards.alter_table import (
+    free_type,
+    never_null,
+    rewritten,
+    scanned,
+    type_of,
+    volatile_call,
+)
+from runbook_lib.hazards.reach import predict
 from runbook_lib.hazards.rules import Rules, Said, Subject
-from runbook_lib.parser.effects import constraints, is_serial, option, volatile
+from runbook_lib.parser.effects import constraints, is_serial, option
 from runbook_lib.parser.objects import named_relation
 from runbook_lib.parser.statement import LockMode
-from runbook_lib.parser.tree import Node, definition, kinds, type_name
+from runbook_lib.parser.tree import Node, definition, kinds
 
 _ERROR, _WARNING = Severity.ERROR, Severity.WARNING
 _STOPS_ALL = "Every statement on the table waits until it is done."
@@ -67,11 +74,12 @@ def _exclusion(s: Subject) -> Said:
     "Add it NOT VALID, and VALIDATE CONSTRAINT in a later file.",
 )
 def _check(s: Subject) -> Said:
+    adds = {kinds.AT_AddConstraint, kinds.AT_AddColumn}
     for cmd in s.commands:
-        item = definition(cmd).constraint
-        checked = item.contype == kinds.CONSTR_CHECK and not item.skip_validation
-        if cmd.subtype == kinds.AT_AddConstraint and checked and s.busy(s.table):
-            yield f"Every row of {s.busy(s.table)} is checked under ACCESS EXCLUSIVE"
+        for item in constraints(definition(cmd)) if cmd.subtype in adds else ():
+            checked = item.contype == kinds.CONSTR_CHECK and not item.skip_validation
+            if checked and s.busy(s.table):
+                yield f"Every row of {s.busy(s.table)} is checked under ACCESS EXCLUSIVE"
 
 
 @LOCKS.rule(
@@ -83,24 +91,36 @@ def _check(s: Subject) -> Said:
 )
 def _foreign_key(s: Subject) -> Said:
     for cmd in s.commands:
-        item = definition(cmd).constraint
-        checked = item.contype == kinds.CONSTR_FOREIGN and not item.skip_validation
-        if cmd.subtype == kinds.AT_AddConstraint and checked and s.busy(s.table):
+        given = {item.contype: item for item in constraints(definition(cmd))}
+        item = given.get(kinds.CONSTR_FOREIGN)
+        # A new column without a value has nothing to look up.
+        looks = cmd.subtype == kinds.AT_AddConstraint or kinds.CONSTR_DEFAULT in given
+        if item is not None and looks and not item.skip_validation and s.busy(s.table):
             yield f"Every row of {s.busy(s.table)} is looked up in {named_relation(item.pktable)}"
 
 
 @LOCKS.rule(
     "not-null-by-scan",
     _WARNING,
-    "SET NOT NULL on a table with rows",
+    "SET NOT NULL, or a primary key by an index of nullable columns, on a table with rows",
     _STOPS_ALL,
     "Add CHECK (column IS NOT NULL) NOT VALID, validate it, then SET NOT NULL.",
 )
 def _not_null(s: Subject) -> Said:
     for cmd in s.commands:
-        proven = (str(s.table), cmd.name) in s.memory.not_null_checks
-        if cmd.subtype == kinds.AT_SetNotNull and s.busy(s.table) and not proven:
-            yield f"Every row of {s.busy(s.table)} is read to see that {cmd.name} is not null"
+        for column in _to_be_not_null(s, cmd) if s.busy(s.table) else ():
+            proven = (str(s.table), column) in s.memory.not_null_checks | s.memory.required
+            if not proven and not never_null(s.table.qualified, column, s.memory.facts):
+                yield f"Every row of {s.busy(s.table)} is read to see that {column} is not null"
+
+
+def _to_be_not_null(s: Subject, cmd: Node) -> Said:
+    given = definition(cmd).constraint
+    if cmd.subtype == kinds.AT_SetNotNull:
+        yield cmd.name
+    elif given.contype == kinds.CONSTR_PRIMARY and given.indexname:
+        index = s.memory.facts.structure.indexes.get(f"{s.table.schema}.{given.indexname}")
+        yield from index.columns if index is not None else ()
 
 
 @LOCKS.rule(
@@ -125,7 +145,7 @@ def _required(s: Subject) -> Said:
 @LOCKS.rule(
     "type-change-rewrites",
     _WARNING,
-    "change of a column's type that rewrites every row",
+    "change of a column's type that writes, checks or sorts every row anew",
     _STOPS_ALL,
     "Add a new column, fill it in batches, and switch over.",
 )
@@ -135,28 +155,11 @@ def _type_change(s: Subject) -> Said:
             continue
         facts = s.there(s.table)
         old = facts.columns.get(cmd.name, "") if facts else ""
-        if not _free(old, definition(cmd).column_def):
+        again = scanned(cmd, s.table.qualified, s.memory.facts)
+        if not free_type(cmd, s.table.qualified, s.memory.facts):
             yield f"{s.busy(s.table)} is rewritten: {cmd.name} was {old or 'of unknown type'}"
-
-
-_LIMITED = re.compile(r"(?P<base>[^(]+)\((?P<limits>\d+(,\d+)?)\)")
-
-
-def _free(old: str, column: Node) -> bool:
-    """Tell whether only the catalog changes (PostgreSQL manual, ALTER TABLE, Notes)."""
-    new, sizes = type_name(column), [item.a_const.ival.ival for item in column.type_name.typmods]
-    limited = _LIMITED.fullmatch(old)
-    base = limited["base"] if limited else old
-    limits = [int(part) for part in limited["limits"].split(",")] if limited else []
-    text = {"character varying", "text"}
-    if base in text and new == "text":
-        return True
-    if base in text and new == "varchar":
-        return not sizes or (bool(limits) and sizes[0] >= limits[0])
-    if base == "numeric" and new == "numeric":
-        wider = not sizes or (bool(limits) and sizes[0] >= limits[0])
-        return wider and (sizes[1:] or [0]) == (limits[1:] or [0]) if sizes else True
-    return base == "cidr" and new == "inet"
+        elif again:
+            yield f"Every row of {s.busy(s.table)} is read: {again}"
 
 
 @LOCKS.rule(
@@ -170,21 +173,56 @@ def _volatile(s: Subject) -> Said:
     for cmd in s.commands:
         column = definition(cmd).column_def
         for item in column.constraints if cmd.subtype == kinds.AT_AddColumn else ():
-            found = item.constraint.contype == kinds.CONSTR_DEFAULT
-            if found and volatile(item.constraint.raw_expr) and s.busy(s.table):
-                yield f"{s.busy(s.table)} is rewritten to give each row its {column.colname}"
+            default = item.constraint.contype == kinds.CONSTR_DEFAULT
+            known = s.memory.facts.structure.volatile | s.memory.volatile
+            called = volatile_call(item.constraint.raw_expr, known) if default else ""
+            if called and s.busy(s.table):
+                yield f"{s.busy(s.table)} is rewritten: {called} gives {column.colname}"
+
+
+@LOCKS.rule(
+    "constrained-domain-added",
+    _WARNING,
+    "column of a domain with a constraint added to a table with rows",
+    _STOPS_ALL,
+    "Add the column with the type below the domain and a CHECK NOT VALID, and validate it later.",
+)
+def _domain_column(s: Subject) -> Said:
+    for cmd in s.commands:
+        column = definition(cmd).column_def
+        if cmd.subtype == kinds.AT_AddColumn and s.busy(s.table):
+            domain = s.memory.facts.structure.domains.get(type_of(column).qualified)
+            narrow = type_of(column).qualified in s.memory.narrow
+            if narrow or (domain is not None and domain.checked):
+                yield f"{s.busy(s.table)} is rewritten: its new column is of {type_of(column)}"
+
+
+@LOCKS.rule(
+    "domain-check-validated",
+    _WARNING,
+    "constraint of a domain that is looked at in every row of a table",
+    _STOPS_WRITES,
+    "ALTER DOMAIN ... ADD CONSTRAINT ... NOT VALID, and VALIDATE CONSTRAINT at a quiet hour.",
+)
+def _domain_check(s: Subject) -> Said:
+    done = predict(s.statement, s.memory.facts) if s.tag == "alter_domain_stmt" else None
+    for table in done.scans if done else ():
+        if s.busy(table):
+            yield f"Every row of {s.busy(table)} is checked, which has columns of the domain"
 
 
 @LOCKS.rule(
     "stored-column-added",
     _WARNING,
-    "stored generated column added to a table with rows",
+    "stored generated column added, or computed anew, on a table with rows",
     _STOPS_ALL,
     "Add an ordinary column, let a trigger keep it, fill it in batches; or a view.",
 )
 def _stored(s: Subject) -> Said:
     for cmd in s.commands:
         column = definition(cmd).column_def
+        if cmd.subtype == kinds.AT_SetExpression and s.busy(s.table):
+            yield f"{s.busy(s.table)} is rewritten to compute {cmd.name} anew"
         for item in column.constraints if cmd.subtype == kinds.AT_AddColumn else ():
             stored = item.constraint.contype == kinds.CONSTR_GENERATED
             if stored and str(item.constraint.generated_kind) != "v" and s.busy(s.table):
@@ -238,7 +276,8 @@ def _storage(s: Subject) -> Said:
         kinds.AT_SetTableSpace,
     }
     for cmd in s.commands:
-        if cmd.subtype in anew and s.busy(s.table):
+        moves = cmd.subtype in anew and rewritten(cmd, s.table.qualified, s.memory.facts)
+        if moves and s.busy(s.table):
             yield f"{s.busy(s.table)} is rewritten"
 
 
@@ -272,6 +311,76 @@ def _attach(s: Subject) -> Said:
         proven = str(part) in s.memory.checked
         if cmd.subtype == kinds.AT_AttachPartition and s.busy(part) and not proven:
             yield f"Every row of {s.busy(part)} is read to see that it belongs there"
+
+
+@LOCKS.rule(
+    "default-partition-scanned",
+    _WARNING,
+    "partition added beside a DEFAULT partition with rows",
+    "The DEFAULT partition is locked and read from end to end.",
+    "Add to it a CHECK that keeps the new bounds out NOT VALID, validate it, then add the other.",
+)
+def _beside_default(s: Subject) -> Said:
+    adds = s.tag == "create_stmt" or any(
+        cmd.subtype == kinds.AT_AttachPartition for cmd in s.commands
+    )
+    for table in predict(s.statement, s.memory.facts).scans if adds else ():
+        default = table.qualified in s.memory.facts.structure.defaults
+        if default and s.busy(table) and str(table) not in s.memory.checked:
+            yield f"Every row of {s.busy(table)} is read to see that none belongs to the new one"
+
+
+@LOCKS.rule(
+    "detach-not-concurrent",
+    _WARNING,
+    "DETACH PARTITION without CONCURRENTLY on a table with rows",
+    "Every statement on the whole partitioned table waits until the transaction ends.",
+    "Write DETACH PARTITION ... CONCURRENTLY; beside a DEFAULT partition, keep the file short.",
+)
+def _detach(s: Subject) -> Said:
+    for cmd in s.commands:
+        given = definition(cmd).partition_cmd
+        if cmd.subtype == kinds.AT_DetachPartition and not given.concurrent and s.busy(s.table):
+            yield f"{given.name.relname} is detached from {s.busy(s.table)} under ACCESS EXCLUSIVE"
+
+
+@LOCKS.rule(
+    "index-dropped-at-once",
+    _WARNING,
+    "DROP INDEX without CONCURRENTLY on a table with rows",
+    "Every statement on the table waits for the lock, and until the transaction ends.",
+    "Write DROP INDEX CONCURRENTLY, in a file of its own.",
+)
+def _index_dropped(s: Subject) -> Said:
+    if not _drops_index(s) or s.node.concurrent:
+        return
+    for lock in predict(s.statement, s.memory.facts).locks:
+        if s.busy(lock.relation):
+            yield f"{s.busy(lock.relation)} is locked ACCESS EXCLUSIVE to drop an index"
+
+
+def _drops_index(s: Subject) -> bool:
+    return s.tag == "drop_stmt" and bool(s.node.remove_type == kinds.OBJECT_INDEX)
+
+
+@LOCKS.rule(
+    "locks-another-table",
+    _WARNING,
+    "ACCESS EXCLUSIVE on a table with rows that the statement does not name",
+    _STOPS_ALL,
+    "Keep it in a short file of its own, at a quiet hour.",
+)
+def _another(s: Subject) -> Said:
+    if _drops_index(s):
+        return
+    structure = s.memory.facts.structure
+    own = {lock.relation.qualified for lock in s.statement.locks}
+    own |= {each for table in own for each in structure.below(table)}
+    done = predict(s.statement, s.memory.facts)
+    own |= {table.qualified for table in done.scans}  # of which another rule tells
+    for lock in done.locks:
+        if lock.mode.stops_reads and lock.relation.qualified not in own and s.busy(lock.relation):
+            yield f"{s.busy(lock.relation)} is locked too"
 
 
 @LOCKS.rule(

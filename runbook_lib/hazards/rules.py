@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from runbook_lib.errors import ReleaseError, SqlState
 from runbook_lib.findings import Finding, Severity
-from runbook_lib.hazards.structure import Storage, Structure
+from runbook_lib.hazards.structure import Storage, Structure, proves_not_null
 from runbook_lib.parser.objects import named, named_relation
 from runbook_lib.parser.statement import DbObject, Split, Statement
 from runbook_lib.parser.transactions import as_planned, transactions_of
@@ -104,6 +104,10 @@ class Memory:
     new: set[tuple[str, str]] = field(default_factory=set)
     not_null_checks: set[tuple[str, str]] = field(default_factory=set)
     checked: set[str] = field(default_factory=set)
+    unvalidated: dict[str, tuple[str, ...]] = field(default_factory=dict)  # what it will prove
+    required: set[tuple[str, str]] = field(default_factory=set)  # columns that are NOT NULL now
+    volatile: set[str] = field(default_factory=set)  # functions
+    narrow: set[str] = field(default_factory=set)  # domains with a constraint
     enum_values: dict[str, str] = field(default_factory=dict)  # of this transaction
     not_valid: set[str] = field(default_factory=set)  # of this transaction
     exclusive: list[str] = field(default_factory=list)  # of this transaction
@@ -149,6 +153,11 @@ class Subject:
         if (table.schema, table.name) in self.memory.new:
             return None
         return self.memory.facts.tables.get(table.qualified)
+
+    def known(self, item: DbObject) -> bool:
+        """Tell whether the target has this table or view, and it is not of this release."""
+        new = (item.schema, item.name) in self.memory.new
+        return not new and item.qualified in self.memory.facts.structure.relations
 
     def busy(self, table: DbObject) -> str:
         """Return the table with its rows as people say it; empty where it has none or is new."""
@@ -274,6 +283,9 @@ def _indexes_of(tag: str, node: Node) -> Iterator[tuple[str, str]]:
     unique = {kinds.CONSTR_PRIMARY, kinds.CONSTR_UNIQUE}
     if tag == "index_stmt" and node.index_params:
         table = named_relation(node.relation)
+        first = node.index_params[0].index_elem.name
+        if node.HasField("where_clause") and first not in proves_not_null(node.where_clause):
+            return  # a key looks for every value
         yield table.qualified, node.index_params[0].index_elem.name
         return
     if tag not in {"create_stmt", ALTER}:
@@ -312,30 +324,58 @@ def _learn(subject: Subject) -> None:
     """Remember what later statements are judged by."""
     memory = subject.memory
     for item in subject.statement.creates:
-        if item.kind in {"table", "view", "enum", "type"}:
+        if item.kind in {"table", "view", "enum", "type", "schema"}:
             memory.new.add((item.schema, item.name))
+    _learn_kinds(subject)
     if subject.tag == "alter_enum_stmt" and subject.node.new_val and not subject.node.old_val:
         enum = named("enum", strings(subject.node.type_name))
         if (enum.schema, enum.name) not in memory.new:
             memory.enum_values[subject.node.new_val] = enum.name
+    table = str(subject.table) if subject.commands else ""
     for cmd in subject.commands:
         constraint = definition(cmd).constraint
-        name = f"{subject.table}.{cmd.name or constraint.conname}"
+        name = f"{table}.{cmd.name or constraint.conname}"
+        memory.required |= {(table, column) for column in _required(cmd)}
         if cmd.subtype == kinds.AT_AddConstraint and constraint.contype == kinds.CONSTR_CHECK:
+            proven = tuple(proves_not_null(constraint.raw_expr))
             if constraint.skip_validation:
                 memory.not_valid.add(name)
+                memory.unvalidated[name] = proven
             else:
-                memory.checked.add(str(subject.table))
-            for column in _proves_not_null(constraint.raw_expr):
-                memory.not_null_checks.add((str(subject.table), column))
+                memory.checked.add(table)
+                memory.not_null_checks |= {(table, column) for column in proven}
         elif cmd.subtype == kinds.AT_AddConstraint and constraint.skip_validation:
             memory.not_valid.add(name)
         elif cmd.subtype == kinds.AT_ValidateConstraint:
-            memory.checked.add(str(subject.table))
+            memory.checked.add(table)
+            by = memory.unvalidated.get(name) or _proven_by(subject, cmd.name)
+            memory.not_null_checks |= {(table, column) for column in by}
 
 
-def _proves_not_null(expression: Node) -> Iterator[str]:
-    if expression.HasField("null_test"):
-        test = expression.null_test
-        if test.nulltesttype == kinds.IS_NOT_NULL:
-            yield test.arg.column_ref.fields[-1].string.sval
+def _learn_kinds(subject: Subject) -> None:
+    """Remember the functions and domains whose use as a default or a type writes every row."""
+    node, memory = subject.node, subject.memory
+    if subject.tag == "create_function_stmt":
+        given = {x.def_elem.arg.string.sval for x in node.options}
+        function = named("function", strings(node.funcname))
+        if not given & {"immutable", "stable"}:
+            memory.volatile.add(function.qualified)
+    elif subject.tag == "create_domain_stmt":
+        narrow = {kinds.CONSTR_CHECK, kinds.CONSTR_NOTNULL}
+        if {item.constraint.contype for item in node.constraints} & narrow:
+            memory.narrow.add(named("type", strings(node.domainname)).qualified)
+
+
+def _required(cmd: Node) -> Iterator[str]:
+    if cmd.subtype == kinds.AT_SetNotNull:
+        yield cmd.name
+    column = definition(cmd).column_def
+    given = {item.constraint.contype for item in column.constraints}
+    if cmd.subtype == kinds.AT_AddColumn and kinds.CONSTR_NOTNULL in given:
+        yield column.colname
+
+
+def _proven_by(subject: Subject, name: str) -> set[str]:
+    """Return the columns that a CHECK of the target, now validated, proves not to be null."""
+    check = subject.memory.facts.structure.constraint(subject.table.qualified, name)
+    return check.not_null if check is not None else set()

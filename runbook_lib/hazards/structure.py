@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
+from runbook_lib.parser.tree import Node, definition, kinds, only
+
 _Key = TypeVar("_Key")
 _Item = TypeVar("_Item")
 
@@ -21,6 +23,25 @@ class Constraint:
     columns: tuple[str, ...]
     target_columns: tuple[str, ...]
     definition: str
+
+    @cached_property
+    def not_null(self) -> set[str]:
+        """Return the columns that are not null where a CHECK holds."""
+        if self.kind != "c":
+            return set()
+        (command,) = only(f"ALTER TABLE t ADD {self.definition}").alter_table_stmt.cmds
+        return set(proves_not_null(definition(command.alter_table_cmd).constraint.raw_expr))
+
+
+def proves_not_null(expression: Node) -> Iterator[str]:
+    """Yield the columns that are not null where an expression is true."""
+    if expression.HasField("null_test"):
+        test = expression.null_test
+        if test.nulltesttype == kinds.IS_NOT_NULL and test.arg.HasField("column_ref"):
+            yield test.arg.column_ref.fields[-1].string.sval
+    elif expression.HasField("bool_expr") and expression.bool_expr.boolop == kinds.AND_EXPR:
+        for part in expression.bool_expr.args:
+            yield from proves_not_null(part)
 
 
 @dataclass(frozen=True)
@@ -126,9 +147,19 @@ class Structure:
         """Tell whether the table has partitions."""
         return any(item.partition for item in self._below.get(table, ()))
 
+    @cached_property
+    def defaults(self) -> frozenset[str]:
+        """Return the DEFAULT partitions."""
+        return frozenset(item.child for item in self.children if item.otherwise)
+
     def otherwise(self, parent: str) -> str:
         """Return the DEFAULT partition of a table; empty where it has none."""
         return next((x.child for x in self._below.get(parent, ()) if x.otherwise), "")
+
+    @cached_property
+    def relations(self) -> frozenset[str]:
+        """Return the tables and views that the target has."""
+        return frozenset(item.by for item in self.uses if item.kind == "schema")
 
     @cached_property
     def triggered(self) -> frozenset[str]:

@@ -16,7 +16,11 @@ SELECT n.nspname AS schema, c.relname AS name, c.reltuples::bigint AS rows,
                                    LEFT JOIN pg_attribute a
                                      ON a.attrelid = c.oid AND a.attnum = k.number AND k.number > 0))
                  FROM pg_index i
-                 WHERE i.indrelid = c.oid AND i.indisvalid), '[]') AS indexes
+                 WHERE i.indrelid = c.oid AND i.indisvalid
+                   -- Of the rest of the rows a partial one knows nothing.
+                   AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) = (
+                       SELECT format('(%I IS NOT NULL)', a.attname) FROM pg_attribute a
+                       WHERE a.attrelid = c.oid AND a.attnum = i.indkey[0]))), '[]') AS indexes
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't'

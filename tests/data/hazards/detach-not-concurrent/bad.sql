@@ -1,0 +1,2 @@
+-- also: many-exclusive-locks
+ALTER TABLE p DETACH PARTITION p1;

@@ -1,0 +1,3 @@
+CREATE TABLE p (id int, v text) PARTITION BY RANGE (id);
+CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (100);
+INSERT INTO p SELECT n, 'v' FROM generate_series(1, 90) n;

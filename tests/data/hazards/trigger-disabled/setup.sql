@@ -1,0 +1,4 @@
+CREATE TABLE t (id int PRIMARY KEY, n int, name varchar(20));
+INSERT INTO t SELECT n, n, 'x' || n FROM generate_series(1, 50) n;
+CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER fired BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();
