@@ -131,6 +131,20 @@ def _replica_identity(s: Subject) -> Said:
 
 
 @HABITS.rule(
+    "primary-key-missing",
+    _WARNING,
+    "table without a primary key where a publication takes every table",
+    "It takes INSERTs, and refuses every UPDATE and DELETE.",
+    "Give it a primary key, or REPLICA IDENTITY FULL.",
+)
+def _without_key(s: Subject) -> Said:
+    plain = s.tag == "create_stmt" and s.node.relation.relpersistence == "p"
+    own = plain and not s.node.inh_relations and s.table.qualified not in s.memory.identified
+    if own and s.memory.facts.structure.publishes_all and s.there(s.table) is None:
+        yield f"Nothing tells the rows of {s.table} apart for logical replication"
+
+
+@HABITS.rule(
     "default-dropped",
     _WARNING,
     "DROP DEFAULT of a NOT NULL column on a table with rows",

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from runbook_lib.errors import ReleaseError, SqlState
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.hazards.structure import Storage, Structure, proves_not_null
+from runbook_lib.parser.effects import constraints
 from runbook_lib.parser.objects import named, named_relation
 from runbook_lib.parser.statement import DbObject, Split, Statement
 from runbook_lib.parser.transactions import as_planned, transactions_of
@@ -101,6 +102,7 @@ class Memory:
 
     facts: Facts
     indexed: frozenset[tuple[str, str]]  # schema.table and the first column of an index
+    identified: frozenset[str] = frozenset()  # tables that get what tells their rows apart
     new: set[tuple[str, str]] = field(default_factory=set)
     not_null_checks: set[tuple[str, str]] = field(default_factory=set)
     checked: set[str] = field(default_factory=set)
@@ -177,6 +179,8 @@ def find_hazards(
     An acceptance silences one rule in one migration; one that silences nothing is a finding.
     """
     memory = Memory(facts, frozenset(_indexed(migrations, facts)))
+    if facts.structure.publishes_all:
+        memory.identified = frozenset(_identified(migrations))
     reasons = {(item.rule, item.migration): item.reason for item in accepts}
     found: list[Finding] = []
     for migration in migrations:
@@ -277,6 +281,19 @@ def _indexed(migrations: Sequence[Migration], facts: Facts) -> Iterator[tuple[st
         for statement in (part for item in migration.statements for part in (item, *item.inner)):
             if statement.kind in {"index", "create", "alter table"}:
                 yield from _indexes_of(statement.tag, statement.node)
+
+
+def _identified(migrations: Sequence[Migration]) -> Iterator[str]:
+    """Yield the tables that get a primary key or a REPLICA IDENTITY somewhere in the release."""
+    for statement in (part for item in migrations for part in item.statements):
+        node, named_one = statement.node, statement.tag in {"create_stmt", ALTER}
+        elements = node.table_elts if statement.tag == "create_stmt" else ()
+        commands = [x.alter_table_cmd for x in node.cmds] if statement.tag == ALTER else []
+        given = [*elements, *map(definition, commands)]
+        kept = any(x.subtype == kinds.AT_ReplicaIdentity for x in commands)
+        keyed = (x.contype == kinds.CONSTR_PRIMARY for each in given for x in constraints(each))
+        if named_one and (kept or any(keyed)):
+            yield named_relation(node.relation).qualified
 
 
 def _indexes_of(tag: str, node: Node) -> Iterator[tuple[str, str]]:

@@ -105,6 +105,7 @@ class Structure:
     volatile: frozenset[str] = frozenset()
     relabels: frozenset[tuple[str, str]] = frozenset()  # types of the same bytes, from and to
     utc: bool = False  # the session's time zone
+    publishes_all: bool = False  # changes and deletions of every table there will be
 
     @cached_property
     def indexes_on(self) -> Mapping[str, list[Index]]:

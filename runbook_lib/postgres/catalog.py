@@ -127,6 +127,7 @@ def read_structure(connection: Connection) -> Structure:
         domains=domains,
         volatile=names(connection.rows(load("facts_volatile")), "name"),
         relabels=frozenset((row["source"], row["target"]) for row in found("facts_relabels")),
+        publishes_all=bool(connection.value(load("facts_published"))),
         utc=connection.value("SELECT current_setting('TimeZone')") in {"UTC", "Etc/UTC", "GMT"},
     )
 
