@@ -156,8 +156,9 @@ def _rule(connection: Connection, error: StatementError) -> Row:
     """Return what the catalog says of what is violated, and the primary key of the table."""
     named = error.named
     wanted = {"schema": named.schema, "table": named.table, "constraint": named.constraint}
-    (row,) = connection.rows(load("violated_rule"), wanted)
-    return row
+    for row in connection.rows(load("violated_rule"), wanted):
+        return row
+    raise StatementError(f"{named.schema}.{named.table} is no table.", sqlstate=None)
 
 
 def _index(connection: Connection, oid: int) -> Row:

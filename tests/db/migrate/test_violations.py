@@ -106,3 +106,10 @@ def test_the_server_names_what_an_error_is_about(connection: Connection) -> None
         connection.execute("INSERT INTO t VALUES (-1)")
     named = caught.value.named
     assert (named.schema, named.table, named.constraint) == ("public", "t", "positive")
+
+
+@pytest.mark.slow
+def test_what_is_no_table_is_said_to_be_none(connection: Connection) -> None:
+    connection.execute("CREATE MATERIALIZED VIEW m AS SELECT 1 AS c FROM generate_series(1, 2)")
+    why = explained(connection, "CREATE UNIQUE INDEX i ON m (c)")
+    assert why == 'Which rows are in the way could not be read: "m" is not a table.'

@@ -1,14 +1,26 @@
 """What the server of a rehearsal lacks of its target's is told without starting it."""
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from runbook_lib.evidence.journal import Journal
+from runbook_lib.evidence.records import Status
 from runbook_lib.postgres import tools
-from runbook_lib.postgres.connection import Connection
-from runbook_lib.rehearsal.lacking import lacking_collations, lacking_extensions, lacking_locale
+from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.rehearsal.lacking import (
+    check_rehearsal_server,
+    lacking_collations,
+    lacking_extensions,
+    lacking_locale,
+)
 from tests.support.majors import server_of
+from tests.support.policies import changed
+from tests.support.projects import REPOSITORY
+from tests.support.worlds import run_of
 
 WHEEL = tools.server_installation()
 
@@ -94,3 +106,32 @@ def test_a_locale_that_this_machine_lacks_is_named(
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     (found,) = lacking_locale(connection, WHEEL)
     assert found == f"locale {name}, the database's: its copy would sort as C does"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("required", "status"), [(True, Status.FAIL), (False, Status.WARN)])
+def test_what_is_lacking_fails_where_a_rehearsal_is_required(
+    target: Database,
+    connection: Connection,
+    journal: Journal,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    required: bool,
+    status: Status,
+) -> None:
+    connection.execute("CREATE EXTENSION citext")
+    found = installation(tmp_path / "bare")
+    for program in WHEEL.bindir.iterdir():
+        if program.name != "pg_config":
+            (found.bindir / program.name).symlink_to(program)
+    run = run_of(target, tmp_path, journal)
+    policy = changed(run.policy, rehearsal={"required": required})
+    run = replace(run, environment=replace(run.environment, policy=policy))
+    assert check_rehearsal_server(run, connection).status is Status.PASS
+    monkeypatch.setenv(tools.BINDIR_VARIABLE, str(found.bindir))
+    result = check_rehearsal_server(run, connection)
+    assert result.status is status
+    assert "has no extension citext" in result.observed
+    assert "rehearsal_url_variable in [test]" in result.remedy
+    (page,) = re.findall(r"docs/\S+\.md", result.remedy)
+    assert "TimescaleDB" in (REPOSITORY / page).read_text(encoding="utf-8")
