@@ -202,9 +202,9 @@ def _first_locked(connection: Connection, statement: Statement) -> list[tuple[st
 def _duplicates(index: Row) -> Violation:
     """Find the keys that more than one row has: both halves as the server wrote them."""
     keys = [SQL(key) for key in index["keys"]]
-    wanted = [SQL("({})").format(SQL(index["condition"]))]
-    if not index["nulls_equal"]:
-        wanted += [SQL("({}) IS NOT NULL").format(key) for key in keys]
+    wanted = [] if index["nulls_equal"] else [SQL("({}) IS NOT NULL").format(key) for key in keys]
+    if index["condition"] != "true" or not wanted:
+        wanted.append(SQL("({})").format(SQL(index["condition"])))
     query = SQL(
         "SELECT {keys}, count(*) FROM {table} WHERE {wanted} GROUP BY {keys} HAVING count(*) > 1"
     ).format(
