@@ -28,6 +28,7 @@ _OF_PARTITIONS = {
 }
 
 
+_LOCKS_BELOW = 18  # from it on ADD CONSTRAINT locks all below, and ATTACH looks keys up
 _ALWAYS = {kinds.AT_DropColumn, kinds.AT_DropConstraint}  # ONLY leaves what it owns below
 
 
@@ -103,11 +104,12 @@ def _alter_table(statement: Statement, facts: Facts) -> Touches:
             continue
         below = tuple(facts.structure.below(table)) if _recurses(cmd, table, facts) else ()
         for each in (table, *(() if alone and cmd.subtype not in _ALWAYS else below)):
+            theirs = each == table or not _stays(cmd)
             yield Touch(
                 each,
-                _mode_below(cmd, modes[table], facts.structure.parted(table)) if below else None,
-                rewritten=bool(rewritten(cmd, each, facts)),
-                scanned=bool(scanned(cmd, each, facts)),
+                _mode_below(cmd, table, modes[table], facts) if below else None,
+                rewritten=theirs and bool(rewritten(cmd, each, facts)),
+                scanned=theirs and bool(scanned(cmd, each, facts)),
             )
             yield from _others(cmd, each, facts)
 
@@ -115,14 +117,16 @@ def _alter_table(statement: Statement, facts: Facts) -> Touches:
 def _recurses(cmd: Node, table: str, facts: Facts) -> bool:
     if cmd.subtype in _OF_PARTITIONS:
         return facts.tables[table].storage.parted and table in facts.structure.triggered
-    return cmd.subtype in _RECURSE and not _stays(cmd)
+    locked = facts.server_major >= _LOCKS_BELOW or not _stays(cmd)
+    return cmd.subtype in _RECURSE and locked
 
 
-def _mode_below(cmd: Node, mode: LockMode, parted: bool) -> LockMode:
-    """Return the lock on a table below: partitions get their index like any table."""
+def _mode_below(cmd: Node, table: str, mode: LockMode, facts: Facts) -> LockMode:
+    """Return the lock on a table below: up to 17 partitions get their index like any table."""
     given = definition(cmd).constraint
     index = given.contype in {kinds.CONSTR_UNIQUE, kinds.CONSTR_EXCLUSION}
-    return M.SHARE if parted and cmd.subtype == kinds.AT_AddConstraint and index else mode
+    adds = cmd.subtype == kinds.AT_AddConstraint and facts.server_major < _LOCKS_BELOW
+    return M.SHARE if adds and index and facts.structure.parted(table) else mode
 
 
 def _stays(cmd: Node) -> bool:
@@ -138,7 +142,7 @@ def _others(cmd: Node, table: str, facts: Facts) -> Touches:
     elif cmd.subtype == kinds.AT_AlterColumnType:
         yield from _keys_anew(cmd, table, facts)
     elif cmd.subtype in {kinds.AT_AttachPartition, kinds.AT_DetachPartition}:
-        yield from _partition(cmd, table, structure)
+        yield from _partition(cmd, table, facts)
     elif cmd.subtype == kinds.AT_ValidateConstraint:
         known = structure.constraint(table, cmd.name)
         if known is not None and known.target and not known.valid:
@@ -202,8 +206,8 @@ def _keys_anew(cmd: Node, table: str, facts: Facts) -> Touches:
                 yield replace(touch, scanned=again and not parted)
 
 
-def _partition(cmd: Node, table: str, structure: Structure) -> Touches:
-    given = definition(cmd).partition_cmd
+def _partition(cmd: Node, table: str, facts: Facts) -> Touches:
+    given, structure = definition(cmd).partition_cmd, facts.structure
     part = named_relation(given.name).qualified
     otherwise = structure.otherwise(table)
     attaches = cmd.subtype == kinds.AT_AttachPartition
@@ -211,7 +215,9 @@ def _partition(cmd: Node, table: str, structure: Structure) -> Touches:
         yield Touch(otherwise, M.ACCESS_EXCLUSIVE, scanned=attaches and otherwise != part)
     if attaches:
         yield Touch(part, scanned=True)
-        yield from _keys_of_parent(table, structure)
+        for touch in _keys_of_parent(table, structure):
+            refers = touch.table in {key.table for key in structure.keys_to.get(table, ())}
+            yield replace(touch, scanned=facts.server_major >= _LOCKS_BELOW and not refers)
     elif not given.concurrent:
         yield from _keys_of_parent(table, structure)
         for key in structure.keys_to.get(table, ()):
