@@ -248,11 +248,12 @@ def _create_table(statement: Statement, facts: Facts) -> Touches:
             yield Touch(each, M.SHARE_ROW_EXCLUSIVE)
     if statement.node.HasField("partbound"):
         parent = named_relation(statement.node.inh_relations[0].range_var)
-        table = next(x.relation for x in statement.locks if x.relation.name == parent.name)
-        otherwise = structure.otherwise(table.qualified)
+        locked = (lock.relation for lock in statement.locks)  # no temporary one is
+        table = next((x.qualified for x in locked if x.name == parent.name), parent.qualified)
+        otherwise = structure.otherwise(table)
         if otherwise:
             yield Touch(otherwise, M.ACCESS_EXCLUSIVE, scanned=True)
-        yield from _keys_of_parent(table.qualified, structure)
+        yield from _keys_of_parent(table, structure)
 
 
 def _first_new(statement: Statement) -> str:
