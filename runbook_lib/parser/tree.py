@@ -31,8 +31,9 @@ kinds: Any = postgast.pg_query_pb2
 
 
 def token_name(token: Node) -> str:
-    """Return the scanner's name of a token."""
-    return str(kinds.Token.Name(token.token))
+    """Return the scanner's name of a token; a character of which SQL makes no use has none."""
+    known = kinds.Token.DESCRIPTOR.values_by_number.get(token.token)
+    return known.name if known else f"ASCII_{token.token}"
 
 
 def tag_of(stmt: Node) -> str:

@@ -278,6 +278,13 @@ def test_the_line_of_an_error_is_right_with_windows_line_ends() -> None:
     assert refused("SELECT 1;\r\n\r\nSELEC 1;\r\n").line == 3
 
 
+@pytest.mark.parametrize("character", [*"{}`~^\x01\xa0\u2028"])
+def test_no_character_keeps_the_other_statements_from_being_read(character: str) -> None:
+    sql = f"CREATE TABLE a (id int);\nSELECT {character}x FRM y z;\nSELECT 1;"
+    statements, (defect,) = read_statements(sql, "a.sql")
+    assert (len(statements), defect.line, defect.sqlstate) == (2, 2, "42601")
+
+
 def test_an_unterminated_string_is_a_syntax_error() -> None:
     error = refused("SELECT 1;\nSELECT 'abc;\n")
     assert (error.sqlstate, error.line) == ("42601", 2)
