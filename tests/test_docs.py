@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import rule_pages
 from tests.support.projects import REPOSITORY
 
 LIBRARY = REPOSITORY / "runbook_lib"
@@ -82,3 +83,8 @@ def test_every_decision_is_in_the_index_and_is_short() -> None:
         assert f"| [{title}]({path.name}) |" in index, path.name
         assert all(f"\n## {part}\n" in text for part in ("Context", "Decision", "Consequences"))
         assert len(text.splitlines()) <= 30, path.name
+
+
+def test_the_page_of_rules_is_that_of_the_rules() -> None:
+    written = (REPOSITORY / "docs" / "rules.md").read_text(encoding="utf-8")
+    assert written == rule_pages.page(), "run make docs"
