@@ -15,8 +15,8 @@ from runbook_lib.errors import SqlState, StatementError
 from runbook_lib.evidence.journal import Event, Listener, said
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.formatting import duration
+from runbook_lib.migrate.duplicates import describe_duplicates
 from runbook_lib.migrate.guard import describe_blockers, read_blockers
-from runbook_lib.migrate.violations import describe_duplicates
 from runbook_lib.parser.identifiers import generated_name
 from runbook_lib.parser.statement import DbObject, Statement
 from runbook_lib.parser.transactions import index_name, may_exist, on_only, on_partition

@@ -65,7 +65,7 @@ def lacking_extensions(
     for row in found:
         if row["version"] not in here.get(row["name"], ()):
             yield f"extension {row['name']} {row['version']}"
-    known = names(connection.rows(_AVAILABLE), "name") - names(found, "name")
+    known = names(connection.seen(_AVAILABLE) or (), "name") - names(found, "name")
     yield from (f"extension {name}" for name in sorted(made & known - here.keys() - {"plpgsql"}))
 
 

@@ -8,10 +8,10 @@ from typing import Any
 from runbook_lib.errors import SqlState, StatementError
 from runbook_lib.evidence.records import Observation, StatementRun
 from runbook_lib.findings import Finding, Severity
-from runbook_lib.migrate.violations import describe_violation
 from runbook_lib.parser.statement import LockMode, Statement
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.postgres.queries import load
+from runbook_lib.rehearsal.violations import describe_violation
 
 _STOPS_WRITES = {mode.value for mode in LockMode if mode.stops_writes}
 

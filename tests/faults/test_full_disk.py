@@ -5,6 +5,7 @@ import os
 import subprocess
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -63,15 +64,16 @@ def own_server(in_memory: MakeDirectory) -> Iterator[Sandbox]:
     tried = subprocess.run([*MOUNT, SMALL, small, "true"], check=False, capture_output=True)
     if tried.returncode:
         pytest.skip("no disk can be mounted in a namespace here")
-    with pytest.MonkeyPatch.context() as patch:
-        prefix = [*MOUNT, SMALL, str(small), *AGAIN]
-        patch.setattr(cluster, "Start", functools.partial(cluster.Start, prefix=prefix))
-        with Sandbox(home) as sandbox:
-            hurry(sandbox)
-            with Database(sandbox.conninfo()).connect() as connection:
-                connection.execute(f"CREATE TABLESPACE small LOCATION '{small}'")
-            yield sandbox
-            sandbox.stop()
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:  # not for the clusters of rehearsals
+            prefix = [*MOUNT, SMALL, str(small), *AGAIN]
+            patch.setattr(cluster, "Start", functools.partial(cluster.Start, prefix=prefix))
+            sandbox = stack.enter_context(Sandbox(home))
+        hurry(sandbox)
+        with Database(sandbox.conninfo()).connect() as connection:
+            connection.execute(f"CREATE TABLESPACE small LOCATION '{small}'")
+        yield sandbox
+        sandbox.stop()
 
 
 @pytest.mark.parametrize(("scenario", "where", "says"), FULL.values(), ids=FULL.keys())

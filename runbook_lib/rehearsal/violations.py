@@ -6,87 +6,34 @@ table, where it succeeds, the server then says what it made, and all of that is 
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from runbook_lib.errors import SqlState, StatementError
+from runbook_lib.migrate.duplicates import (
+    Violation,
+    find_duplicates,
+    literal,
+    read_index,
+    refuse_functions,
+    unread,
+)
 from runbook_lib.parser.statement import Statement
 from runbook_lib.parser.tree import definition, kinds, strings
 from runbook_lib.postgres.connection import (
     SQL,
     Composable,
-    Composed,
     Connection,
     Identifier,
     Literal,
     Row,
-    text_of,
 )
 from runbook_lib.postgres.queries import load
 
-_SHOWN = 20
-_WIDTH = 60  # characters of a value
 _DEFINE = {"alter table", "create", "index"}
 _ABOUT_VALUES = "22"  # the class of values that a type does not take
 _TELLS_VALUES = 16  # the first major version that tells whether a type takes a value
 _EMPTIED = "SAVEPOINT runbook_emptied"
 _NO_TRIGGERS = """SELECT pg_catalog.set_config('session_replication_role', 'replica', true)
 WHERE pg_catalog.current_setting('is_superuser') = 'on'"""  # of others, with a superuser's rights
-_VALUE = SQL(
-    "CASE WHEN {value} IS NULL THEN 'NULL'"
-    " ELSE pg_catalog.left(pg_catalog.format('%s', {value}), {width}) END"
-)
-
-
-@dataclass(frozen=True)
-class Violation:
-    """Hold the query for what is in the way, and how to say it.
-
-    Of what it finds, ``columns`` are shown; behind them it ``counts`` rows, or not. ``order`` is
-    how a person wants to see it.
-    """
-
-    query: Composed
-    columns: int
-    order: str
-    said: str
-    each: str = "({key})"
-    unit: str = "rows"
-    counts: bool = False
-
-    def read(self, connection: Connection) -> list[Row]:
-        """Return the first of what it finds, each with the number of all."""
-        names = [f"k{place}" for place in range(1, self.columns + 1)]
-        width = Literal(_WIDTH)
-        shown = [_VALUE.format(value=Identifier(name), width=width) for name in names]
-        columns = [*names, "counted"] if self.counts else names
-        named = SQL("({})").format(SQL(", ").join(map(Identifier, columns)))
-        read = SQL(
-            "SELECT pg_catalog.concat_ws(', ', {shown}) AS key, {rows} AS rows,"
-            " pg_catalog.count(*) OVER () AS found FROM ({query}) AS found{named}"
-            " {order} LIMIT {most}"
-        )
-        return connection.rows(
-            read.format(
-                shown=SQL(", ").join(shown) if shown else Literal(""),
-                rows=Identifier("counted") if self.counts else Literal(1),
-                query=self.query,
-                named=named if columns else SQL(""),
-                order=SQL(f"ORDER BY {self.order}" if self.order else ""),
-                most=Literal(_SHOWN),
-            )
-        )
-
-    def describe(self, connection: Connection) -> str:
-        """Say what is in the way, empty where nothing is."""
-        found = self.read(connection)
-        if not found:
-            return ""
-        total = found[0]["found"]
-        parts = [self.each.format(**row) for row in found if row["key"]]
-        if total > len(parts):
-            more = f"and {total - len(parts):,} more {self.unit}: " if parts else ""
-            parts.append(f"{more}{text_of(self.query)}")
-        return f"{self.said.format(total=total)}: {'; '.join(parts)}."
 
 
 def describe_violation(connection: Connection, statement: Statement, error: StatementError) -> str:
@@ -102,24 +49,7 @@ def describe_violation(connection: Connection, statement: Statement, error: Stat
             found = _violation(connection, statement, error)
             return found.describe(connection) if found else ""
     except StatementError as refused:
-        return _unread(refused)
-
-
-def _unread(refused: StatementError) -> str:
-    return f"Which rows are in the way could not be read: {refused.message}"
-
-
-def describe_duplicates(connection: Connection, index_oid: int) -> str:
-    """Return the keys that more than one row has, the most frequent first.
-
-    ``index_oid`` is the index that a concurrent build left behind invalid: what it compares is read
-    from the catalog.
-    """
-    try:
-        said = _duplicates(_index(connection, index_oid)).describe(connection)
-    except StatementError as refused:
-        return _unread(refused)
-    return said or "There are no duplicates any more."
+        return unread(refused)
 
 
 def _violation(
@@ -138,14 +68,14 @@ def _violation(
     if state in {SqlState.UNIQUE_VIOLATION, SqlState.EXCLUSION_VIOLATION}:
         with _on_empty(connection, statement, tables):
             row = _rule(connection, error)
-            index = _index(connection, row["index"]) if row["index"] else None
+            index = read_index(connection, row["index"]) if row["index"] else None
         if index is None:
             return None
-        return _pairs(row, index) if index["operators"] else _duplicates(index)
+        return _pairs(row, index) if index["operators"] else find_duplicates(index)
     if state in {SqlState.CHECK_VIOLATION, SqlState.FOREIGN_KEY_VIOLATION}:
         with _on_empty(connection, statement, tables):
             row = _rule(connection, error)
-        _held_back(row)
+        refuse_functions(row)
         if row["target"]:
             return _orphans(row)
         return _rows(row, row["columns"], SQL("NOT ({})").format(SQL(row["condition"])))
@@ -159,19 +89,6 @@ def _rule(connection: Connection, error: StatementError) -> Row:
     for row in connection.rows(load("violated_rule"), wanted):
         return row
     raise StatementError(f"{named.schema}.{named.table} is no table.", sqlstate=None)
-
-
-def _index(connection: Connection, oid: int) -> Row:
-    (row,) = connection.rows(load("index_keys"), {"oid": oid})
-    _held_back(row)
-    return row
-
-
-def _held_back(rule: Row) -> None:
-    """Keep functions of the database from being called as a superuser; raises StatementError."""
-    if rule["calls"]:
-        message = "It calls functions of the database, which no superuser may run."
-        raise StatementError(message, sqlstate=SqlState.INSUFFICIENT_PRIVILEGE)
 
 
 @contextmanager
@@ -197,24 +114,6 @@ def _first_locked(connection: Connection, statement: Statement) -> list[tuple[st
         if connection.rows(load("violated_rule"), wanted):
             return [(lock.relation.schema, lock.relation.name)]
     return []
-
-
-def _duplicates(index: Row) -> Violation:
-    """Find the keys that more than one row has: both halves as the server wrote them."""
-    keys = [SQL(key) for key in index["keys"]]
-    wanted = [] if index["nulls_equal"] else [SQL("({}) IS NOT NULL").format(key) for key in keys]
-    if index["condition"] != "true" or not wanted:
-        wanted.append(SQL("({})").format(SQL(index["condition"])))
-    query = SQL(
-        "SELECT {keys}, count(*) FROM {table} WHERE {wanted} GROUP BY {keys} HAVING count(*) > 1"
-    ).format(
-        keys=SQL(", ").join(keys),
-        table=Identifier(index["schema"], index["table"]),
-        wanted=SQL(" AND ").join(wanted),
-    )
-    order = ", ".join(["counted DESC", *(f"k{place}" for place in range(1, len(keys) + 1))])
-    said = f"Duplicates of ({_literal(', '.join(index['keys']))})"
-    return Violation(query, len(keys), order, said, "({key}) in {rows} rows", "keys", True)
 
 
 def _pairs(row: Row, index: Row) -> Violation:
@@ -274,11 +173,7 @@ def _rows(row: Row, columns: Sequence[str], bad: Composable) -> Violation:
 
 
 def _said(by: str, what: str = "Rows") -> str:
-    return f"{what} in the way ({{total:,}}){', by ' + _literal(by) if by else ''}"
-
-
-def _literal(text: str) -> str:
-    return text.replace("{", "{{").replace("}", "}}")
+    return f"{what} in the way ({{total:,}}){', by ' + literal(by) if by else ''}"
 
 
 def _not_taken(connection: Connection, statement: Statement) -> Violation | None:
