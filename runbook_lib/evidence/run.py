@@ -141,6 +141,12 @@ class Run:
             return has_rows(connection, self.release.demo_files)
         return step.name in applied
 
+    def begun(self) -> str:
+        """Return the migration of which a part is committed, empty where none is."""
+        with self.database.runner_session() as connection:
+            rows = ledger.read(connection)
+        return next((row.name for row in rows if row.failed and row.applied_steps), "")
+
     def position(self) -> str:
         """Say where the next step stands, as the server and the journal tell."""
         waiting = [step for step in self.pending() if step.kind is StepKind.APPLY]

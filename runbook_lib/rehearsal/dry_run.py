@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from runbook_lib.checks.verify import Absent
-from runbook_lib.errors import RunbookError, SqlState
+from runbook_lib.errors import GateError, RunbookError, SqlState
 from runbook_lib.evidence.journal import Listener
 from runbook_lib.evidence.records import Outcome, StatementRun
 from runbook_lib.evidence.run import Run
@@ -23,6 +23,7 @@ from runbook_lib.release.plan import StepKind
 # Cardinality, data, constraints, and what PL/pgSQL raises (PostgreSQL manual, appendix A).
 _OF_ROWS = ("21", "22", "23", "P0")
 _BODIES = {"do", "call"}  # what runs there may ask for rows, and raise what it likes
+_READS = {"select", "insert", "update", "delete", "merge"}
 _UNDECIDED = "Without rows it fails; the rehearsal, which has them, decides."
 _UNPROVEN = "On the target it may be otherwise: "
 
@@ -50,9 +51,12 @@ class DryRun:
 def dry_run(run: Run, emit: Listener) -> DryRun:
     """Try every pending statement on a copy of the schema, in a cluster that is thrown away."""
     inside = replace(run, release=outward.without(run.release))
+    steps = [x for x in run.pending() if x.kind is not StepKind.DEMO_ROWS]
     try:
+        if begun := run.begun():
+            message = f"{begun} is committed in part, and its copy would begin it anew."
+            raise GateError(message, remedy="The rehearsal goes on from there.")
         with open_schema(run, Sender(emit, DRY_RUN)) as world:
-            steps = [x for x in run.plan.steps if x.kind is not StepKind.DEMO_ROWS]
             tried = Trial(inside, world.copy, emit).carry_out(steps)
             found = tuple(_Judge(inside, world).judge(tried.findings))
     except RunbookError as error:
@@ -81,7 +85,16 @@ class _Judge:
 
     def _undecided(self, item: Finding) -> str:
         statement = self._statements.get((item.path, item.number))
-        if item.sqlstate.startswith(_OF_ROWS) or (statement and statement.kind in _BODIES):
+        kind = statement.kind if statement else ""
+        if item.sqlstate.startswith(_OF_ROWS) or kind in _BODIES:
+            return _UNDECIDED
+        # Materialized views are not filled, and large objects are not there.
+        empty = item.sqlstate == SqlState.OBJECT_NOT_IN_PREREQUISITE_STATE
+        if (
+            empty
+            or kind == "refresh mat view"
+            or (item.sqlstate == SqlState.UNDEFINED_OBJECT and kind in _READS)
+        ):
             return _UNDECIDED
         lacks = item.sqlstate == SqlState.FEATURE_NOT_SUPPORTED and "xtension" in item.cause
         may_not = item.sqlstate == SqlState.INSUFFICIENT_PRIVILEGE and self.world.differs

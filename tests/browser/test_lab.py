@@ -109,20 +109,21 @@ def _assert_header(notebook: Notebook, place: int) -> None:
     assert values["target"].startswith("citadelbuy_dev on PostgreSQL ")
 
 
-def _assert_finished(notebook: Notebook, title: str) -> None:
-    """The bar is full and green, says so, and none of its words is cut off."""
-    progress = notebook.progress()
-    expect(progress).to_have_count(1)
-    progress.scroll_into_view_if_needed()
-    expect(progress.locator(".widget-label").first).to_have_text(title)
-    expect(progress.locator(".widget-label").last).to_have_text("finished")
-    expect(progress.locator(".progress-bar")).to_have_class(re.compile("progress-bar-success"))
-    bar, frame = (progress.locator(name).bounding_box() for name in (".progress-bar", ".progress"))
-    assert bar is not None
-    assert frame is not None
-    assert frame["width"] > 50
-    assert bar["width"] == pytest.approx(frame["width"], abs=1)
-    assert _cut(progress.locator(".widget-label")) == []
+def _assert_finished(notebook: Notebook, *titles: str) -> None:
+    """Each bar is full and green, says so, and none of its words is cut off."""
+    expect(notebook.progress()).to_have_count(len(titles))
+    for place, title in enumerate(titles):
+        progress = notebook.progress().nth(place)
+        progress.scroll_into_view_if_needed()
+        expect(progress.locator(".widget-label").first).to_have_text(title)
+        expect(progress.locator(".widget-label").last).to_have_text("finished")
+        expect(progress.locator(".progress-bar")).to_have_class(re.compile("progress-bar-success"))
+        bar, frame = (progress.locator(x).bounding_box() for x in (".progress-bar", ".progress"))
+        assert bar is not None
+        assert frame is not None
+        assert frame["width"] > 50
+        assert bar["width"] == pytest.approx(frame["width"], abs=1)
+        assert _cut(progress.locator(".widget-label")) == []
 
 
 def _cut(labels: Locator) -> list[str]:
@@ -177,7 +178,7 @@ def test_brief_and_prechecks_run_by_hand_show_what_a_dba_decides_on(desk: Desk) 
         assert "server version" in checks.column("check")
         assert prechecks.table("Decision: go on").column("next") == ["20_backup.ipynb"]
         assert [table.caption for table in prechecks.tables() if not table.fits] == []
-        _assert_finished(prechecks, "Prechecks")
+        _assert_finished(prechecks, "Dry run", "Prechecks")
         _assert_recorded(desk.plain, "10_prechecks", started)
 
 

@@ -3,6 +3,7 @@
 Every file is read, rehearsed, and sent to the target; then all of it is searched.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -201,9 +202,13 @@ def test_a_secret_in_a_file_gets_nowhere_else(way: str, written: str) -> None:
     assert at < 0, written[max(at - 300, 0) : at + 100]
 
 
-def test_the_values_of_rows_get_nowhere(written: str) -> None:
-    at = written.find("hunterofarow")
-    assert at < 0, written[max(at - 300, 0) : at + 100]
+def test_the_values_of_rows_get_nowhere_but_into_the_list_of_what_is_in_the_way(
+    written: str,
+) -> None:
+    left = re.sub(r"Duplicates of \([^()]*\): [^.]*\.", "", written)
+    assert left != written
+    at = left.find("hunterofarow")
+    assert at < 0, left[max(at - 300, 0) : at + 100]
 
 
 def test_what_was_searched_tells_of_every_file(written: str) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib import review_release
+from runbook_lib import apply_step, review_release
+from runbook_lib.errors import StatementError
 from runbook_lib.findings import DRY_RUN, Finding, Severity
 from runbook_lib.postgres.connection import Connection
 from tests.support.defects import Project, project
@@ -19,12 +20,15 @@ CREATE TABLE person (id int PRIMARY KEY, name text, mood mood, age int);
 CREATE TABLE visit (id int PRIMARY KEY, person int REFERENCES person, note text);
 CREATE FUNCTION first_person() RETURNS int LANGUAGE plpgsql AS $$ DECLARE found int;
     BEGIN SELECT id INTO STRICT found FROM person LIMIT 1; RETURN found; END $$;
-INSERT INTO person VALUES (7, 'seven', 'calm', 70); INSERT INTO visit VALUES (1, 7, 'x')"""
+INSERT INTO person VALUES (7, 'seven', 'calm', 70); INSERT INTO visit VALUES (1, 7, 'x');
+SELECT lo_from_bytea(4711, 'a scan'); CREATE MATERIALIZED VIEW top AS SELECT id FROM person;
+CREATE UNIQUE INDEX ON top (id)"""
 CLEAN = {
     "0001_more": "ALTER TABLE person ADD COLUMN more text; CREATE TABLE fine (id int PRIMARY KEY)",
     "0002_defect": "CREATE VIEW names AS SELECT name FROM person",
     "0003_rest": "ALTER TABLE fine ADD COLUMN person int REFERENCES person",
 }
+IMPATIENT = "[test.policy.locks]\ntimeout = 0.2\ntries = 1\npause = 0\n"
 CONCURRENTLY = "BEGIN; CREATE INDEX CONCURRENTLY ON person (name); COMMIT"
 RENAMED = "ALTER TABLE made RENAME TO fresh"
 
@@ -106,16 +110,53 @@ def test_several_defects_are_named_in_one_go(shop: Project) -> None:
         "INSERT INTO visit VALUES (2, 7, 'of an older row')",
         "SELECT first_person()",
         "DO $$ BEGIN IF NOT EXISTS (SELECT FROM person) THEN RAISE 'nobody'; END IF; END $$",
+        "REFRESH MATERIALIZED VIEW CONCURRENTLY top",
+        "CREATE TABLE highest AS SELECT max(id) FROM top",
+        "SELECT lo_put(4711, 0, 'b')",
     ],
-    ids=["foreign key", "no row", "raised"],
+    ids=["foreign key", "no row", "raised", "refresh", "not filled", "large object"],
 )
 def test_what_rows_alone_decide_is_left_to_the_rehearsal(shop: Project, sql: str) -> None:
     found = reviewed(shop, {"0001_rows": f"{sql};\nALTER TABLE person ADD COLUMN a int"})
     (open_yet,) = (item for item in found if item.phase == DRY_RUN)
     assert (open_yet.severity, open_yet.line) == (Severity.WARNING, 1)
-    verdict = shop.review(shop.root / "release")
+
+
+@pytest.mark.slow
+def test_what_the_rehearsal_decided_is_open_no_more(shop: Project) -> None:
+    release = write_release(shop.root / "release", {"0001_rows": "SELECT first_person()"})
+    verdict = shop.review(release)
     assert verdict["verdict"] == "passed"
     assert [item for item in verdict["findings"] if item["phase"] == DRY_RUN] == []
+
+
+def test_what_is_applied_is_not_tried_again(shop: Project) -> None:
+    files = {"0001_first": "CREATE TABLE first (id int)", "0002_later": "DROP TABLE first"}
+    release = write_release(shop.root / "release", files)
+    shop.review(release)
+    apply_step(shop.run(release, "migrate"))
+    run = shop.run(release, "prechecks")
+    review_release(run)
+    assert [x for x in run.reviewed() or () if x.phase == DRY_RUN] == []
+
+
+@pytest.mark.slow
+def test_what_is_committed_in_part_is_left_to_the_rehearsal(
+    shop: Project, connection: Connection
+) -> None:
+    settings = shop.root / "environments.toml"
+    settings.write_text(f"{settings.read_text()}{IMPATIENT}")
+    sql = "BEGIN; CREATE TABLE made (id int); COMMIT; ALTER TABLE person ADD COLUMN more text"
+    release = write_release(shop.root / "release", {"0001_parts": sql})
+    shop.review(release)
+    with connection.transaction():
+        connection.execute("LOCK TABLE person IN SHARE MODE")
+        with pytest.raises(StatementError, match="lock timeout"):
+            apply_step(shop.run(release, "migrate"))
+    run = shop.run(release, "prechecks")
+    review_release(run)
+    (said,) = (x for x in run.reviewed() or () if x.phase == DRY_RUN)
+    assert (said.severity, "committed in part" in said.cause) == (Severity.WARNING, True)
 
 
 def test_what_follows_from_a_file_that_is_refused_as_a_whole_is_said_to(shop: Project) -> None:
