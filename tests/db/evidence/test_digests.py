@@ -192,6 +192,7 @@ def test_a_change_after_the_approval_is_named_and_undone_it_counts_again(
     assert (again.directory, again.plan) == (approved.directory, approved.plan)
 
 
+@pytest.mark.slow
 def test_approvals_of_another_plan_are_refused_with_what_changed_since(shop: Project) -> None:
     path = shop.root / "environments.toml"
     before = path.read_text()

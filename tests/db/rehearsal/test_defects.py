@@ -10,8 +10,7 @@ from tests.support.snapshots import state
 
 FOLDERS = sorted(path.parent for path in RELEASES.glob("*/expected.txt"))
 # Found by reading, by the ledger, by the server while it applies, and by the rows it has.
-QUICK = {"many-at-once", "drop-column", "edited-after-applied", "missing-table", "not-utf-8"}
-QUICK |= {"one-follows-from-another", "partly-there", "unique-over-duplicates"}
+QUICK = {"many-at-once", "edited-after-applied", "missing-table", "unique-over-duplicates"}
 
 
 def test_there_are_many_kinds_of_defects() -> None:

@@ -35,6 +35,7 @@ def test_a_history_rehearses_to_the_schema_that_psql_gives(
 
 
 @pytest.mark.parametrize("missing", ["table", "column"])
+@pytest.mark.one_of_each()
 def test_forty_of_eighty_statements_that_fail_are_forty_findings(
     missing: str,
     database: dict[str, str],
