@@ -29,6 +29,7 @@ from runbook_lib.postgres.connection import (
 from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.rehearsal import outward
 from runbook_lib.rehearsal.losses import Pristine
+from runbook_lib.rehearsal.observe import Probe
 from runbook_lib.rehearsal.trial import Recording, Trial
 from runbook_lib.rehearsal.ways import Ways
 from runbook_lib.rehearsal.world import FULL, World, open_world
@@ -136,7 +137,7 @@ class Rehearser:
             contents = _contents(copy, helpers) if self._with_rows else None
             before = self._prepare(copy)
             counter = counted.counter(recording.count) if counted else None
-            trial = Trial(self.run, copy, self.emit, counter, recording=recording)
+            trial = Trial(self.run, copy, self.emit, counter, Probe(), recording)
             tried = trial.carry_out(self.run.plan.steps)
             begin = time.perf_counter()
             losses, sampled = self._lost(counted) if counted else (None, ())

@@ -70,13 +70,16 @@ class Tried:
 
 @dataclass(frozen=True)
 class Trial:
-    """Carry steps of a run's plan out on a copy; ``emit`` is told each event."""
+    """Carry steps of a run's plan out on a copy; ``emit`` is told each event.
+
+    What statements do is observed, and what is in their way is listed, where there is a ``probe``.
+    """
 
     run: Run
     copy: Database
     emit: Listener
     counter: RowCounter | None = None
-    probe: Probe = field(default_factory=Probe)
+    probe: Probe | None = None
     recording: Recording = field(default_factory=Recording)
 
     def carry_out(self, steps: Iterable[Step]) -> Tried:
@@ -142,7 +145,8 @@ class Trial:
         for run in runs:
             if run.outcome is Outcome.FAILED:
                 place = run.path, run.number
-                yield Failure(run, known.get(place), self.probe.whys.get(place, ""))
+                why = self.probe.whys.get(place, "") if self.probe else ""
+                yield Failure(run, known.get(place), why)
 
 
 def _refused(step: str, error: RunbookError) -> Finding:
