@@ -90,7 +90,7 @@ def _foreign_keys(
     One whose tables or columns are not there is not wanted: what is missing is named as such, and
     the rest the release dropped or renamed itself. Without columns its target is the primary key.
     """
-    statements = [item for migration in release.migrations for item in migration.statements]
+    statements = list(release.statements)
     gone = {item.name for statement in statements for item in statement.removes} - there
     wanted = {
         key

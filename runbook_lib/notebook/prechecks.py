@@ -51,7 +51,7 @@ def _dry_run(run: Run) -> DryRun:
     total = sum(count_statements(run, step) for step in pending)
     with Progress("Dry run", total) as progress:
         progress.at("restoring the schema")
-        return dry_run(run, to_all(journal.emit, progress.follow))
+        return dry_run(run, pending, to_all(journal.emit, progress.follow))
 
 
 def _fingerprints(run: Run) -> dict[str, str]:

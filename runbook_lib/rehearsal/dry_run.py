@@ -4,7 +4,7 @@ What rows alone can decide is left to the rehearsal, and what the copy could not
 is unproven.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from runbook_lib.checks.verify import Absent
@@ -14,11 +14,10 @@ from runbook_lib.evidence.records import Outcome, StatementRun
 from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.findings import DRY_RUN, Finding, Severity
-from runbook_lib.parser.statement import Statement
 from runbook_lib.rehearsal import outward
 from runbook_lib.rehearsal.trial import Trial
-from runbook_lib.rehearsal.world import World, open_schema
-from runbook_lib.release.plan import StepKind
+from runbook_lib.rehearsal.world import open_schema
+from runbook_lib.release.plan import Step
 
 # Cardinality, data, constraints, and what PL/pgSQL raises (PostgreSQL manual, appendix A).
 _OF_ROWS = ("21", "22", "23", "P0")
@@ -48,17 +47,20 @@ class DryRun:
                 yield item
 
 
-def dry_run(run: Run, emit: Listener) -> DryRun:
-    """Try every pending statement on a copy of the schema, in a cluster that is thrown away."""
+def dry_run(run: Run, steps: Iterable[Step], emit: Listener) -> DryRun:
+    """Try the statements of these steps on a copy of the schema, in a cluster that is thrown away.
+
+    They are those that are still to be done, without what fills tables.
+    """
     inside = replace(run, release=outward.without(run.release))
-    steps = [x for x in run.pending() if x.kind is not StepKind.DEMO_ROWS]
     try:
         if begun := run.begun():
             message = f"{begun} is committed in part, and its copy would begin it anew."
             raise GateError(message, remedy="The rehearsal goes on from there.")
         with open_schema(run, Sender(emit, DRY_RUN)) as world:
             tried = Trial(inside, world.copy, emit).carry_out(steps)
-            found = tuple(_Judge(inside, world).judge(tried.findings))
+            known = {(item.path, item.number): item.kind for item in inside.release.statements}
+            found = tuple(_Judge(known, world.differs).judge(tried.findings))
     except RunbookError as error:
         return DryRun(findings=(_not_tried(run, error),))
     return DryRun(tried.runs, found, tried.absent)
@@ -66,10 +68,14 @@ def dry_run(run: Run, emit: Listener) -> DryRun:
 
 @dataclass(frozen=True)
 class _Judge:
-    """Tell what a failure on a copy without rows says of the target."""
+    """Tell what a failure on a copy without rows says of the target.
 
-    run: Run
-    world: World
+    ``kinds`` are those of the statements, by file and number; ``differs`` is where the copy could
+    not be made equal.
+    """
+
+    kinds: Mapping[tuple[str, int], str]
+    differs: Sequence[str]
 
     def judge(self, found: Iterable[Finding]) -> Iterator[Finding]:
         """Yield each as an error, or as what is not decided by it, with what follows from that."""
@@ -84,8 +90,7 @@ class _Judge:
             yield replace(item, phase=DRY_RUN)
 
     def _undecided(self, item: Finding) -> str:
-        statement = self._statements.get((item.path, item.number))
-        kind = statement.kind if statement else ""
+        kind = self.kinds.get((item.path, item.number), "")
         if item.sqlstate.startswith(_OF_ROWS) or kind in _BODIES:
             return _UNDECIDED
         # Materialized views are not filled, and large objects are not there.
@@ -97,13 +102,8 @@ class _Judge:
         ):
             return _UNDECIDED
         lacks = item.sqlstate == SqlState.FEATURE_NOT_SUPPORTED and "xtension" in item.cause
-        may_not = item.sqlstate == SqlState.INSUFFICIENT_PRIVILEGE and self.world.differs
-        return f"{_UNPROVEN}{'; '.join(self.world.differs)}." if lacks or may_not else ""
-
-    @property
-    def _statements(self) -> dict[tuple[str, int], Statement]:
-        items = (x for migration in self.run.release.migrations for x in migration.statements)
-        return {(item.path, item.number): item for item in items}
+        may_not = item.sqlstate == SqlState.INSUFFICIENT_PRIVILEGE and self.differs
+        return f"{_UNPROVEN}{'; '.join(self.differs)}." if lacks or may_not else ""
 
 
 def _not_tried(run: Run, error: RunbookError) -> Finding:

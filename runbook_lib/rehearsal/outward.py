@@ -28,10 +28,9 @@ _REMEDY = "Try it by hand on a copy that may reach there, or do it apart from th
 
 def left_out(release: Release) -> Iterator[tuple[Statement, str]]:
     """Yield the statements of a release that reach outside, with what they reach."""
-    for migration in release.migrations:
-        for statement in migration.statements:
-            if what := reaches_outside(statement):
-                yield statement, what
+    for statement in release.statements:
+        if what := reaches_outside(statement):
+            yield statement, what
 
 
 def without(release: Release) -> Release:

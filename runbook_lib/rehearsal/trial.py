@@ -14,7 +14,6 @@ from runbook_lib.findings import Finding, Severity, remedy
 from runbook_lib.migrate.apply import carry_out
 from runbook_lib.migrate.execute import Applier
 from runbook_lib.migrate.row_counts import RowCounter
-from runbook_lib.parser.statement import Statement
 from runbook_lib.parser.transactions import transactions_of
 from runbook_lib.postgres.connection import CleanSession, Database
 from runbook_lib.rehearsal.failures import Failure, Unreadable, follow
@@ -129,11 +128,6 @@ class Trial:
             run = replace(run, release=_mended(run.release))
         carry_out(run, applier, step, lambda: self.recording.rows)
 
-    @property
-    def _statements(self) -> dict[tuple[str, int], Statement]:
-        items = (x for migration in self.run.release.migrations for x in migration.statements)
-        return {(item.path, item.number): item for item in items}
-
     def _texts(self, step: Step) -> str:
         """Return the SQL of a step that was rolled back as a whole: what it made is not there."""
         if step.kind is not StepKind.APPLY:
@@ -141,7 +135,7 @@ class Trial:
         return "\n".join(item.sql for item in self.run.release.migration(step.name).statements)
 
     def _failures(self, runs: Sequence[StatementRun]) -> Iterator[Failure]:
-        known = self._statements
+        known = {(item.path, item.number): item for item in self.run.release.statements}
         for run in runs:
             if run.outcome is Outcome.FAILED:
                 place = run.path, run.number

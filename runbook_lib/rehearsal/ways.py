@@ -197,8 +197,7 @@ class Ways:
 
     def _counted(self, copy: Connection) -> bool:
         """Tell whether all that the plan wrote is counted: for that, who wrote has to be gone."""
-        statements = (x for item in self.run.release.migrations for x in item.statements)
-        if any(_TRACKING in item.sql.lower() for item in statements):
+        if any(_TRACKING in item.sql.lower() for item in self.run.release.statements):
             return False
         with self.world.copy.connect() as session:
             if session.value(f"SHOW {_TRACKING}") != "on":

@@ -265,7 +265,7 @@ class _Builder:
         except StatementError as error:
             connection.execute(create.format(name, SQL(source.plain_options)))
             self.differs.append(f"locale C, on the target {source.locale}: {error.message}")
-        text = "\n".join(x.sql for item in self.subject.release.migrations for x in item.statements)
+        text = "\n".join(item.sql for item in self.subject.release.statements)
         for other in source.databases:
             if other["name"] in text:
                 self._settle(

@@ -1,7 +1,7 @@
 """The words of a release and its manifest, as frozen values."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -177,6 +177,11 @@ class Release:
         """Return the SHA-256 over all of its files: the same on every target, at every place."""
         listed = "".join(f"{sha256}  {path}\n" for path, sha256 in sorted(self.files.items()))
         return hashlib.sha256(listed.encode()).hexdigest()
+
+    @property
+    def statements(self) -> Iterator[Statement]:
+        """Yield the statements of all files, in the order of the files."""
+        return (item for migration in self.migrations for item in migration.statements)
 
     def migration(self, name: str) -> Migration:
         """Return the migration of that name; raises ``KeyError``."""

@@ -51,8 +51,7 @@ def read_release(directory: Path) -> Release:
 
 def _with_calls_apart(release: Release) -> Release:
     """Return a release whose calls of its own procedures that commit are in no transaction."""
-    every = (item for migration in release.migrations for item in migration.statements)
-    procedures = committing(every)
+    procedures = committing(release.statements)
     if not procedures:
         return release
     return replace(

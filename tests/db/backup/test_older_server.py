@@ -10,10 +10,10 @@ from runbook_lib.backup.files import read_snapshot
 from runbook_lib.errors import ToolError
 from runbook_lib.evidence.records import Backup
 from runbook_lib.postgres import process, snapshot, tools
-from runbook_lib.postgres.cluster import temporary_cluster
 from runbook_lib.postgres.connection import Database
 from runbook_lib.rollback.in_place import restore_in_place
 from runbook_lib.rollback.restore import Restorer, losses
+from tests.support.majors import server_of
 from tests.support.memory import MakeDirectory
 from tests.support.senders import unheard
 from tests.support.servers import scratch_database
@@ -31,15 +31,13 @@ RELEASE = "UPDATE item SET name = 'x'; ALTER TABLE line ADD price int; SELECT lo
 @pytest.fixture
 def shop(in_memory: MakeDirectory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     """Hold a database of an older server, with the programs of a newer one alone."""
-    try:
-        installation = tools.server_installation(OLDER)
-        newer = next(x for x in tools.installations() if x.version[0] > OLDER)
-    except (ToolError, StopIteration):
-        pytest.skip(f"no PostgreSQL {OLDER} with a newer one is here")
-    monkeypatch.setenv(tools.BINDIR_VARIABLE, str(newer.bindir))
+    newer = [item for item in tools.installations() if item.version[0] > OLDER]
+    if not newer:
+        pytest.skip(f"no PostgreSQL newer than {OLDER} is here")
+    monkeypatch.setenv(tools.BINDIR_VARIABLE, str(newer[0].bindir))
     with (
-        temporary_cluster(in_memory("older"), installation, {}) as cluster,
-        scratch_database(cluster.database("postgres"), "shop") as database,
+        server_of(OLDER, in_memory("older")) as maintenance,
+        scratch_database(maintenance, "shop") as database,
     ):
         with database.connect() as connection:
             connection.execute(SHOP)
