@@ -106,6 +106,7 @@ RECORDS = {f"{SCHEMA_BEFORE}{STEP}": False, SERVER_BEFORE: False, "schema_stamps
 
 
 @pytest.mark.parametrize(("record", "applied"), RECORDS.items(), ids=RECORDS.keys())
+@pytest.mark.one_of_each()
 def test_a_record_for_which_there_is_no_room_stops_a_run_that_the_next_one_goes_on_with(
     record: str, applied: bool, database: dict[str, str], tmp_path: Path
 ) -> None:

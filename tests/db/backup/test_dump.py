@@ -224,6 +224,7 @@ def test_a_disk_that_is_full_stops_pg_dump_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_dump_whose_server_falls_silent_is_ended_on_both_sides(
     target: Database, connection: Connection, tmp_path: Path
 ) -> None:

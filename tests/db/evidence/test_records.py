@@ -59,6 +59,7 @@ def test_the_records_of_a_run_are_what_the_schemas_beside_them_say(
         ("20_backup", '"status": "passed"', '"status": "fine"', "status"),
     ],
 )
+@pytest.mark.one_of_each()
 def test_a_run_whose_record_was_edited_is_not_gone_on_with(
     database: dict[str, str], tmp_path: Path, name: str, old: str, new: str, said: str
 ) -> None:

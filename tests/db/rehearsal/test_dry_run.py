@@ -116,6 +116,7 @@ def test_several_defects_are_named_in_one_go(shop: Project) -> None:
     ],
     ids=["foreign key", "no row", "raised", "refresh", "not filled", "large object"],
 )
+@pytest.mark.one_of_each()
 def test_what_rows_alone_decide_is_left_to_the_rehearsal(shop: Project, sql: str) -> None:
     found = reviewed(shop, {"0001_rows": f"{sql};\nALTER TABLE person ADD COLUMN a int"})
     (open_yet,) = (item for item in found if item.phase == DRY_RUN)
@@ -130,6 +131,7 @@ def test_what_the_rehearsal_decided_is_open_no_more(shop: Project) -> None:
     assert [item for item in verdict["findings"] if item["phase"] == DRY_RUN] == []
 
 
+@pytest.mark.slow
 def test_what_is_applied_is_not_tried_again(shop: Project) -> None:
     files = {"0001_first": "CREATE TABLE first (id int)", "0002_later": "DROP TABLE first"}
     release = write_release(shop.root / "release", files)
