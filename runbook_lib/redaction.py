@@ -66,8 +66,8 @@ def _is_weak(value: str) -> bool:
 def _of_this_process() -> Iterator[str]:
     """Yield every secret: those that were kept, and variables whose name tells of one."""
     yield from tuple(_secrets)
-    for name, value in os.environ.items():
-        if _tells(name) and value:
+    for name in os.environ:
+        if _tells(name) and (value := os.environ.get(name)):
             yield value
 
 
@@ -164,7 +164,7 @@ _ROWS = tuple(
 def _standing(text: str) -> Iterator["re.Match[str]"]:
     low = text.lower()
     for hints, pattern in _CREDENTIALS:
-        if any(hint in low for hint in hints):
+        if any(map(low.__contains__, hints)):
             yield from pattern.finditer(text)
 
 
@@ -226,7 +226,7 @@ def _redacted(text: str, forms: tuple[str, ...]) -> str:
         text = text.replace(form, HIDDEN)
     low = text.lower()
     for hints, pattern in (*_CREDENTIALS, *_ROWS):
-        if any(hint in low for hint in hints):
+        if any(map(low.__contains__, hints)):
             text = pattern.sub(_covered, text)
     return text
 

@@ -6,19 +6,24 @@ talks to it over a socket pair, and ends with it, its kernels too, however it en
 Linux, where the libraries survive it; elsewhere papermill starts its kernels as it always does.
 """
 
+import asyncio
 import gc
 import itertools
 import json
+import math
 import os
 import signal
 import socket
 import sys
+import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from queue import Empty
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
@@ -107,6 +112,14 @@ class _ForkProvisioner(LocalProvisioner):
         self.process = _Forked(self.pid)  # type: ignore[assignment]
         return self.connection_info
 
+    async def kill(self, restart: bool = False) -> None:
+        """Kill the kernel, and look for its end at once: jupyter_client looks once in 0.1 s."""
+        await super().kill(restart=restart)
+        for _ in range(20):
+            if await self.poll() is not None:
+                return
+            await asyncio.sleep(0.005)
+
 
 @cache
 def _sockets() -> TemporaryDirectory[str]:
@@ -117,6 +130,36 @@ def _sockets() -> TemporaryDirectory[str]:
     return TemporaryDirectory(prefix="runbook-kernels-", dir="/tmp")
 
 
+class _Client(AsyncKernelClient):
+    """Talk to a forked kernel, and know without waiting when all that it said was heard."""
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Wait until the kernel answers, ``timeout`` s at most; raises RuntimeError otherwise.
+
+        jupyter_client's own waits until nothing was said for 0.2 s. "idle" is the last that a
+        kernel says of a request (Messaging in Jupyter, Kernel status).
+        """
+        bound = time.monotonic() + (timeout or math.inf)
+        while time.monotonic() < bound:
+            with suppress(Empty):
+                asked = self.kernel_info()
+                await self.get_shell_msg(timeout=1)
+                await self._until_idle(asked)
+                return
+            if not await self.is_alive():
+                break
+        message = f"The kernel did not answer within {timeout} s, or it died."
+        raise RuntimeError(message)
+
+    async def _until_idle(self, asked: str) -> None:
+        """Hear what is said of a request; raises Empty where we were not yet listening."""
+        idle = {"execution_state": "idle"}
+        while True:
+            said = await self.get_iopub_msg(timeout=0.2)
+            if said["parent_header"].get("msg_id") == asked and said["content"] == idle:
+                return
+
+
 class ForkKernelManager(AsyncKernelManager):
     """Manage a kernel that is forked; the rest is jupyter_client's own.
 
@@ -125,6 +168,7 @@ class ForkKernelManager(AsyncKernelManager):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self.client_class = f"{__name__}.{_Client.__name__}"
         self.transport = "ipc"
         self.ip = f"{_sockets().name}/{next(_numbers)}"
 
@@ -162,6 +206,7 @@ def _serve(descriptor: int) -> None:
     """Fork a kernel for each request until the other side is gone."""
     # ipykernel reads this when it is imported: a kernel ends when this process does.
     os.environ["JPY_PARENT_PID"] = str(os.getpid())
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # as a kernel says it to its debugger
     _preload()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps ended children itself
     requests = socket.socket(fileno=descriptor)
@@ -179,11 +224,20 @@ def _serve(descriptor: int) -> None:
 
 
 def _preload() -> None:
-    """Import what every notebook imports."""
+    """Import what kernels and notebooks import, and show a first table: its template is compiled.
+
+    ipykernel imports its debugger when a kernel starts, though nobody is there to debug: 0.15 s.
+    """
+    import ipykernel.debugger  # noqa: PLC0415
     import ipykernel.kernelapp  # noqa: F401, PLC0415
     import matplotlib_inline.backend_inline  # noqa: F401, PLC0415
 
-    from runbook_lib.notebook import migrate, prechecks, signoff  # noqa: F401, PLC0415
+    import runbook_lib  # noqa: PLC0415
+    from runbook_lib.notebook.show import Table  # noqa: PLC0415
+
+    for name in runbook_lib.__all__:
+        getattr(runbook_lib, name)
+    Table("", [{"status": ""}])._repr_html_()
 
 
 def _read(release: Path) -> None:

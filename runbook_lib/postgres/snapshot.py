@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from runbook_lib.postgres.connection import SQL, Connection, Identifier, Literal
 from runbook_lib.postgres.queries import load
-from runbook_lib.redaction import redact
+from runbook_lib.redaction import redact_values
 
 _PARTS = ("tables", "columns", "constraints", "indexes", "types", "routines", "others", "kinds")
 _SETTINGS = ("settings", "settings_storage", "settings_kinds", "settings_subscriptions")
@@ -56,11 +56,10 @@ class Snapshot:
 
         Such a stand-in is no SQL: a way back that would have to send it is refused by the server.
         """
-        objects = {key: _stand_in(text) for key, text in self.objects.items()}
-        settings = {
-            mark: Setting(_stand_in(item.back), _stand_in(item.away))
-            for mark, item in self.settings.items()
-        }
+        objects = _without_secrets(self.objects)
+        back = _without_secrets({mark: item.back for mark, item in self.settings.items()})
+        away = _without_secrets({mark: item.away for mark, item in self.settings.items()})
+        settings = {mark: Setting(back[mark], away[mark]) for mark in self.settings}
         return replace(self, objects=objects, settings=settings)
 
     def revealed(self, now: "Snapshot") -> "Snapshot":
@@ -96,9 +95,17 @@ class Snapshot:
         return replace(self, objects=objects, addresses=addresses, settings=settings)
 
 
-def _stand_in(text: str) -> str:
-    plain = redact(text) == text and not (text.startswith(_SECRET) and "'" in text)
-    return text if plain else _digest(text)
+def _without_secrets(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return the texts with a digest in place of each that holds a secret."""
+    shown = redact_values(texts)
+    return {
+        key: _digest(text) if shown[key] != text or _holds_options(text) else text
+        for key, text in texts.items()
+    }
+
+
+def _holds_options(text: str) -> bool:
+    return text.startswith(_SECRET) and "'" in text
 
 
 def hidden(sql: str) -> bool:
