@@ -122,6 +122,21 @@ class Subject:
     sampled: bool
     deleted: int
 
+    @property
+    def values(self) -> Sequence[str]:
+        """Return the names of each value's hash."""
+        return [f"c{place}" for place in range(len(self.pairs))]
+
+    @property
+    def own_key(self) -> Mapping[int, str]:
+        """Return the names of the key's own values by place, none where hashes stand for them.
+
+        What is one on one side is one on the other, too, and an index finds it.
+        """
+        pairs = [self.pairs[place] for place in self.key]
+        hashed = any(x.types or not x.was.plain or x.was.type.startswith(_TEXTS) for x in pairs)
+        return {} if hashed else {place: f"k{place}" for place in self.key}
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -206,7 +221,8 @@ class Sessions:
     def _each(self, subject: Subject, old: Query, new: Query) -> Counts:
         """Compare row by row."""
         keyed = self._carry(subject, new) and subject.key
-        (row,) = self.before.rows((_keyed if keyed else _unkeyed)(old, _names(subject)))
+        query = _keyed(subject, old) if keyed else _unkeyed(subject, old)
+        (row,) = self.before.rows(query)
         # Without a key, one that was replaced looks changed: the server knows what was deleted.
         more = 0 if keyed else min(row["changed"], max(subject.deleted - row["gone"], 0))
         gone, changed = row["gone"] + more, row["changed"] - more
@@ -219,23 +235,25 @@ class Sessions:
 
         None where the key does not tell apart what was written.
         """
-        since = SQL("age(written) > age({}::xid)").format(self.since)
-        kept = SQL("SELECT count(*) FROM ({}) AS rows WHERE {}").format(new, since)
-        counted = pool.submit(self.count, subject.before)
-        there, rows = self.after.value(kept), counted.result().rows
-        recent = SQL("SELECT * FROM ({}) AS rows WHERE NOT {}")
-        if not self._carry(subject, recent.format(new, since)):
+        recent = SQL("SELECT * FROM ({}) AS rows WHERE age(written) <= (SELECT age({}::xid))")
+        if not self._carry(subject, recent.format(new, self.since)):
             self.before.execute("DROP TABLE carried")
             return None
-        (row,) = self.before.rows(_keyed(old, _names(subject), matched=True))
-        return replace(_counts(subject, {**row, "gone": rows - there - row["matched"]}), rows=rows)
+        there = pool.submit(_count, self.after, subject.after)
+        rows = self.count(subject.before).rows
+        (row,) = self.before.rows(_keyed(subject, old, matched=True))
+        kept = there.result() - self.before.value("SELECT count(*) FROM carried")
+        return replace(_counts(subject, {**row, "gone": rows - kept - row["matched"]}), rows=rows)
 
     def _carry(self, subject: Subject, rows: Query) -> bool:
         """Carry rows over to the other side; tell whether the key is another in each."""
-        names = SQL("").join(SQL(", {} bigint").format(Identifier(x)) for x in _names(subject))
-        create = SQL("CREATE TEMP TABLE carried (k bigint, h bigint{}) ON COMMIT DROP")
-        self.before.execute(create.format(names))
-        columns = SQL(", ").join(map(Identifier, ("k", "h", *_names(subject))))
+        types = dict.fromkeys(("k", "h", *subject.values), "bigint")
+        own = subject.own_key.items()
+        types |= {name: subject.pairs[place].was.type for place, name in own}
+        each = (SQL("{} {}").format(Identifier(x), SQL(kind)) for x, kind in types.items())
+        create = SQL("CREATE TEMP TABLE carried ({}) ON COMMIT DROP")
+        self.before.execute(create.format(SQL(", ").join(each)))
+        columns = SQL(", ").join(map(Identifier, types))
         copy = SQL("COPY (SELECT {} FROM ({}) AS rows) TO STDOUT (FORMAT binary)")
         read = copy.format(columns, rows)
         self.after.copy(read, self.before, SQL("COPY carried FROM STDIN (FORMAT binary)"))
@@ -292,44 +310,42 @@ def _sampled(rows: Query) -> Query:
     return SQL("SELECT * FROM ({}) AS rows WHERE k & {} = 0").format(rows, _SAMPLE - 1)
 
 
-def _names(subject: Subject) -> list[str]:
-    return [f"c{place}" for place in range(len(subject.pairs))]
-
-
 def _counts(subject: Subject, row: Row) -> Counts:
-    pairs = zip(subject.pairs, _names(subject), strict=True)
+    pairs = zip(subject.pairs, subject.values, strict=True)
     values = {pair.was.name: min(row[name], row["changed"]) for pair, name in pairs}
     found = {name: count for name, count in values.items() if count}
     return Counts(0, row["gone"], row["changed"], found)
 
 
-def _keyed(old: Query, names: Sequence[str], *, matched: bool = False) -> Query:
+def _keyed(subject: Subject, old: Query, *, matched: bool = False) -> Query:
     """Return the query that compares rows of the same key; a value where none was is no loss.
 
     With ``matched`` only those are looked at that were carried.
     """
     other = [
         SQL("(o.{0} IS NOT NULL AND c.{0} IS DISTINCT FROM o.{0})").format(Identifier(name))
-        for name in names
+        for name in subject.values
     ]
     count = SQL("count(*) FILTER (WHERE c.k IS NOT NULL AND {})")
     each = [
         SQL(", {} AS {}").format(count.format(item), Identifier(name))
-        for item, name in zip(other, names, strict=True)
+        for item, name in zip(other, subject.values, strict=True)
     ]
     changed = SQL(" OR ").join(other) if other else SQL("false")
+    key = subject.own_key.values() or ["k"]
     return SQL(
         "SELECT count(*) FILTER (WHERE c.k IS NULL) AS gone, "
-        "count(c.k) AS matched, {} AS changed{} FROM ({}) AS o {} JOIN carried c ON c.k = o.k"
+        "count(c.k) AS matched, {} AS changed{} FROM ({}) AS o {} JOIN carried c ON {}"
     ).format(
         count.format(SQL("({})").format(changed)),
         SQL("").join(each),
         old,
         SQL("INNER" if matched else "LEFT"),
+        SQL(" AND ").join(SQL("c.{0} = o.{0}").format(Identifier(x)) for x in key),
     )
 
 
-def _unkeyed(old: Query, names: Sequence[str]) -> Query:
+def _unkeyed(subject: Subject, old: Query) -> Query:
     """Return the query that compares what there is of equal rows, and of equal values.
 
     What was replaced one for one counts as changed, the rest as gone.
@@ -340,9 +356,9 @@ def _unkeyed(old: Query, names: Sequence[str]) -> Query:
     )
     each = [
         SQL(", greatest({} - gone, 0) AS {}").format(missing.format(name), name)
-        for name in map(Identifier, names)
+        for name in map(Identifier, subject.values)
     ]
-    columns = SQL("").join(SQL(", {}").format(Identifier(name)) for name in names)
+    columns = SQL("").join(SQL(", {}").format(Identifier(name)) for name in subject.values)
     return SQL(
         "WITH both_sides AS (SELECT 1 AS n, h{0} FROM ({1}) AS o "
         "UNION ALL SELECT -1, h{0} FROM carried), "
@@ -384,8 +400,16 @@ def _part(subject: Subject, table: Table, columns: Sequence[Column | None], *, c
         else SQL(", NULL::bigint AS {}").format(Identifier(f"c{place}"))
         for place, (column, value) in enumerate(zip(columns, values, strict=True))
     ]
+    own = [
+        SQL(", {}::{} AS {}").format(
+            Identifier(column.name) if (column := columns[place]) else SQL("NULL"),
+            SQL(subject.pairs[place].was.type),
+            Identifier(name),
+        )
+        for place, name in subject.own_key.items()
+    ]
     return SQL("SELECT {} AS k, {} AS h{}, xmin AS written FROM ONLY {}").format(
-        key, row, SQL("").join(each), Identifier(table.schema, table.name)
+        key, row, SQL("").join([*each, *own]), Identifier(table.schema, table.name)
     )
 
 
