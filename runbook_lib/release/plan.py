@@ -135,6 +135,7 @@ def order(release: Release, existing: Set[str] = frozenset()) -> Order:
         release.migrations,
         existing,
         _makers(release.migrations),
+        _removers(release.migrations, existing),
         frozenset(item.name for item in release.migrations),
         next((at for at, item in enumerate(release.migrations) if _opaque(item)), None),
     )
@@ -172,6 +173,7 @@ class _Known:
     migrations: tuple[Migration, ...]
     existing: Set[str]
     makers: Mapping[Key, list[tuple[int, str]]]
+    removers: Mapping[Key, list[int]]
     listed: Set[str]
     opaque: int | None
 
@@ -195,7 +197,7 @@ def _needs(here: int, known: _Known, defects: list[Finding]) -> dict[str, str]:
             key = _keys(reference.object)[0]
             if key in made or (key[0], "pg_temp", key[2]) in made:
                 continue
-            maker = _maker(known.makers.get(key, ()), here)
+            maker = _maker(known.makers.get(key, ()), known.removers.get(key, ()), here)
             if maker is not None:
                 source, place = maker
                 found.setdefault(
@@ -221,11 +223,30 @@ def _makers(migrations: Iterable[Migration]) -> dict[Key, list[tuple[int, str]]]
     return found
 
 
-def _maker(places: Sequence[tuple[int, str]], here: int) -> tuple[int, str] | None:
-    """Find who creates an object: the nearest file before this one, else the first behind it."""
+def _removers(migrations: Iterable[Migration], existing: Set[str]) -> dict[Key, list[int]]:
+    """Return for each object the files that drop or rename it, by place: it was there before."""
+    found: dict[Key, list[int]] = {}
+    for here, migration in enumerate(migrations):
+        for statement in migration.statements:
+            for item in statement.removes:
+                if item.qualified in existing or not statement.node.missing_ok:
+                    for key in _keys(item):
+                        found.setdefault(key, []).append(here)
+    return found
+
+
+def _maker(
+    places: Sequence[tuple[int, str]], removed: Sequence[int], here: int
+) -> tuple[int, str] | None:
+    """Find who creates an object: the nearest file before this one, else the first behind it.
+
+    What is removed before it is created behind is another one of the same name.
+    """
     before = [item for item in places if item[0] < here]
     behind = [item for item in places if item[0] > here]
-    return before[-1] if before else behind[0] if behind else None
+    if before or not behind:
+        return before[-1] if before else None
+    return None if any(here <= at <= behind[0][0] for at in removed) else behind[0]
 
 
 def _opaque(migration: Migration) -> bool:

@@ -60,6 +60,33 @@ def test_a_file_moves_behind_the_one_that_creates_what_it_needs(tmp_path: Path) 
     assert (moved.migration, moved.behind) == ("2", "4")
 
 
+TABLE, TYPE = "CREATE TABLE t (id int)", "CREATE TYPE t AS ENUM ()"
+
+
+@pytest.mark.parametrize(
+    ("needs", "away", "anew"),
+    [
+        ("ALTER TABLE t ADD c int", "ALTER TABLE t RENAME TO s", TABLE),
+        ("ALTER TABLE t ADD c int", "ALTER TABLE t SET SCHEMA attic", TABLE),
+        ("ALTER TABLE t ADD c int", "DROP TABLE t", TABLE),
+        ("CREATE TABLE u (t t)", "ALTER TYPE t RENAME TO s", TYPE),
+    ],
+)
+def test_what_is_made_anew_after_it_was_taken_away_moves_nothing(
+    tmp_path: Path, needs: str, away: str, anew: str
+) -> None:
+    release = release_of(tmp_path, {"1": needs, "2": away, "3": anew})
+    found = plan.order(release, frozenset({"public.t"}))
+    assert (found.names, found.moved, found.defects) == (("1", "2", "3"), (), ())
+
+
+def test_a_drop_of_what_may_not_be_there_says_nothing_of_it(tmp_path: Path) -> None:
+    files = {"1": "ALTER TABLE t ADD c int", "2": "DROP TABLE IF EXISTS t; CREATE TABLE t ()"}
+    release = release_of(tmp_path, files)
+    assert plan.order(release).names == ("2", "1")
+    assert plan.order(release, frozenset({"public.t"})).names == ("1", "2")
+
+
 def test_the_reason_of_a_move_names_both_places(tmp_path: Path) -> None:
     release = release_of(
         tmp_path, {"1": "\nALTER TABLE\n  late ADD c int", "2": "\n\n\nCREATE TABLE late ()"}
