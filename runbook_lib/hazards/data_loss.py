@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
 from runbook_lib.findings import Finding, Severity
-from runbook_lib.hazards.rules import Facts
+from runbook_lib.hazards.rules import Facts, TableFacts
 from runbook_lib.parser.objects import named, named_relation
 from runbook_lib.parser.parse import read_statements
 from runbook_lib.parser.statement import DbObject, Statement
@@ -69,7 +69,7 @@ class _Reader:
 
     ``there`` leads from the present name of a table that the target had to the one it had then,
     ``columns`` from that and the present name of a column to the one it had, empty for a new one.
-    ``new`` is what the target did not have.
+    ``new`` is what the target did not have. It is ``blind`` from SQL on that cannot be read.
     """
 
     facts: Facts
@@ -77,6 +77,7 @@ class _Reader:
     columns: dict[str, dict[str, str]] = field(init=False)
     new: set[str] = field(default_factory=set)
     functions: dict[str, tuple[Statement, ...]] = field(default_factory=dict)
+    blind: bool = False
 
     def __post_init__(self) -> None:
         self.there = {name: name for name in self.facts.tables}
@@ -112,6 +113,19 @@ class _Reader:
         if older is None:
             return item.kind in _TABLES and _table(item) not in self.new
         return item.kind == "column" and item.name not in self.columns[older]
+
+    def nowhere(self, item: DbObject) -> bool:
+        """Tell whether the target has no table, or view, of that name in any schema."""
+        if self.blind or not self.absent(item):
+            return False
+        name = item.table or item.name
+        known = {*self.there, *self.facts.structure.relations}
+        return item.kind == "column" or not any(x.rpartition(".")[2] == name for x in known)
+
+    def inside(self, schema: str) -> list[TableFacts]:
+        """Return the tables of the target that are in a schema by now."""
+        found = (older for name, older in self.there.items() if name.split(".")[0] == schema)
+        return [self.facts.tables[older] for older in found]
 
     def original(self, item: DbObject) -> tuple[str, str]:
         """Return table and column as they were called on the target, the column empty for none."""
@@ -246,20 +260,41 @@ def _run(
         if name not in seen:
             for inner in reader.body(name):
                 yield from _run(reader, inner, seen | {name}, f"function {name}")
+                reader.learn(inner)
 
 
 def _losses(reader: _Reader, statement: Statement) -> Iterator[_Loss]:
     if statement.kind == "dynamic":
+        reader.blind = True
         short = " ".join(statement.sql.split())[:60]
         yield _Loss("dynamic-sql", Severity.INFO, f"EXECUTE {short} cannot be read")
         return
     for loss in _of_node(statement.tag, statement.node):
         table = reader.found(loss.table, statement) if loss.table else None
-        if table is None or not (reader.own(table) or (loss.if_there and reader.absent(table))):
+        if table is not None and table.kind == "schema" and loss.rule == "drops-table":
+            yield from _of_schema(reader, replace(loss, table=table))
+        elif table is None or not _of_nothing(reader, table, if_there=loss.if_there):
             yield replace(loss, table=table)
     yield from _of_type(reader, statement)
     if any(name.endswith(".lo_unlink") for name in statement.calls):
         yield _Loss("deletes-large-objects", Severity.ERROR, "lo_unlink deletes large objects")
+
+
+def _of_nothing(reader: _Reader, table: DbObject, *, if_there: bool) -> bool:
+    """Tell whether the target has nothing of it: the release made it, or it is not there."""
+    if reader.own(table):
+        return True
+    return reader.absent(table) if if_there else reader.nowhere(table)
+
+
+def _of_schema(reader: _Reader, loss: _Loss) -> Iterator[_Loss]:
+    """Yield what DROP SCHEMA CASCADE takes along, by the tables of the target that are in it."""
+    name = loss.table.name if loss.table else ""
+    inside = reader.inside(name)
+    if any(table.rows for table in inside) or (reader.blind and not inside):
+        yield loss
+    elif inside or reader.facts.structure.uses_of("schema", name):
+        yield replace(loss, rule="drops-object", severity=Severity.WARNING)
 
 
 def _of_type(reader: _Reader, statement: Statement) -> Iterator[_Loss]:

@@ -29,7 +29,7 @@ def losses(directory: Path, *files: str, accepts: tuple[Acceptance, ...] = ()) -
     ("sql", "rule", "blocks"),
     [
         ("DROP TABLE a", "drops-table", True),
-        ("DROP SCHEMA s CASCADE", "drops-table", True),
+        ("DROP SCHEMA public CASCADE", "drops-table", True),
         ("DROP OWNED BY r", "drops-table", True),
         ("ALTER TABLE a DROP COLUMN id", "drops-column", True),
         ("DROP VIEW v", "drops-object", False),
@@ -49,6 +49,8 @@ def losses(directory: Path, *files: str, accepts: tuple[Acceptance, ...] = ()) -
         ),
         ("DO $$ BEGIN DROP TABLE a; END $$", "drops-table", True),
         ("DO $$ BEGIN EXECUTE 'DROP TABLE a'; END $$", "drops-table", True),
+        ("CREATE SCHEMA s; ALTER TABLE a SET SCHEMA s; DROP SCHEMA s CASCADE", "drops-table", True),
+        ("DROP TABLE app.a", "drops-table", True),
         ("DO $$ DECLARE n text; BEGIN EXECUTE n; END $$", "dynamic-sql", False),
         ("SELECT purge()", "deletes-rows", True),
         ("DO $$ BEGIN PERFORM purge(); END $$", "deletes-rows", True),
@@ -67,6 +69,12 @@ def test_what_takes_something_away_is_listed(
     [
         "CREATE TABLE c (id int); UPDATE c SET id = 1; DELETE FROM c; DROP TABLE c",
         "CREATE TEMP TABLE c (id int); TRUNCATE c; DROP TABLE c",
+        "DROP TABLE nowhere; DELETE FROM nowhere; ALTER TABLE nowhere DROP COLUMN x",
+        "CREATE TABLE c (id int); DROP TABLE c; DROP TABLE c",
+        "DO $$ BEGIN DROP TABLE nowhere; EXCEPTION WHEN undefined_table THEN NULL; END $$",
+        "DROP SCHEMA IF EXISTS s CASCADE; CREATE SCHEMA s; DROP SCHEMA s CASCADE",
+        "CREATE FUNCTION g() RETURNS void LANGUAGE plpgsql AS "
+        "$$ BEGIN CREATE TEMP TABLE c (id int); DROP TABLE c; END $$; SELECT g()",
         "ALTER TABLE a ADD x int; ALTER TABLE a DROP COLUMN x",
         "CREATE VIEW v AS SELECT 1; DROP VIEW v",
         "INSERT INTO a VALUES (1) ON CONFLICT DO NOTHING",
