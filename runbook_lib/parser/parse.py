@@ -29,6 +29,7 @@ from runbook_lib.parser.tree import (
 _WHITE_SPACE = re.compile(rb"\s*")
 _BEGINS = {"CREATE", "ALTER", "DROP", "INSERT", "UPDATE", "DELETE_P", "GRANT", "COMMENT", "DO"}
 _SEMICOLON, _BACKSLASH = "ASCII_59", "ASCII_92"
+_OFF = {"off", "false", "no", "0", "f", "n"}
 _SCANNED = 1024  # bytes at a time, of a file that does not parse
 
 
@@ -94,7 +95,33 @@ def read_statements(sql: str, path: str) -> tuple[tuple[Statement, ...], tuple[F
         replace(item, number=place).with_tree(item.tree)
         for place, item in enumerate(statements, start=1)
     )
-    return tuple(numbered), (*found, *more)
+    return tuple(numbered), (*found, *_without_escapes(statements, more))
+
+
+def _without_escapes(
+    statements: Iterable[Statement], found: Iterable[Finding]
+) -> Iterator[Finding]:
+    """Yield what cannot be read; what comes behind a SET that gives strings escapes is its doing.
+
+    A file that is read all the same sets nothing that matters to where its strings end.
+    """
+    off = next((item for item in statements if _gives_escapes(item)), None)
+    for item in found:
+        if off is not None and item.line > off.line:
+            cause = "With standard_conforming_strings off a backslash escapes what follows it in a "
+            cause += "string, and the runbook reads strings as PostgreSQL does without that."
+            remedy = "Take the SET out, and write strings with escapes as E'...'."
+            yield defect("escapes-in-strings", (off.path, off.line), cause, remedy)
+            return
+        yield item
+
+
+def _gives_escapes(statement: Statement) -> bool:
+    if statement.kind != "variable set":
+        return False
+    node = statement.node
+    values = (item.a_const.sval.sval.lower() for item in node.args)
+    return node.name == "standard_conforming_strings" and any(value in _OFF for value in values)
 
 
 def found_in(statements: Iterable[Statement], schema: str) -> Iterator[Statement]:
