@@ -7,7 +7,7 @@ DRY_RUN = "dry run"
 """The phase that tries a plan on the target's schema without rows."""
 
 _BY_STATE = {
-    "0A000": "Install what this server lacks, rehearse on one that has it, or do without it.",
+    "0A000": "Write it in another way; or install what the server lacks.",
     "22001": "Make the column wide enough, or shorten the values first.",
     "22003": "Choose a type that holds the values.",
     "22P02": "Convert the values first, or say how with USING.",
@@ -95,6 +95,11 @@ class Finding:
     def place(self) -> str:
         """Return ``file:line``."""
         return f"{self.path}:{self.line}"
+
+    @property
+    def of_statement(self) -> tuple[str, int]:
+        """Return the file and which statement of it this is about."""
+        return self.path, self.number or -(self.statement or self.line)
 
     @property
     def blocks(self) -> bool:

@@ -17,6 +17,8 @@ from runbook_lib.postgres.targets import build_schema
 from runbook_lib.release.model import Migration
 from runbook_lib.release.plan import standing
 
+PARTLY_THERE = "partly-there"
+"""The rule of a file of which the target has a part, and the ledger knows nothing."""
 _SHOWN = 5
 
 
@@ -117,7 +119,7 @@ def _by_half(presence: Presence) -> Finding:
     there = ", ".join(f"{item.kind} {item}" for item in presence.there[:_SHOWN])
     missing = ", ".join(f"{item.kind} {item}" for item in presence.missing[:_SHOWN])
     return _finding(
-        "partly-there",
+        PARTLY_THERE,
         next(
             item
             for item in presence.migration.statements

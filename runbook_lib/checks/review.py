@@ -73,13 +73,12 @@ def _to_be_counted(item: Finding) -> Finding:
 
 def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Sort findings: those that block on top, each group by place; one that is said twice once."""
-    once: dict[tuple[str, int, str], Finding] = {}
+    once: dict[tuple[tuple[str, int], str], Finding] = {}
     for item in findings:
         said = item.sqlstate if item.severity is Severity.ERROR and item.sqlstate else item.cause
-        key = item.path, item.number or -(item.statement or item.line), said
-        first = once.setdefault(key, item)
+        first = once.setdefault((item.of_statement, said), item)
         if item.follows and not first.follows:
-            once[key] = replace(first, follows=item.follows, remedy=item.remedy)
+            once[item.of_statement, said] = replace(first, follows=item.follows, remedy=item.remedy)
     return tuple(
         sorted(
             once.values(),

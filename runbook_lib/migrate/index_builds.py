@@ -105,7 +105,8 @@ class Work:
 
     def _build(self, connection: Connection, statement: Statement, parents: Set[str]) -> None:
         table = statement.locks[0].relation
-        if table.qualified in parents:
+        named = any(item.kind == "index" for item in statement.creates)
+        if named and table.qualified in parents:  # without a name the parts would not be found
             with _placed(statement):
                 self._partitioned(connection, statement, parents)
         else:

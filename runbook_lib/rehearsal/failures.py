@@ -9,8 +9,7 @@ from runbook_lib.evidence.records import StatementRun
 from runbook_lib.findings import Finding, Severity, remedy
 from runbook_lib.parser.statement import Statement
 
-# Something is not there / something is there already (PostgreSQL manual, appendix A).
-_MISSING = {
+MISSING = {
     SqlState.UNDEFINED_TABLE,
     SqlState.UNDEFINED_COLUMN,
     SqlState.UNDEFINED_OBJECT,
@@ -19,13 +18,15 @@ _MISSING = {
     SqlState.INVALID_FOREIGN_KEY,
     SqlState.INVALID_COLUMN_REFERENCE,
 }
-_THERE = {
+"""What says that something is not there (PostgreSQL manual, appendix A)."""
+THERE = {
     SqlState.DUPLICATE_TABLE,
     SqlState.DUPLICATE_COLUMN,
     SqlState.DUPLICATE_OBJECT,
     SqlState.DUPLICATE_SCHEMA,
     SqlState.DUPLICATE_FUNCTION,
 }
+"""What says that something is there already."""
 
 
 @dataclass(frozen=True)
@@ -54,28 +55,38 @@ def follow(
 ) -> Iterator[Finding]:
     """Turn failures into findings; one that needs what an earlier one did not do names it.
 
-    ``steps`` are named in the order in which they were tried.
+    ``steps`` are named in the order in which they were tried. What is left of a statement of which
+    an earlier part failed says nothing more.
     """
-    not_made: dict[str, str] = {}
-    not_removed: dict[str, str] = {}
+    tried = set[tuple[str, int]]()
+    not_made: dict[tuple[bool, str], str] = {}  # columns apart
+    not_removed: dict[tuple[bool, str], str] = {}
     blind = list(unreadable)
     for failure in failures:
         run = failure.run
-        cause = not_made if run.sqlstate in _MISSING else not_removed
+        if (run.path, run.number) in tried:
+            continue
+        tried.add((run.path, run.number))
+        cause = not_made if run.sqlstate in MISSING else not_removed
         follows = ""
-        if run.sqlstate in _MISSING | _THERE:
-            words = set(_words(run.error))
-            follows = next((place for name, place in cause.items() if name in words), "")
-        if not follows and run.sqlstate in _MISSING:
+        if run.sqlstate in MISSING | THERE:
+            words, about = set(_words(run.error)), _about_columns(run.sqlstate)
+            named = ((x, place) for (column, x), place in cause.items() if column in about)
+            follows = next((place for name, place in named if name in words), "")
+        if not follows and run.sqlstate in MISSING:
             earlier = steps[: steps.index(run.step) + 1]
-            told = (item for item in blind if item.step in earlier and _speaks_of(item, run.error))
+            told = (
+                item for item in blind if item.step in earlier and speaks_of(item.text, run.error)
+            )
             follows = next((item.place for item in told), "")
         place = f"{run.path}:{run.line}"
         if failure.statement is not None:
-            for item in failure.statement.creates:
-                not_made.setdefault(item.name, place)
-            for item in failure.statement.removes:
-                not_removed.setdefault(item.name, place)
+            inner = failure.statement.inner if failure.statement.kind == "do" else ()
+            for part in (failure.statement, *inner):
+                for item in part.creates:
+                    not_made.setdefault((item.kind == "column", item.name), place)
+                for item in part.removes:
+                    not_removed.setdefault((item.kind == "column", item.name), place)
         yield Finding(
             phase="rehearsal",
             rule="statement-failed",
@@ -92,6 +103,13 @@ def follow(
         )
 
 
+def _about_columns(sqlstate: str) -> set[bool]:
+    """Return whether an error is about a column, about another object, or perhaps either."""
+    if sqlstate in {SqlState.INVALID_FOREIGN_KEY, SqlState.INVALID_COLUMN_REFERENCE}:
+        return {True, False}
+    return {sqlstate in {SqlState.UNDEFINED_COLUMN, SqlState.DUPLICATE_COLUMN}}
+
+
 def _words(message: str) -> Iterator[str]:
     """Yield the names in a message of the server: what it quotes, and bare words."""
     for quoted in re.findall(r'"([^"]+)"', message):
@@ -100,7 +118,8 @@ def _words(message: str) -> Iterator[str]:
     yield from re.findall(r"[\w$]+", message)
 
 
-def _speaks_of(part: Unreadable, message: str) -> bool:
+def speaks_of(text: str, message: str) -> bool:
+    """Tell whether a text has the name that a message of the server is about."""
     named = re.findall(r'"([^"]+)"', message) or re.findall(r"[\w$]+(?=\()", message)
-    words = set(re.findall(r"[\w$]+", part.text))
+    words = set(re.findall(r"[\w$]+", text))
     return any(name.split(".")[-1] in words for name in named[:1])

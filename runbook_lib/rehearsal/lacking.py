@@ -65,8 +65,14 @@ def lacking_extensions(
     for row in found:
         if row["version"] not in here.get(row["name"], ()):
             yield f"extension {row['name']} {row['version']}"
-    known = names(connection.seen(_AVAILABLE) or (), "name") - names(found, "name")
+    known = (available_extensions(connection) or set()) - names(found, "name")
     yield from (f"extension {name}" for name in sorted(made & known - here.keys() - {"plpgsql"}))
+
+
+def available_extensions(connection: Connection) -> Set[str] | None:
+    """Return the extensions that a server has files for, None where it does not tell."""
+    found = connection.seen(_AVAILABLE)
+    return None if found is None else names(found, "name")
 
 
 def _extensions(installation: Installation) -> dict[str, set[str]] | None:

@@ -6,7 +6,7 @@ the copy lead nowhere. And the operating system refuses the server what it can
 program proves nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from runbook_lib.findings import Finding, Severity
@@ -14,6 +14,7 @@ from runbook_lib.hazards.server_wide import reaches_outside
 from runbook_lib.parser.statement import Statement
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.postgres.queries import load
+from runbook_lib.rehearsal.failures import MISSING, speaks_of
 from runbook_lib.release.model import Release
 
 UNPROVEN = "not-rehearsed"
@@ -58,14 +59,31 @@ def unproven(release: Release) -> Iterator[Finding]:
         )
 
 
-def softened(finding: Finding) -> Finding:
-    """Turn a failure for want of what lies outside into what it is: nothing is proven by it."""
+def softened(found: Iterable[Finding], release: Release) -> Iterator[Finding]:
+    """Turn failures for want of what lies outside into what they are: nothing is proven by them.
+
+    So are those for want of what a statement would have made that was left out or failed so.
+    """
+    apart, places = [statement for statement, _ in left_out(release)], set[str]()
+    for item in found:
+        not_made = item.sqlstate in MISSING and any(_makes(x, item.cause) for x in apart)
+        if not_made or item.follows in places or _elsewhere(item):
+            places.add(item.place)
+            item = replace(item, severity=Severity.WARNING, rule=UNPROVEN)  # noqa: PLW2901
+            item = replace(item, effect=_EFFECT, remedy=_REMEDY)  # noqa: PLW2901
+        yield item
+
+
+def _elsewhere(finding: Finding) -> bool:
     machine = any(words in finding.cause for words in _MACHINE)
-    if finding.sqlstate[:2] not in _ELSEWHERE and not machine:
-        return finding
-    return replace(
-        finding, rule=UNPROVEN, severity=Severity.WARNING, effect=_EFFECT, remedy=_REMEDY
-    )
+    return machine or finding.sqlstate[:2] in _ELSEWHERE
+
+
+def _makes(statement: Statement, missing: str) -> bool:
+    """Tell whether a statement may make what a message calls missing."""
+    if statement.kind == "import foreign schema":
+        return True
+    return bool(statement.creates or statement.kind == "do") and speaks_of(statement.sql, missing)
 
 
 def disarm(connection: Connection) -> None:

@@ -110,7 +110,7 @@ def rehearse(run: Run, backup: Backup, emit: Listener) -> Rehearsal:
     inside = replace(run, release=outward.without(run.release))
     with open_world(run, backup, Sender(emit, "rehearsal: restore")) as world:
         seen = Rehearser(inside, backup, world, emit).rehearse(time.perf_counter() - begin)
-    found = (*map(outward.softened, seen.findings), *outward.unproven(run.release))
+    found = (*outward.softened(seen.findings, run.release), *outward.unproven(run.release))
     return replace(seen, findings=(*world.findings, *found))
 
 

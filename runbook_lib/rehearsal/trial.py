@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from runbook_lib.checks.verify import Absent, find_absent
-from runbook_lib.errors import GateError, ReleaseError, RunbookError, StatementError
+from runbook_lib.errors import GateError, ReleaseError, RunbookError, SqlState, StatementError
 from runbook_lib.evidence.journal import LEDGER_ROW, Event, Listener, to_all
 from runbook_lib.evidence.records import Outcome, StatementRun, Taken
 from runbook_lib.evidence.run import Run
@@ -90,9 +90,9 @@ class Trial:
         with closing(CleanSession(self.copy)) as sessions:
             for step in steps:
                 begin = time.perf_counter()
-                found = list(self._try(replace(applier, sessions=sessions), step))
-                refused += found
-                lost += [Unreadable(step.name, item.place, self._texts(step)) for item in found]
+                for item, text in self._try(replace(applier, sessions=sessions), step):
+                    refused.append(item)
+                    lost.append(Unreadable(step.name, item.place, text))
                 took[step.name] = time.perf_counter() - begin
         runs = tuple(self.recording.runs.values())
         failed = tuple(follow(self._failures(runs), lost, list(took)))
@@ -103,29 +103,35 @@ class Trial:
         with self.copy.runner_session() as connection:
             return find_absent(self.copy, connection, self.run.release)
 
-    def _try(self, applier: Applier, step: Step) -> Iterator[Finding]:
-        """Carry a step out as on the target; where that fails, once more, going on after it."""
+    def _try(self, applier: Applier, step: Step) -> Iterator[tuple[Finding, str]]:
+        """Carry a step out as on the target; where that fails, once more, going on after it.
+
+        Yields what is refused, with the SQL that is therefore not carried out.
+        """
         try:
             self._step(applier, step)
         except StatementError:
             mine = lambda run: run.step == step.name and run.outcome is Outcome.FAILED  # noqa: E731
             self.recording.forget(mine)
-        except (GateError, ReleaseError) as error:
-            yield _refused(step.name, error)
+        except GateError as error:
+            yield _refused(step.name, error), self._texts(step)
             return
+        except ReleaseError:  # told below, one for each statement
+            pass
         else:
             return
+        faults = list[tuple[ReleaseError, str]]()
+        release = _mended(self.run.release, step, faults)
+        yield from ((_refused(step.name, error), text) for error, text in faults)
         try:
-            self._step(replace(applier, go_on=True), step)
+            self._step(replace(applier, go_on=True), step, release)
         except RunbookError as error:  # the commit failed, or something that nothing can pass over
             said_by = error.message
             self.recording.forget(lambda run: run.error == said_by)
-            yield _refused(step.name, error)
+            yield _refused(step.name, error), self._texts(step)
 
-    def _step(self, applier: Applier, step: Step) -> None:
-        run = self.run
-        if applier.go_on:
-            run = replace(run, release=_mended(run.release))
+    def _step(self, applier: Applier, step: Step, release: Release | None = None) -> None:
+        run = replace(self.run, release=release or self.run.release)
         carry_out(run, applier, step, lambda: self.recording.rows)
 
     def _texts(self, step: Step) -> str:
@@ -151,24 +157,36 @@ def _refused(step: str, error: RunbookError) -> Finding:
         path=error.path or step,
         line=error.line or 1,
         cause=error.message,
-        effect="The file is rolled back as a whole.",
+        effect="The file cannot be applied."
+        if isinstance(error, ReleaseError)
+        else "The file is rolled back as a whole.",
         remedy=error.remedy or remedy(error.sqlstate or ""),
         sqlstate=error.sqlstate or "",
     )
 
 
-def _mended(release: Release) -> Release:
-    """Return the release without what keeps a file from being split into transactions."""
-    return replace(release, migrations=tuple(_splittable(item) for item in release.migrations))
+def _mended(release: Release, step: Step, faults: list[tuple[ReleaseError, str]]) -> Release:
+    """Return the release without what keeps a step's file from being split into transactions.
+
+    Each error joins ``faults``, with the SQL that is left out for it.
+    """
+    files = (_splittable(x, faults) if x.name == step.name else x for x in release.migrations)
+    return replace(release, migrations=tuple(files))
 
 
-def _splittable(migration: Migration) -> Migration:
-    try:
-        transactions_of(migration.statements)
-    except ReleaseError:
-        kept = [item for item in migration.statements if item.transactional and not item.control]
-        return replace(migration, statements=tuple(kept))
-    return migration
+def _splittable(migration: Migration, faults: list[tuple[ReleaseError, str]]) -> Migration:
+    kept = list(migration.statements)
+    while True:
+        try:
+            transactions_of(kept)
+        except ReleaseError as error:
+            inside = error.sqlstate == SqlState.ACTIVE_SQL_TRANSACTION
+            here = (item for item in kept if item.line == error.line)
+            bad = [item for item in here if (not item.transactional if inside else item.control)]
+            faults.append((error, "\n".join(item.sql for item in bad)))
+            kept = [item for item in kept if item not in bad]
+        else:
+            return replace(migration, statements=tuple(kept))
 
 
 def _unreadable(run: Run) -> Iterator[Unreadable]:

@@ -11,6 +11,7 @@ from runbook_lib import check_target, open_run, rehearse, review_release, take_b
 from runbook_lib.config.policies import Policy
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.run import Run
+from runbook_lib.findings import Finding
 from runbook_lib.migrate.execute import Applier
 from runbook_lib.postgres.connection import Connection, Database
 from runbook_lib.release.reader import read_release
@@ -35,6 +36,14 @@ class Project:
         """Open the run of a release for a phase."""
         run: Run = open_run("test", str(release), phase)
         return run
+
+    def reviewed(self, release: Path) -> tuple[Finding, ...]:
+        """Review; return what is found before any backup."""
+        run = self.run(release, "prechecks")
+        review_release(run)
+        found = run.reviewed()
+        assert found is not None
+        return found
 
     def review(self, release: Path) -> dict[str, Any]:
         """Review, back up and rehearse; return the verdict with every finding."""
@@ -65,6 +74,20 @@ def project(root: Path, conninfo: dict[str, str], shared: Path | None = None) ->
     finally:
         os.chdir(before)
         del os.environ["RUNBOOK_TEST_URL"]
+
+
+@contextmanager
+def migrating_role(connection: Connection, conninfo: dict[str, str]) -> Iterator[str]:
+    """Hold a role that owns the database, logs in and is no superuser; drop what it owns."""
+    name = conninfo["dbname"]
+    role = f"mover_{name}"
+    connection.execute(f"CREATE ROLE {role} LOGIN; GRANT CREATE ON SCHEMA public TO {role}")
+    connection.execute(f"ALTER DATABASE {name} OWNER TO {role}")
+    try:
+        yield role
+    finally:
+        connection.execute(f"ALTER DATABASE {name} OWNER TO CURRENT_USER")
+        connection.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}")
 
 
 def prepare(folder: Path, target: Database, connection: Connection, journal: Path) -> None:

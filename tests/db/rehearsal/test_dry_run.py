@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 
 from runbook_lib import apply_step, review_release
-from runbook_lib.errors import StatementError
+from runbook_lib.errors import StatementError, ToolError
 from runbook_lib.findings import DRY_RUN, Finding, Severity
-from runbook_lib.postgres.connection import Connection
+from runbook_lib.postgres import tools
+from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.embedded import Sandbox
+from runbook_lib.rehearsal import world
 from tests.support.defects import Project, project
+from tests.support.memory import MakeDirectory
 from tests.support.releases import write_release
 from tests.support.snapshots import state
 
@@ -29,7 +33,6 @@ CLEAN = {
     "0003_rest": "ALTER TABLE fine ADD COLUMN person int REFERENCES person",
 }
 IMPATIENT = "[test.policy.locks]\ntimeout = 0.2\ntries = 1\npause = 0\n"
-CONCURRENTLY = "BEGIN; CREATE INDEX CONCURRENTLY ON person (name); COMMIT"
 RENAMED = "ALTER TABLE made RENAME TO fresh"
 
 
@@ -43,11 +46,7 @@ def shop(
 
 
 def reviewed(shop: Project, files: dict[str, str]) -> tuple[Finding, ...]:
-    run = shop.run(write_release(shop.root / "release", files), "prechecks")
-    review_release(run)
-    found = run.reviewed()
-    assert found is not None
-    return found
+    return shop.reviewed(write_release(shop.root / "release", files))
 
 
 def errors(found: tuple[Finding, ...]) -> dict[str, str]:
@@ -161,15 +160,21 @@ def test_what_is_committed_in_part_is_left_to_the_rehearsal(
     assert (said.severity, "committed in part" in said.cause) == (Severity.WARNING, True)
 
 
-def test_what_follows_from_a_file_that_is_refused_as_a_whole_is_said_to(shop: Project) -> None:
+def test_what_keeps_a_file_from_being_split_is_named_and_the_rest_of_it_tried(
+    shop: Project,
+) -> None:
+    begun = "BEGIN; CREATE INDEX CONCURRENTLY a ON person (name);\nVACUUM person;\nCOMMIT"
     files = {
-        "0001_refused": f"CREATE TABLE made (id int);\n{CONCURRENTLY}",
-        "0002_uses_it": "ALTER TABLE made ADD COLUMN a int",
+        "0001_refused": f"CREATE TABLE made (id int PRIMARY KEY);\n{begun};\nDROP TABLE nowhere",
+        "0002_uses_it": "ALTER TABLE made ADD COLUMN a int; DROP INDEX a",
     }
-    found = reviewed(shop, files)
-    assert errors(found) == {"release/0001_refused/migration.sql": "25001"}
-    (later,) = (item for item in found if item.follows)
-    assert (later.path, later.sqlstate) == ("release/0002_uses_it/migration.sql", "42P01")
+    found = [x for x in reviewed(shop, files) if x.severity is Severity.ERROR]
+    assert [(item.line, item.sqlstate, item.follows) for item in found] == [
+        (2, "25001", ""),
+        (3, "25001", ""),
+        (5, "42P01", ""),
+        (1, "42704", "release/0001_refused/migration.sql:2"),
+    ]
 
 
 @pytest.fixture
@@ -198,6 +203,38 @@ def test_where_it_cannot_be_tried_that_is_said_and_blocks_nobody(
     found = reviewed(plain, {"0001_a": "CREATE TABLE mine (id int)"})
     (said,) = (item for item in found if item.phase == DRY_RUN)
     assert (said.severity, "permission denied" in said.cause) == (Severity.WARNING, True)
+
+
+@pytest.mark.slow
+def test_what_the_targets_server_alone_has_is_unproven(
+    in_memory: MakeDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    try:
+        older = tools.server_installation(15)
+    except ToolError:
+        pytest.skip("no PostgreSQL 15 is here")
+    have = "SELECT count(*) FROM pg_available_extensions WHERE name = 'uuid-ossp'"
+    sql = (
+        'CREATE EXTENSION "uuid-ossp";\nCREATE TABLE a (id uuid DEFAULT uuid_generate_v4());\n'
+        'CREATE TABLE b (c text COLLATE "de-x-icu");\nCREATE EXTENSION no_such_extension'
+    )
+    wheel = tools.server_installation()
+    monkeypatch.setattr(world, "installation_for", lambda *_: wheel)
+    monkeypatch.setenv(tools.BINDIR_VARIABLE, str(older.bindir))
+    with Sandbox(in_memory("debian")) as server:
+        with Database(server.conninfo()).connect() as connection:
+            if not connection.value(have):
+                pytest.skip("this server has no uuid-ossp")
+        monkeypatch.delenv(tools.BINDIR_VARIABLE)
+        with project(tmp_path, server.conninfo()) as shop:
+            found = reviewed(shop, {"0001_a": sql})
+    said = [(x.line, x.sqlstate, x.severity) for x in found if x.phase == DRY_RUN]
+    assert said == [
+        (4, "0A000", Severity.ERROR),
+        (1, "0A000", Severity.WARNING),
+        (2, "42883", Severity.WARNING),
+        (3, "42704", Severity.WARNING),
+    ]
 
 
 def test_a_table_that_a_block_makes_is_not_missing(shop: Project) -> None:

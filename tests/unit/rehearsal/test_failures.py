@@ -1,5 +1,6 @@
 """What only follows from an earlier failure is marked, and nothing else is."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -13,7 +14,8 @@ def failure(sql: str, line: int, sqlstate: str, error: str) -> Failure:
     (statement,), _ = read_statements(sql, "a.sql")
     now = datetime.now(UTC)
     run = StatementRun("a", "a.sql", line, sql, Outcome.FAILED, 0.0, now)
-    return Failure(StatementRun(**{**vars(run), "sqlstate": sqlstate, "error": error}), statement)
+    failed = replace(run, number=line, sqlstate=sqlstate, error=error)
+    return Failure(failed, statement)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,44 @@ def test_an_unrelated_failure_follows_from_nothing() -> None:
         ["a"],
     )
     assert [item.follows for item in found] == ["", "", ""]
+
+
+def test_a_column_is_no_table_of_its_name() -> None:
+    found = follow(
+        [
+            failure("CREATE TABLE b (a int REFERENCES c)", 1, "42P01", 'Relation "c" is not.'),
+            failure("DROP TABLE a", 2, "42P01", 'Table "a" does not exist.'),
+        ],
+        [],
+        ["a"],
+    )
+    assert [item.follows for item in found] == ["", ""]
+
+
+def test_what_a_block_would_have_made_is_traced_to_it() -> None:
+    block = "DO $$ BEGIN CREATE TABLE t (id int); END $$"
+    found = follow(
+        [
+            failure(block, 1, "P0001", "No rows."),
+            failure("SELECT FROM t", 2, "42P01", 'Relation "t" does not exist.'),
+        ],
+        [],
+        ["a"],
+    )
+    assert [item.follows for item in found] == ["", "a.sql:1"]
+
+
+def test_a_statement_that_is_taken_apart_fails_once() -> None:
+    key = "ALTER TABLE t ADD CONSTRAINT k FOREIGN KEY (a) REFERENCES b (c)"
+    found = follow(
+        [
+            failure(key, 1, "42830", 'No unique constraint of "b".'),
+            failure(key, 1, "42704", 'Constraint "k" does not exist.'),
+        ],
+        [],
+        ["a"],
+    )
+    assert [item.sqlstate for item in found] == ["42830"]
 
 
 def test_what_an_unreadable_statement_would_have_made_is_traced_to_it() -> None:
