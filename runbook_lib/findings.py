@@ -1,8 +1,12 @@
 """The words of what is found wrong, how much it matters, and what to do about it."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+Files = tuple[tuple[str, ...], ...]
+"""Statements by the file that they belong in; the files run one after the other."""
+LATER = "-- in a later file:"
 DRY_RUN = "dry run"
 """The phase that tries a plan on the target's schema without rows."""
 
@@ -73,7 +77,8 @@ class Finding:
     its statement begins, and ``number`` that statement's place in the file. ``follows`` is the
     place of the earlier finding without which this one would not be; ``accepted`` the reason the
     manifest gives for going on all the same. ``object`` is the table, or the column of it, that
-    loses something.
+    loses something. ``safe`` does safely what the SQL ``was`` meant to; where it is ``planned``,
+    the plan already does so.
     """
 
     phase: str
@@ -90,6 +95,9 @@ class Finding:
     follows: str = ""
     accepted: str = ""
     object: str = ""
+    was: str = ""
+    safe: Files = ()
+    planned: bool = False
 
     @property
     def place(self) -> str:
@@ -105,6 +113,20 @@ class Finding:
     def blocks(self) -> bool:
         """Tell whether the release may not go to the target with it."""
         return self.severity is Severity.ERROR and not self.accepted
+
+    @property
+    def diff(self) -> str:
+        """Return what the file has, and what would do it safely; empty where nothing is known."""
+        if not self.safe:
+            return ""
+        files = [";\n".join((*file, "")).rstrip() for file in self.safe]
+        now = re.sub(r"(?m)^(--.*);$", r"\1", f"\n{LATER}\n".join(files))
+        was = f"{self.was.rstrip(';')};"
+        return "\n".join(
+            f"{sign} {line}"
+            for sign, text in (("-", was), ("+", now))
+            for line in text.splitlines()
+        )
 
 
 def remedy(sqlstate: str) -> str:

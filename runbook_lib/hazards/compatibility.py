@@ -2,6 +2,7 @@
 
 from runbook_lib.errors import SqlState
 from runbook_lib.findings import Severity
+from runbook_lib.hazards import rewrites
 from runbook_lib.hazards.rules import ALTER, Rules, Said, Subject
 from runbook_lib.parser.identifiers import LONGEST
 from runbook_lib.parser.objects import named, named_relation
@@ -41,6 +42,7 @@ def _json(s: Subject) -> Said:
     "rename, or move to another schema, of what the application knows",
     _BREAKS,
     "Add the new name beside the old (a view, a second column), deploy, then drop the old.",
+    safe=rewrites.keep_the_old_name,
 )
 def _rename(s: Subject) -> Said:
     if s.tag == "rename_stmt":
@@ -222,6 +224,7 @@ def _not_null_dropped(s: Subject) -> Said:
     "The statement fails if the value is meant: it has to be committed first.",
     "Use the new value in a later migration.",
     sqlstate=SqlState.UNSAFE_NEW_ENUM_VALUE_USAGE,
+    safe=rewrites.enum_value_first,
 )
 def _enum_used(s: Subject) -> Said:
     added = s.memory.enum_values
@@ -296,6 +299,7 @@ def _too_long(s: Subject) -> Said:
     "SET that is not given back",
     "With psql or another tool it would hold for the files after this one too.",
     "Write SET LOCAL, or RESET it at the end.",
+    safe=rewrites.set_locally,
 )
 def _setting(s: Subject) -> Said:
     sets = s.tag == "variable_set_stmt" and s.node.kind == kinds.VAR_SET_VALUE
@@ -321,6 +325,7 @@ def _commit(s: Subject) -> Said:
     "CREATE INDEX CONCURRENTLY IF NOT EXISTS",
     "After a build that failed, an invalid index has the name, and this reports success.",
     "Leave IF NOT EXISTS out; the runbook drops an invalid leftover itself.",
+    safe=rewrites.build_concurrently,
 )
 def _if_not_exists(s: Subject) -> Said:
     if s.statement.number in s.memory.made_concurrent:

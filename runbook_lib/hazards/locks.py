@@ -2,14 +2,15 @@
 
 from runbook_lib.errors import SqlState
 from runbook_lib.findings import Severity
+from runbook_lib.hazards import rewrites
 from runbook_lib.hazards.alter_table import (
     free_type,
-    never_null,
     rewritten,
     scanned,
     type_of,
     volatile_call,
 )
+from runbook_lib.hazards.columns import proven
 from runbook_lib.hazards.reach import predict
 from runbook_lib.hazards.rules import Rules, Said, Subject
 from runbook_lib.parser.effects import constraints, is_serial, option
@@ -30,6 +31,7 @@ LOCKS = Rules()
     "CREATE INDEX without CONCURRENTLY on a table with rows",
     _STOPS_WRITES,
     "Write CREATE INDEX CONCURRENTLY, in a file of its own.",
+    safe=rewrites.build_concurrently,
 )
 def _index(s: Subject) -> Said:
     if s.tag == "index_stmt" and not s.node.concurrent and s.busy(s.table):
@@ -42,6 +44,7 @@ def _index(s: Subject) -> Said:
     "UNIQUE or PRIMARY KEY added to a table with rows",
     _STOPS_ALL,
     _INDEX_FIRST,
+    safe=rewrites.alter_safely,
 )
 def _unique(s: Subject) -> Said:
     for cmd in s.commands:
@@ -72,6 +75,7 @@ def _exclusion(s: Subject) -> Said:
     "CHECK added to a table with rows and validated at once",
     _STOPS_ALL,
     "Add it NOT VALID, and VALIDATE CONSTRAINT in a later file.",
+    safe=rewrites.alter_safely,
 )
 def _check(s: Subject) -> Said:
     adds = {kinds.AT_AddConstraint, kinds.AT_AddColumn}
@@ -88,6 +92,7 @@ def _check(s: Subject) -> Said:
     "FOREIGN KEY added to a table with rows and validated at once",
     "Writes to both tables wait until every row is checked.",
     "Add it NOT VALID, and VALIDATE CONSTRAINT in a later file.",
+    safe=rewrites.alter_safely,
 )
 def _foreign_key(s: Subject) -> Said:
     for cmd in s.commands:
@@ -105,12 +110,12 @@ def _foreign_key(s: Subject) -> Said:
     "SET NOT NULL, or a primary key by an index of nullable columns, on a table with rows",
     _STOPS_ALL,
     "Add CHECK (column IS NOT NULL) NOT VALID, validate it, then SET NOT NULL.",
+    safe=rewrites.alter_safely,
 )
 def _not_null(s: Subject) -> Said:
     for cmd in s.commands:
         for column in _to_be_not_null(s, cmd) if s.busy(s.table) else ():
-            proven = (str(s.table), column) in s.memory.not_null_checks | s.memory.required
-            if not proven and not never_null(s.table.qualified, column, s.memory.facts):
+            if not proven(s, column):
                 yield f"Every row of {s.busy(s.table)} is read to see that {column} is not null"
 
 
@@ -148,6 +153,7 @@ def _required(s: Subject) -> Said:
     "change of a column's type that writes, checks or sorts every row anew",
     _STOPS_ALL,
     "Add a new column, fill it in batches, and switch over.",
+    safe=rewrites.alter_safely,
 )
 def _type_change(s: Subject) -> Said:
     for cmd in s.commands:
@@ -168,6 +174,7 @@ def _type_change(s: Subject) -> Said:
     "column added with a volatile default",
     _STOPS_ALL,
     "Add the column without it, SET DEFAULT for new rows, fill the old ones in batches.",
+    safe=rewrites.alter_safely,
 )
 def _volatile(s: Subject) -> Said:
     for cmd in s.commands:
@@ -203,6 +210,7 @@ def _domain_column(s: Subject) -> Said:
     "constraint of a domain that is looked at in every row of a table",
     _STOPS_WRITES,
     "ALTER DOMAIN ... ADD CONSTRAINT ... NOT VALID, and VALIDATE CONSTRAINT at a quiet hour.",
+    safe=rewrites.domain_later,
 )
 def _domain_check(s: Subject) -> Said:
     done = predict(s.statement, s.memory.facts) if s.tag == "alter_domain_stmt" else None
@@ -235,6 +243,7 @@ def _stored(s: Subject) -> Said:
     "serial or identity column added to a table with rows",
     _STOPS_ALL,
     "Add a nullable column, fill it in batches, then attach the sequence.",
+    safe=rewrites.alter_safely,
 )
 def _serial(s: Subject) -> Said:
     for cmd in s.commands:
@@ -251,6 +260,7 @@ def _serial(s: Subject) -> Said:
     "VACUUM FULL, CLUSTER, or REINDEX without CONCURRENTLY",
     _STOPS_ALL,
     "Use REINDEX CONCURRENTLY, or pg_repack for a table.",
+    safe=rewrites.reindex_concurrently,
 )
 def _in_place(s: Subject) -> Said:
     if s.tag == "vacuum_stmt" and option(s.node.options, "full"):
@@ -304,6 +314,7 @@ def _many_locks(s: Subject) -> Said:
     "ATTACH PARTITION of a table with rows and no CHECK that proves its bounds",
     "The table to attach is locked and read from end to end.",
     "Add a CHECK that matches the bounds NOT VALID, validate it, attach, drop it.",
+    safe=rewrites.alter_safely,
 )
 def _attach(s: Subject) -> Said:
     for cmd in s.commands:
@@ -319,6 +330,7 @@ def _attach(s: Subject) -> Said:
     "partition added beside a DEFAULT partition with rows",
     "The DEFAULT partition is locked and read from end to end.",
     "Add to it a CHECK that keeps the new bounds out NOT VALID, validate it, then add the other.",
+    safe=rewrites.attach_proven,
 )
 def _beside_default(s: Subject) -> Said:
     adds = s.tag == "create_stmt" or any(
@@ -336,6 +348,7 @@ def _beside_default(s: Subject) -> Said:
     "DETACH PARTITION without CONCURRENTLY on a table with rows",
     "Every statement on the whole partitioned table waits until the transaction ends.",
     "Write DETACH PARTITION ... CONCURRENTLY; beside a DEFAULT partition, keep the file short.",
+    safe=rewrites.alter_safely,
 )
 def _detach(s: Subject) -> Said:
     for cmd in s.commands:
@@ -350,6 +363,7 @@ def _detach(s: Subject) -> Said:
     "DROP INDEX without CONCURRENTLY on a table with rows",
     "Every statement on the table waits for the lock, and until the transaction ends.",
     "Write DROP INDEX CONCURRENTLY, in a file of its own.",
+    safe=rewrites.drop_concurrently,
 )
 def _index_dropped(s: Subject) -> Said:
     if not _drops_index(s) or s.node.concurrent:
@@ -401,6 +415,7 @@ def _trigger(s: Subject) -> Said:
     "REFRESH MATERIALIZED VIEW without CONCURRENTLY",
     "Readers of the view wait until it is refreshed.",
     "Give it a unique index and REFRESH ... CONCURRENTLY.",
+    safe=rewrites.refresh_concurrently,
 )
 def _refresh(s: Subject) -> Said:
     plain = s.tag == "refresh_mat_view_stmt" and not s.node.concurrent
@@ -414,6 +429,7 @@ def _refresh(s: Subject) -> Said:
     "NOT VALID and VALIDATE CONSTRAINT in one transaction",
     "The strong lock of the first statement is held while every row is checked.",
     "Validate in a later file.",
+    safe=rewrites.look_later,
 )
 def _validated(s: Subject) -> Said:
     for cmd in s.commands:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from runbook_lib.hazards.alter_table import free_type, idle, rewritten, scanned
 from runbook_lib.hazards.rules import Facts
 from runbook_lib.hazards.structure import Constraint, Structure
-from runbook_lib.parser.effects import Effects, constraints
+from runbook_lib.parser.effects import Effects, constraints, option
 from runbook_lib.parser.objects import named, named_relation
 from runbook_lib.parser.statement import DbObject, Lock, LockMode, Statement
 from runbook_lib.parser.tree import Node, definition, kinds, strings
@@ -447,7 +447,8 @@ def _reindex(statement: Statement, facts: Facts) -> Touches:
     if node.kind == kinds.REINDEX_OBJECT_INDEX:
         index = facts.structure.indexes.get(named_relation(node.relation).qualified)
         if index is not None:
-            yield Touch(index.table, M.SHARE, scanned=True)
+            beside = option(node.params, "concurrently")
+            yield Touch(index.table, M.SHARE_UPDATE_EXCLUSIVE if beside else M.SHARE, scanned=True)
     elif node.kind == kinds.REINDEX_OBJECT_TABLE:
         for each in (_first(statement), *facts.structure.below(_first(statement))):
             if facts.structure.indexes_on.get(each):

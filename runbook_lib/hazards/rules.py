@@ -5,17 +5,19 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from runbook_lib.errors import ReleaseError, SqlState
-from runbook_lib.findings import Finding, Severity
+from runbook_lib.findings import Files, Finding, Severity
 from runbook_lib.hazards.structure import Storage, Structure, proves_not_null
 from runbook_lib.parser.effects import constraints
 from runbook_lib.parser.objects import named, named_relation
 from runbook_lib.parser.statement import DbObject, Split, Statement
 from runbook_lib.parser.transactions import as_planned, transactions_of
-from runbook_lib.parser.tree import Node, definition, kinds, strings
+from runbook_lib.parser.tree import Node, PgQueryError, definition, kinds, strings
 from runbook_lib.release.model import Acceptance, Migration
 
 Said = Iterator[str]
-
+_BY_PLAN = ("index-not-concurrent", "foreign-key-validated")
+_SPARED = "Nobody waits: the plan takes it out of the file's transaction."
+_DONE = "The plan does this for you."
 
 ALTER = "alter_table_stmt"
 
@@ -62,6 +64,7 @@ class Rule:
     find: Callable[["Subject"], Said]
     versions: tuple[int, int] | None = None
     sqlstate: str = ""
+    safe: Callable[["Subject"], Files] | None = None  # the statements that do it safely
 
 
 class Rules(dict[str, Rule]):
@@ -77,6 +80,7 @@ class Rules(dict[str, Rule]):
         *,
         versions: tuple[int, int] | None = None,
         sqlstate: str = "",
+        safe: Callable[["Subject"], Files] | None = None,
     ) -> Callable[[Callable[["Subject"], Said]], Callable[["Subject"], Said]]:
         """Register a function, which yields one cause for each thing it finds."""
 
@@ -90,6 +94,7 @@ class Rules(dict[str, Rule]):
                 find=find,
                 versions=versions,
                 sqlstate=sqlstate,
+                safe=safe,
             )
             return find
 
@@ -190,10 +195,14 @@ def find_hazards(
         split = splits.get(migration.name, Split())
         memory.made_concurrent = frozenset(split.concurrent)
         validated_apart = frozenset(split.apart)
+        taken_out = {*split.concurrent, *split.apart}
+        written = {x.number: x for x in migration.statements if x.number in taken_out}
         for statement in as_planned(migration.statements, split):
             apart = statement.number in validated_apart
             if statement.control or not statement.transactional or apart:
                 memory.begin()
+            if (own := written.pop(statement.number, None)) is not None:
+                found += _by_plan(own, memory, rules, reasons, migration.name)
             inner = statement.inner if statement.kind == "do" else ()
             for part in (statement, *inner):
                 for subject in _subjects(part, memory, in_block=part is not statement):
@@ -227,6 +236,22 @@ def unused(
         )
 
 
+def _by_plan(
+    statement: Statement,
+    memory: Memory,
+    rules: Mapping[str, Rule],
+    reasons: Mapping[tuple[str, str], str],
+    migration: str,
+) -> Iterator[Finding]:
+    """Yield what the statement would stop as it is written, and does not as it is planned."""
+    for subject in _subjects(statement, memory, in_block=False):
+        for item in (rules[name] for name in _BY_PLAN if name in rules):
+            for found in _apply(item, subject, statement, reasons.get((item.id, migration), "")):
+                yield replace(
+                    found, severity=Severity.INFO, effect=_SPARED, remedy=_DONE, planned=True
+                )
+
+
 def _subjects(statement: Statement, memory: Memory, *, in_block: bool) -> Iterator[Subject]:
     if statement.kind != "dynamic":
         yield Subject(statement, statement.tag, statement.node, memory, in_block)
@@ -239,7 +264,16 @@ def _apply(item: Rule, subject: Subject, outer: Statement, reason: str) -> Itera
         place = subject.statement.path, subject.statement.line
         for cause in dict.fromkeys(item.find(subject)):
             found = _finding(item, place, outer.line, cause, reason)
-            yield replace(found, number=outer.number)
+            safe = _safe(item, subject)
+            was = subject.statement.sql if safe else ""
+            yield replace(found, number=outer.number, was=was, safe=safe)
+
+
+def _safe(item: Rule, subject: Subject) -> Files:
+    try:
+        return item.safe(subject) if item.safe else ()
+    except PgQueryError:  # the deparser does not know every statement that the parser does
+        return ()
 
 
 def _finding(

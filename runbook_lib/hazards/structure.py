@@ -77,12 +77,13 @@ class Use:
 
 @dataclass(frozen=True)
 class Storage:
-    """Hold where and how a table is kept; a ``parted`` one has no rows of its own."""
+    """Hold where and how a table is kept; a ``parted`` one has no rows of its own, but a key."""
 
     parted: bool = False
     unlogged: bool = False
     tablespace: str = ""
     method: str = ""
+    key: str = ""  # as pg_get_partkeydef writes it
 
 
 @dataclass(frozen=True)

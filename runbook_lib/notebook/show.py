@@ -21,6 +21,7 @@ from runbook_lib.formatting import visible
 from runbook_lib.redaction import redact, redact_values
 
 DIGEST_SHOWN = 12  # of a digest's 64 digits
+_DIFFS = 20  # shown of a row's statements
 
 
 _FOUND = {
@@ -91,6 +92,35 @@ class Table:
         return str(style.to_html())
 
 
+@dataclass(frozen=True)
+class Remedy:
+    """Hold what to do, and folded below it what the file has and what would do it safely."""
+
+    text: str
+    diff: str = ""
+
+    def __str__(self) -> str:
+        return shown(self.text)
+
+    @property
+    def html(self) -> str:
+        """Return it as a cell of a table."""
+        said = html.escape(str(self))
+        if not self.diff:
+            return said
+        lines = (html.escape(shown(line)) for line in self.diff.splitlines())
+        return (
+            f"{said}<details><summary>the statements</summary>"
+            f'<pre style="text-align: left; white-space: pre-wrap;">'
+            f"{'<br>'.join(map(_diff_line, lines))}</pre></details>"
+        )
+
+
+def _diff_line(line: str) -> str:
+    status = {"+": Status.PASS, "-": Status.FAIL}.get(line[:1], Status.NOT_MEASURED)
+    return f'<span style="color: {_COLOURS[status]};">{line}</span>'
+
+
 def shown(text: str) -> str:
     """Return a text as a screen may have it: without secrets, and with nothing that acts on it."""
     return visible(redact(text))
@@ -101,6 +131,8 @@ def _side(frame: "pd.DataFrame", name: Hashable) -> str:
 
 
 def _cell(value: Any) -> str:
+    if isinstance(value, Remedy):
+        return value.html
     if pd.isna(value):
         return ""
     if isinstance(value, float):
@@ -258,14 +290,15 @@ def findings_table(title: str, findings: Sequence[Finding]) -> Table:
     groups: dict[tuple[object, ...], list[Finding]] = {}
     for item in findings:
         own = item.statement, item.cause
-        same = item.rule, item.path, item.blocks, item.accepted
+        same = item.rule, item.path, item.blocks, item.accepted, item.planned
         groups.setdefault((*same, *(own if item.sqlstate else ())), []).append(item)
     rows = []
     for group in groups.values():
         first, lines = group[0], [str(item.line) for item in group[1:]]
         more = f" and {len(lines)} more (lines {', '.join(lines[:5])}" if lines else ""
         more += f"{', ...' if len(lines) > 5 else ''})" if lines else ""
-        status = _FOUND[first.severity] if not first.accepted else Status.PASS
+        good = first.accepted or first.planned
+        status = Status.PASS if good else _FOUND[first.severity]
         state = f" (SQLSTATE {first.sqlstate})" if first.sqlstate else ""
         rows.append(
             {
@@ -275,9 +308,18 @@ def findings_table(title: str, findings: Sequence[Finding]) -> Table:
                 "place": "/".join(first.place.split("/")[-2:]),
                 "cause": f"{first.cause}{state}{more}",
                 "effect": first.effect,
-                "remedy": f"accepted: {first.accepted}" if first.accepted else first.remedy,
+                "remedy": _remedy(group),
             }
         )
     blocking = sum(item.blocks for item in findings)
     counted = f"{len(findings)} findings, {blocking} block the migration"
     return Table(f"{title}: {counted if findings else 'nothing found'}", rows)
+
+
+def _remedy(group: Sequence[Finding]) -> Remedy:
+    """Return what to do about findings that are one row, with the first of their statements."""
+    first = group[0]
+    diffs = [diff for diff in dict.fromkeys(item.diff for item in group) if diff]
+    more = f"\n  ... and {len(diffs) - _DIFFS} more" if len(diffs) > _DIFFS else ""
+    text = f"accepted: {first.accepted}" if first.accepted else first.remedy
+    return Remedy(text, "\n\n".join(diffs[:_DIFFS]) + more)

@@ -86,22 +86,30 @@ def quote(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
-def generated_name(table: str, columns: Sequence[str], taken: Container[str]) -> str:
-    """Return the name that the server gives an index of a table which was given none.
+def dotted(parts: Iterable[str]) -> str:
+    """Return a qualified name, each part quoted; an empty one is left out."""
+    return ".".join(quote(part) for part in parts if part)
+
+
+def generated_name(
+    table: str, columns: Sequence[str], taken: Container[str], kind: str = "idx"
+) -> str:
+    """Return the name that the server gives an index or constraint which was given none.
 
     As makeObjectName and ChooseRelationName do (PostgreSQL, src/backend/commands/indexcmds.c): the
     longer of table and columns is cut, and a name that is taken gets a number.
     """
     for number in count():
-        label = f"idx{number or ''}"
+        label = f"{kind}{number or ''}"
         first, second = table.encode(), "_".join(columns).encode()[:LONGEST]
-        room = LONGEST - len(label) - 2
+        room = LONGEST - len(label) - 1 - bool(second)
         while len(first) + len(second) > room:
             if len(first) > len(second):
                 first = first[:-1]
             else:
                 second = second[:-1]
-        name = f"{first.decode(errors='ignore')}_{second.decode(errors='ignore')}_{label}"
+        cut = (part.decode(errors="ignore") for part in (first, second) if part)
+        name = "_".join((*cut, label))
         if name not in taken:
             return name
     raise AssertionError("count() does not end")

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from runbook_lib.errors import ReleaseError, SqlState
 from runbook_lib.parser import tree
-from runbook_lib.parser.identifiers import LONGEST, quote
+from runbook_lib.parser.identifiers import LONGEST, dotted, quote
 from runbook_lib.parser.statement import DbObject, Lock, LockMode, Split, Statement, Transaction
 from runbook_lib.parser.tree import definition, kinds, scan, token_name
 
@@ -322,8 +322,7 @@ def _validation(statement: Statement) -> Statement:
     """Return the look at the rows, which stops no writes (PostgreSQL manual, ALTER TABLE)."""
     node = statement.node
     name = definition(node.cmds[0].alter_table_cmd).constraint.conname
-    parts = [part for part in (node.relation.schemaname, node.relation.relname) if part]
-    table = ".".join(quote(part) for part in parts)
+    table = dotted((node.relation.schemaname, node.relation.relname))
     own, *others = statement.locks
     return replace(
         statement,

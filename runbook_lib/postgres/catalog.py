@@ -99,7 +99,7 @@ def read_facts(connection: Connection, server_major: int) -> Facts:
         indexes = tuple(tuple(index) for index in row["indexes"])
         rows = counted[name] if name in counted else int(row["rows"])
         not_null = frozenset(row["not_null"])
-        kept = Storage(row["parted"], row["unlogged"], row["tablespace"], row["method"])
+        kept = Storage(*(row[x] for x in ("parted", "unlogged", "tablespace", "method", "key")))
         tables[name] = TableFacts(rows, row["size"], row["columns"], indexes, not_null, kept)
     functions = {row["name"]: row["definition"] for row in connection.rows(load("facts_functions"))}
     return Facts(server_major, tables, functions, read_structure(connection))

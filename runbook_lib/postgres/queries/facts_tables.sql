@@ -5,6 +5,7 @@ SELECT n.nspname AS schema, c.relname AS name, c.reltuples::bigint AS rows,
                 (SELECT s.spcname FROM pg_tablespace s JOIN pg_database d ON d.dattablespace = s.oid
                  WHERE d.datname = current_database())) AS tablespace,
        coalesce((SELECT amname FROM pg_am WHERE oid = c.relam), '') AS method,
+       coalesce(pg_get_partkeydef(c.oid), '') AS key,
        coalesce((SELECT jsonb_object_agg(a.attname, format_type(a.atttypid, a.atttypmod))
                  FROM pg_attribute a
                  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '{}') AS columns,

@@ -1,10 +1,14 @@
-"""No name, title or value acts on the screen that shows it."""
+"""No name, title or value acts on the screen that shows it; what is safe is shown with it."""
+
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from runbook_lib.errors import GateError
+from runbook_lib.findings import Finding, Severity
 from runbook_lib.notebook.charts import bars
-from runbook_lib.notebook.show import Progress, Table
+from runbook_lib.notebook.show import Progress, Table, findings_table
 
 ACTING = '<script>alert(1)</script> & "b" \x1b[31mred\x1b[0m \u202elqs'
 WRITTEN = r"\x1b[31mred\x1b[0m \u202elqs"
@@ -32,3 +36,30 @@ def test_progress_and_errors_show_them_so_as_well() -> None:
 def test_a_chart_takes_any_name_for_a_name() -> None:
     chart = bars(r"$\frac{$ and a_$1$", [r"t_$\x$", "$"], [1.0, 2.0], [r"$\sum$", ""])
     assert chart._repr_png_().startswith(b"\x89PNG")
+
+
+SAFE = (("CREATE INDEX CONCURRENTLY i ON t USING btree (n)",), ("-- done", "SELECT '</pre>'"))
+
+
+def found(**other: Any) -> Finding:
+    item = Finding(
+        "reading", "index-not-concurrent", Severity.WARNING, "f.sql", 1, "Index i", "Waits.", "Do."
+    )
+    return replace(item, was="CREATE INDEX i ON t (n)", safe=SAFE, **other)
+
+
+def test_a_safe_form_is_a_diff_folded_below_the_remedy_and_escaped() -> None:
+    text = findings_table("Read", [found()])._repr_html_()
+    assert "Do.<details><summary>" in text
+    assert "- CREATE INDEX i ON t (n);" in text
+    assert "+ CREATE INDEX CONCURRENTLY i ON t USING btree (n);" in text
+    assert "+ -- in a later file:" in text
+    assert "+ -- done</span>" in text
+    assert "SELECT &#x27;&lt;/pre&gt;&#x27;;" in text
+
+
+def test_what_the_plan_does_by_itself_passes_and_is_said() -> None:
+    done = found(severity=Severity.INFO, planned=True)
+    table = findings_table("Read", [found(), done])
+    assert [row["status"] for row in table.rows] == ["warn", "pass"]
+    assert "nothing found" not in findings_table("Read", [done]).caption
