@@ -46,7 +46,7 @@ notebooks: $(READY) ## Execute the committed notebooks afresh
 
 docs: $(READY) ## Write the pages and schemas that come from the code
 	$(BIN)/python -m runbook_lib.config.settings > docs/settings.md
-	$(BIN)/python -m tests.support.rule_pages > docs/rules.md
+	$(BIN)/python -m tests.support.rule_pages docs/rules
 	$(BIN)/python -m runbook_lib.evidence.schemas docs/schemas
 
 # On a server of their own, and best with nothing beside.

@@ -29,6 +29,13 @@ RULES = {**LOCKS, **HABITS, **SERVER}
 _KNOWN = frozenset({*RULES, *LOSSES})
 
 
+def page_of(rule: str, pages: str) -> str:
+    """Return the page of a rule under ``pages``, empty where it has none."""
+    if not pages or rule not in _KNOWN:
+        return ""
+    return f"{pages}/{rule}.md" if rule in RULES else f"{pages}/README.md#losses"
+
+
 def review(
     connection: Connection,
     release: Release,

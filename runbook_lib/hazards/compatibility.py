@@ -28,6 +28,7 @@ HABITS = Rules()
     "column of the type json",
     "It has no equality: DISTINCT, GROUP BY and UNION over it fail, and no index helps.",
     "Use jsonb, which has both.",
+    manual="datatype-json",
 )
 def _json(s: Subject) -> Said:
     elements = list(s.node.table_elts) if s.tag == "create_stmt" else []
@@ -43,6 +44,7 @@ def _json(s: Subject) -> Said:
     _BREAKS,
     "Add the new name beside the old (a view, a second column), deploy, then drop the old.",
     safe=rewrites.keep_the_old_name,
+    manual="sql-altertable",
 )
 def _rename(s: Subject) -> Said:
     if s.tag == "rename_stmt":
@@ -86,6 +88,7 @@ def _older(s: Subject, schema: str, name: str) -> bool:
     "DISABLE TRIGGER on a table with rows",
     "What it keeps true, foreign keys with ALL, does not hold for what is written meanwhile.",
     "Enable it again in the same transaction, and look at the rows that were written.",
+    manual="sql-altertable",
 )
 def _trigger_disabled(s: Subject) -> Said:
     off = {kinds.AT_DisableTrig, kinds.AT_DisableTrigAll, kinds.AT_DisableTrigUser}
@@ -100,6 +103,7 @@ def _trigger_disabled(s: Subject) -> Said:
     "row security of a table with rows switched, or a policy changed or dropped",
     "The application sees and writes other rows than before, or none at all.",
     "Create the policies first, and try the application's queries as its role.",
+    manual="ddl-rowsecurity",
 )
 def _row_security(s: Subject) -> Said:
     switched = {
@@ -124,6 +128,7 @@ def _row_security(s: Subject) -> Said:
     "REPLICA IDENTITY FULL or NOTHING on a table with rows",
     "FULL logs each old row whole; with NOTHING a published table refuses UPDATE and DELETE.",
     "Give the table a primary key, or a unique index on columns that are not null.",
+    manual="sql-altertable",
 )
 def _replica_identity(s: Subject) -> Said:
     for cmd in s.commands:
@@ -138,6 +143,7 @@ def _replica_identity(s: Subject) -> Said:
     "table without a primary key where a publication takes every table",
     "It takes INSERTs, and refuses every UPDATE and DELETE.",
     "Give it a primary key, or REPLICA IDENTITY FULL.",
+    manual="logical-replication-publication",
 )
 def _without_key(s: Subject) -> Said:
     plain = s.tag == "create_stmt" and s.node.relation.relpersistence == "p"
@@ -152,6 +158,7 @@ def _without_key(s: Subject) -> Said:
     "DROP DEFAULT of a NOT NULL column on a table with rows",
     "INSERTs of the code that is running leave the column out, and fail.",
     "Drop it after the code that gives a value is deployed.",
+    manual="sql-altertable",
 )
 def _default_dropped(s: Subject) -> Said:
     facts = s.there(s.table) if s.commands else None
@@ -170,6 +177,7 @@ def _default_dropped(s: Subject) -> Said:
     "REVOKE on a table or view of the target",
     "Code that runs with the privilege fails at once.",
     "Make sure that nobody uses it, and keep the GRANT at hand.",
+    manual="sql-revoke",
 )
 def _revoked(s: Subject) -> Said:
     if s.tag == "grant_stmt" and not s.node.is_grant:
@@ -185,6 +193,7 @@ def _revoked(s: Subject) -> Said:
     "ALTER EXTENSION ... UPDATE",
     "Its script changes what it likes, under locks that reading does not know.",
     "Read the extension's release notes, and see in the rehearsal what it locks.",
+    manual="sql-alterextension",
 )
 def _extension(s: Subject) -> Said:
     if s.tag == "alter_extension_stmt":
@@ -197,6 +206,7 @@ def _extension(s: Subject) -> Said:
     "DROP CONSTRAINT on a table of the target",
     "Rows that it kept out may come in, and cannot be told from the others later.",
     "Make sure that the application enforces it, or take it out.",
+    manual="sql-altertable",
 )
 def _constraint_dropped(s: Subject) -> Said:
     for cmd in s.commands:
@@ -210,6 +220,7 @@ def _constraint_dropped(s: Subject) -> Said:
     "DROP NOT NULL on a table of the target",
     "Code that relies on a value meets NULL.",
     "Make sure that every reader of the column takes NULL.",
+    manual="sql-altertable",
 )
 def _not_null_dropped(s: Subject) -> Said:
     for cmd in s.commands:
@@ -225,6 +236,7 @@ def _not_null_dropped(s: Subject) -> Said:
     "Use the new value in a later migration.",
     sqlstate=SqlState.UNSAFE_NEW_ENUM_VALUE_USAGE,
     safe=rewrites.enum_value_first,
+    manual="sql-altertype",
 )
 def _enum_used(s: Subject) -> Said:
     added = s.memory.enum_values
@@ -241,6 +253,7 @@ def _enum_used(s: Subject) -> Said:
     "The statement fails.",
     "Move it out of the transaction, or to a file of its own.",
     sqlstate=SqlState.ACTIVE_SQL_TRANSACTION,
+    manual="sql-createindex",
 )
 def _concurrent(s: Subject) -> Said:
     # Files are judged as a whole (hazards.py); here the blocks, which are always in one.
@@ -254,6 +267,7 @@ def _concurrent(s: Subject) -> Said:
     "BEGIN without COMMIT, or COMMIT without BEGIN",
     "What the file did is rolled back when its session ends.",
     "Balance BEGIN and COMMIT in the file.",
+    manual="sql-begin",
 )
 def _left_open(_: Subject) -> Said:
     yield from ()  # files are judged as a whole (hazards.py)
@@ -265,6 +279,7 @@ def _left_open(_: Subject) -> Said:
     "foreign key whose columns no index begins with",
     "Each DELETE or key change in the referenced table reads this table from end to end.",
     "Create an index on the column.",
+    manual="ddl-constraints",
 )
 def _unindexed(s: Subject) -> Said:
     for key in s.statement.foreign_keys if s.tag in {"create_stmt", ALTER} else ():
@@ -279,6 +294,7 @@ def _unindexed(s: Subject) -> Said:
     "identifier of more than 63 bytes",
     "PostgreSQL cuts it without an error, and two cut names may be the same.",
     "Choose a shorter name.",
+    manual="sql-syntax-lexical",
 )
 def _too_long(s: Subject) -> Said:
     if s.in_block:
@@ -300,6 +316,7 @@ def _too_long(s: Subject) -> Said:
     "With psql or another tool it would hold for the files after this one too.",
     "Write SET LOCAL, or RESET it at the end.",
     safe=rewrites.set_locally,
+    manual="sql-set",
 )
 def _setting(s: Subject) -> Said:
     sets = s.tag == "variable_set_stmt" and s.node.kind == kinds.VAR_SET_VALUE
@@ -313,6 +330,7 @@ def _setting(s: Subject) -> Said:
     "COMMIT or ROLLBACK inside a DO block",
     "The file is no transaction any more: where it stops, what it did before stays.",
     "Give the block a file of its own that can be run again.",
+    manual="plpgsql-transactions",
 )
 def _commit(s: Subject) -> Said:
     if s.in_block and s.statement.control in {"commit", "rollback"}:
@@ -326,6 +344,7 @@ def _commit(s: Subject) -> Said:
     "After a build that failed, an invalid index has the name, and this reports success.",
     "Leave IF NOT EXISTS out; the runbook drops an invalid leftover itself.",
     safe=rewrites.build_concurrently,
+    manual="sql-createindex",
 )
 def _if_not_exists(s: Subject) -> Said:
     if s.statement.number in s.memory.made_concurrent:

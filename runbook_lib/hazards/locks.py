@@ -32,6 +32,7 @@ LOCKS = Rules()
     _STOPS_WRITES,
     "Write CREATE INDEX CONCURRENTLY, in a file of its own.",
     safe=rewrites.build_concurrently,
+    manual="sql-createindex",
 )
 def _index(s: Subject) -> Said:
     if s.tag == "index_stmt" and not s.node.concurrent and s.busy(s.table):
@@ -45,6 +46,7 @@ def _index(s: Subject) -> Said:
     _STOPS_ALL,
     _INDEX_FIRST,
     safe=rewrites.alter_safely,
+    manual="sql-altertable",
 )
 def _unique(s: Subject) -> Said:
     for cmd in s.commands:
@@ -62,6 +64,7 @@ def _unique(s: Subject) -> Said:
     "EXCLUDE added to a table with rows",
     _STOPS_ALL,
     "There is no way to build it beside the traffic: choose a quiet hour.",
+    manual="sql-createtable",
 )
 def _exclusion(s: Subject) -> Said:
     for cmd in s.commands:
@@ -76,6 +79,7 @@ def _exclusion(s: Subject) -> Said:
     _STOPS_ALL,
     "Add it NOT VALID, and VALIDATE CONSTRAINT in a later file.",
     safe=rewrites.alter_safely,
+    manual="sql-altertable",
 )
 def _check(s: Subject) -> Said:
     adds = {kinds.AT_AddConstraint, kinds.AT_AddColumn}
@@ -93,6 +97,7 @@ def _check(s: Subject) -> Said:
     "Writes to both tables wait until every row is checked.",
     "Add it NOT VALID, and VALIDATE CONSTRAINT in a later file.",
     safe=rewrites.alter_safely,
+    manual="sql-altertable",
 )
 def _foreign_key(s: Subject) -> Said:
     for cmd in s.commands:
@@ -111,6 +116,7 @@ def _foreign_key(s: Subject) -> Said:
     _STOPS_ALL,
     "Add CHECK (column IS NOT NULL) NOT VALID, validate it, then SET NOT NULL.",
     safe=rewrites.alter_safely,
+    manual="sql-altertable",
 )
 def _not_null(s: Subject) -> Said:
     for cmd in s.commands:
@@ -135,6 +141,7 @@ def _to_be_not_null(s: Subject, cmd: Node) -> Said:
     "The statement fails: the rows have no value for it.",
     "Give it a DEFAULT, or add it nullable, fill it and then SET NOT NULL.",
     sqlstate=SqlState.NOT_NULL_VIOLATION,
+    manual="ddl-alter",
 )
 def _required(s: Subject) -> Said:
     for cmd in s.commands:
@@ -154,6 +161,7 @@ def _required(s: Subject) -> Said:
     _STOPS_ALL,
     "Add a new column, fill it in batches, and switch over.",
     safe=rewrites.alter_safely,
+    manual="sql-altertable",
 )
 def _type_change(s: Subject) -> Said:
     for cmd in s.commands:
@@ -175,6 +183,7 @@ def _type_change(s: Subject) -> Said:
     _STOPS_ALL,
     "Add the column without it, SET DEFAULT for new rows, fill the old ones in batches.",
     safe=rewrites.alter_safely,
+    manual="ddl-alter",
 )
 def _volatile(s: Subject) -> Said:
     for cmd in s.commands:
@@ -193,6 +202,7 @@ def _volatile(s: Subject) -> Said:
     "column of a domain with a constraint added to a table with rows",
     _STOPS_ALL,
     "Add the column with the type below the domain and a CHECK NOT VALID, and validate it later.",
+    manual="sql-altertable",
 )
 def _domain_column(s: Subject) -> Said:
     for cmd in s.commands:
@@ -211,6 +221,7 @@ def _domain_column(s: Subject) -> Said:
     _STOPS_WRITES,
     "ALTER DOMAIN ... ADD CONSTRAINT ... NOT VALID, and VALIDATE CONSTRAINT at a quiet hour.",
     safe=rewrites.domain_later,
+    manual="sql-alterdomain",
 )
 def _domain_check(s: Subject) -> Said:
     done = predict(s.statement, s.memory.facts) if s.tag == "alter_domain_stmt" else None
@@ -225,6 +236,7 @@ def _domain_check(s: Subject) -> Said:
     "stored generated column added, or computed anew, on a table with rows",
     _STOPS_ALL,
     "Add an ordinary column, let a trigger keep it, fill it in batches; or a view.",
+    manual="ddl-generated-columns",
 )
 def _stored(s: Subject) -> Said:
     for cmd in s.commands:
@@ -244,6 +256,7 @@ def _stored(s: Subject) -> Said:
     _STOPS_ALL,
     "Add a nullable column, fill it in batches, then attach the sequence.",
     safe=rewrites.alter_safely,
+    manual="datatype-numeric",
 )
 def _serial(s: Subject) -> Said:
     for cmd in s.commands:
@@ -261,6 +274,7 @@ def _serial(s: Subject) -> Said:
     _STOPS_ALL,
     "Use REINDEX CONCURRENTLY, or pg_repack for a table.",
     safe=rewrites.reindex_concurrently,
+    manual="sql-reindex",
 )
 def _in_place(s: Subject) -> Said:
     if s.tag == "vacuum_stmt" and option(s.node.options, "full"):
@@ -277,6 +291,7 @@ def _in_place(s: Subject) -> Said:
     "SET LOGGED, SET UNLOGGED, SET TABLESPACE or SET ACCESS METHOD on a table with rows",
     _STOPS_ALL,
     "Choose a quiet hour, or move the rows to a new table in batches.",
+    manual="sql-altertable",
 )
 def _storage(s: Subject) -> Said:
     anew = {
@@ -297,6 +312,7 @@ def _storage(s: Subject) -> Said:
     "several tables locked ACCESS EXCLUSIVE in one transaction",
     "All of them stay locked until COMMIT, and a deadlock with the traffic is likely.",
     "Alter one table per file.",
+    manual="explicit-locking",
 )
 def _many_locks(s: Subject) -> Said:
     held = s.memory.exclusive
@@ -315,6 +331,7 @@ def _many_locks(s: Subject) -> Said:
     "The table to attach is locked and read from end to end.",
     "Add a CHECK that matches the bounds NOT VALID, validate it, attach, drop it.",
     safe=rewrites.alter_safely,
+    manual="ddl-partitioning",
 )
 def _attach(s: Subject) -> Said:
     for cmd in s.commands:
@@ -331,6 +348,7 @@ def _attach(s: Subject) -> Said:
     "The DEFAULT partition is locked and read from end to end.",
     "Add to it a CHECK that keeps the new bounds out NOT VALID, validate it, then add the other.",
     safe=rewrites.attach_proven,
+    manual="ddl-partitioning",
 )
 def _beside_default(s: Subject) -> Said:
     adds = s.tag == "create_stmt" or any(
@@ -349,6 +367,7 @@ def _beside_default(s: Subject) -> Said:
     "Every statement on the whole partitioned table waits until the transaction ends.",
     "Write DETACH PARTITION ... CONCURRENTLY; beside a DEFAULT partition, keep the file short.",
     safe=rewrites.alter_safely,
+    manual="sql-altertable",
 )
 def _detach(s: Subject) -> Said:
     for cmd in s.commands:
@@ -364,6 +383,7 @@ def _detach(s: Subject) -> Said:
     "Every statement on the table waits for the lock, and until the transaction ends.",
     "Write DROP INDEX CONCURRENTLY, in a file of its own.",
     safe=rewrites.drop_concurrently,
+    manual="sql-dropindex",
 )
 def _index_dropped(s: Subject) -> Said:
     if not _drops_index(s) or s.node.concurrent:
@@ -383,6 +403,7 @@ def _drops_index(s: Subject) -> bool:
     "ACCESS EXCLUSIVE on a table with rows that the statement does not name",
     _STOPS_ALL,
     "Keep it in a short file of its own, at a quiet hour.",
+    manual="explicit-locking",
 )
 def _another(s: Subject) -> Said:
     if _drops_index(s):
@@ -403,6 +424,7 @@ def _another(s: Subject) -> Said:
     "CREATE TRIGGER on a table with rows",
     "Writes wait for the lock, and from then on every write runs the trigger too.",
     "Keep it in a short file of its own, and measure a write with it.",
+    manual="sql-createtrigger",
 )
 def _trigger(s: Subject) -> Said:
     if s.tag == "create_trig_stmt" and s.busy(s.table):
@@ -416,6 +438,7 @@ def _trigger(s: Subject) -> Said:
     "Readers of the view wait until it is refreshed.",
     "Give it a unique index and REFRESH ... CONCURRENTLY.",
     safe=rewrites.refresh_concurrently,
+    manual="sql-refreshmaterializedview",
 )
 def _refresh(s: Subject) -> Said:
     plain = s.tag == "refresh_mat_view_stmt" and not s.node.concurrent
@@ -430,6 +453,7 @@ def _refresh(s: Subject) -> Said:
     "The strong lock of the first statement is held while every row is checked.",
     "Validate in a later file.",
     safe=rewrites.look_later,
+    manual="sql-altertable",
 )
 def _validated(s: Subject) -> Said:
     for cmd in s.commands:

@@ -54,7 +54,10 @@ class Facts:
 
 @dataclass(frozen=True)
 class Rule:
-    """Describe one hazard. ``versions`` are the first and last major it concerns, None for all."""
+    """Describe one hazard. ``versions`` are the first and last major it concerns, None for all.
+
+    ``safe`` writes the statements that do it safely; ``manual`` is PostgreSQL's page about it.
+    """
 
     id: str
     severity: Severity
@@ -64,7 +67,8 @@ class Rule:
     find: Callable[["Subject"], Said]
     versions: tuple[int, int] | None = None
     sqlstate: str = ""
-    safe: Callable[["Subject"], Files] | None = None  # the statements that do it safely
+    safe: Callable[["Subject"], Files] | None = None
+    manual: str = ""
 
 
 class Rules(dict[str, Rule]):
@@ -81,6 +85,7 @@ class Rules(dict[str, Rule]):
         versions: tuple[int, int] | None = None,
         sqlstate: str = "",
         safe: Callable[["Subject"], Files] | None = None,
+        manual: str,
     ) -> Callable[[Callable[["Subject"], Said]], Callable[["Subject"], Said]]:
         """Register a function, which yields one cause for each thing it finds."""
 
@@ -95,6 +100,7 @@ class Rules(dict[str, Rule]):
                 versions=versions,
                 sqlstate=sqlstate,
                 safe=safe,
+                manual=manual,
             )
             return find
 

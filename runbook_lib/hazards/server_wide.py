@@ -114,6 +114,7 @@ def _language(node: object) -> str:
     "none of it back.",
     "Do it apart from the release; else keep the statement that takes it back, which 90_rollback "
     "names.",
+    manual="sql-commands",
 )
 def _whole_server(s: Subject) -> Said:
     for what in _changes_the_server(s.statement):
@@ -126,6 +127,7 @@ def _whole_server(s: Subject) -> Said:
     "statement that reaches outside: files and programs of the machine, other servers",
     "A rehearsal does not carry it out, so that nothing proves it, and no rollback takes it back.",
     "Do it apart from the release, or try it by hand on a copy.",
+    manual="sql-copy",
 )
 def _outside(s: Subject) -> Said:
     if what := reaches_outside(s.statement):

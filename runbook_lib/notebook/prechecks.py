@@ -1,22 +1,26 @@
 """The acts of 10_prechecks: what reading the files finds, and what the target says."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
 from runbook_lib.checks import review
 from runbook_lib.checks.beside import check_swap, try_beside
 from runbook_lib.checks.prechecks import check_rehearsal_disk, run_prechecks
+from runbook_lib.checks.sarif import FINDINGS, as_sarif
 from runbook_lib.evidence.directory import RunDirectory
 from runbook_lib.evidence.journal import Journal, to_all
 from runbook_lib.evidence.records import CheckResult, Status
 from runbook_lib.evidence.run import ACCEPTANCES, REVIEW, Run
+from runbook_lib.evidence.schemas import this_version
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.hazards.reach import predict
 from runbook_lib.migrate.apply import count_statements
-from runbook_lib.notebook.show import Progress, Table, checked, findings_table
+from runbook_lib.notebook.show import Progress, Table, checked, findings_table, rule_pages
 from runbook_lib.parser.statement import LockMode
 from runbook_lib.parser.transactions import as_planned
 from runbook_lib.postgres import catalog
+from runbook_lib.redaction import redact_values
 from runbook_lib.rehearsal.dry_run import DryRun, dry_run
 from runbook_lib.rehearsal.lacking import check_rehearsal_server
 from runbook_lib.rehearsal.world import FULL
@@ -41,7 +45,11 @@ def review_release(run: Run) -> Table:
     found = review.worst_first((*tried.settle(found), *tried.findings))
     blocking = any(item.blocks for item in found)
     run.record(not blocking, {"findings": found, "absent": tried.absent}, REVIEW)
-    return findings_table("Read against the target, and tried on its schema", found)
+    log = as_sarif(found, run.release, this_version().product, run.root)
+    text = json.dumps(redact_values(log), indent=2, ensure_ascii=False)
+    run.directory.write_text(FINDINGS, f"{text}\n")
+    title = "Read against the target, and tried on its schema"
+    return findings_table(title, found, rule_pages(run))
 
 
 def _dry_run(run: Run) -> DryRun:

@@ -15,7 +15,14 @@ from runbook_lib.formatting import duration, minutes, size
 from runbook_lib.hazards.data_loss import LOSSES
 from runbook_lib.migrate.apply import count_statements
 from runbook_lib.notebook.charts import Chart, chart_steps
-from runbook_lib.notebook.show import DIGEST_SHOWN, Progress, Table, approval_form, findings_table
+from runbook_lib.notebook.show import (
+    DIGEST_SHOWN,
+    Progress,
+    Table,
+    approval_form,
+    findings_table,
+    rule_pages,
+)
 from runbook_lib.rehearsal import rehearse as rehearsal
 from runbook_lib.rehearsal.allowance import describe
 from runbook_lib.rehearsal.rehearse import Rehearsal
@@ -139,7 +146,7 @@ def show_findings(run: Run) -> Table:
     """Show everything that reading, looking and trying found, worst first."""
     path = run.directory.path / f"{REHEARSAL}.json"
     found = typed(tuple[Finding, ...], _verdict(run)["findings"], path)
-    return findings_table("Found by reading, looking and trying", found)
+    return findings_table("Found by reading, looking and trying", found, rule_pages(run))
 
 
 def show_observations(run: Run) -> Table:

@@ -19,7 +19,7 @@ from runbook_lib.evidence.plans import PLAN, changed, put_in_place, read_plan
 from runbook_lib.evidence.records import Status
 from runbook_lib.evidence.run import PHASES, ROLLBACK, Run
 from runbook_lib.evidence.schemas import VERSION, this_version, unreadable, write_schemas
-from runbook_lib.notebook.show import Table, executed_cells, hide_in_outputs
+from runbook_lib.notebook.show import INJECTED, Table, executed_cells, hide_in_outputs
 from runbook_lib.parser import transactions
 from runbook_lib.parser.statement import Split
 from runbook_lib.postgres import catalog, ledger, snapshot
@@ -37,9 +37,6 @@ SHIPPED = "sql"  # the release beside environments.toml, run where none is named
 _BY_NAME = {phase.name: phase for phase in PHASES}
 _AFTER = {"index_timing", "verify", "monitor", "signoff"}
 _SPLITTING = ("policy.indexes.concurrent", "policy.statements.foreign_keys_apart")
-
-_INJECTED = "# Parameters\n"  # how papermill begins the cell it injects
-
 
 _NAMED = 10  # in the error; the table above it has them all
 
@@ -411,7 +408,7 @@ def check_parameters(cells: Iterable[str]) -> None:
     declared: set[str] = set()
     for source in cells:
         names = _assigned(source)
-        if not source.startswith(_INJECTED):
+        if not source.startswith(INJECTED):
             declared |= names
             continue
         for name in sorted(names - declared):

@@ -2,6 +2,7 @@
 
 import hashlib
 import html
+import os
 import shlex
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pandas as pd
 from IPython import get_ipython
 from IPython.display import display
 
+from runbook_lib.checks.review import page_of
 from runbook_lib.evidence.journal import PROGRAM, SAID, SENDING, Event
 from runbook_lib.evidence.records import CheckResult, Outcome, Status
 from runbook_lib.evidence.run import Run
@@ -20,6 +22,7 @@ from runbook_lib.findings import Finding, Severity
 from runbook_lib.formatting import visible
 from runbook_lib.redaction import redact, redact_values
 
+INJECTED = "# Parameters\n"  # how papermill begins the cell it injects
 DIGEST_SHOWN = 12  # of a digest's 64 digits
 _DIFFS = 20  # shown of a row's statements
 
@@ -116,6 +119,34 @@ class Remedy:
         )
 
 
+@dataclass(frozen=True)
+class Link:
+    """Hold a text that leads to a page."""
+
+    text: str
+    page: str
+
+    def __str__(self) -> str:
+        return shown(self.text)
+
+    @property
+    def html(self) -> str:
+        """Return it as a cell of a table."""
+        said = html.escape(str(self))
+        return f'<a href="{html.escape(self.page)}">{said}</a>' if self.page else said
+
+
+def rule_pages(run: Run) -> str:
+    """Return the way from this notebook to the pages of the rules, empty where they are not here.
+
+    What papermill executes is kept with the run; in JupyterLab a notebook stays where it lies.
+    """
+    pages = run.root / "docs" / "rules"
+    kept = any(cell.startswith(INJECTED) for cell in executed_cells())
+    here = run.directory.path if kept else run.root / "notebooks"
+    return os.path.relpath(pages, here) if pages.is_dir() else ""
+
+
 def _diff_line(line: str) -> str:
     status = {"+": Status.PASS, "-": Status.FAIL}.get(line[:1], Status.NOT_MEASURED)
     return f'<span style="color: {_COLOURS[status]};">{line}</span>'
@@ -131,7 +162,7 @@ def _side(frame: "pd.DataFrame", name: Hashable) -> str:
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, Remedy):
+    if isinstance(value, (Link, Remedy)):
         return value.html
     if pd.isna(value):
         return ""
@@ -285,8 +316,11 @@ def checked(run: Run, title: str, results: Sequence[CheckResult], content: dict[
     return Table(caption, worst_first(rows))
 
 
-def findings_table(title: str, findings: Sequence[Finding]) -> Table:
-    """Show findings worst first; what a rule finds again in the same file is one row."""
+def findings_table(title: str, findings: Sequence[Finding], pages: str = "") -> Table:
+    """Show findings worst first; what a rule finds again in the same file is one row.
+
+    ``pages`` is where the pages of the rules are.
+    """
     groups: dict[tuple[object, ...], list[Finding]] = {}
     for item in findings:
         own = item.statement, item.cause
@@ -303,7 +337,7 @@ def findings_table(title: str, findings: Sequence[Finding]) -> Table:
         rows.append(
             {
                 "status": status.value,
-                "rule": first.rule,
+                "rule": Link(first.rule, page_of(first.rule, pages)),
                 "found by": first.phase,
                 "place": "/".join(first.place.split("/")[-2:]),
                 "cause": f"{first.cause}{state}{more}",

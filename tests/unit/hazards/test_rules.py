@@ -1,5 +1,6 @@
 """Hazards are accepted by name and migration; every rule says what it means."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,6 +63,7 @@ def test_a_rule_says_what_it_means(rule: str) -> None:
     item = RULES[rule]
     assert item.id == rule
     assert all(len(text) > 10 for text in (item.condition, item.effect, item.remedy))
+    assert re.fullmatch(r"[a-z-]+", item.manual), "the name of a page, without .html"
 
 
 def test_a_finding_names_table_rows_and_line(tmp_path: Path) -> None:

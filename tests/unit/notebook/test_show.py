@@ -63,3 +63,11 @@ def test_what_the_plan_does_by_itself_passes_and_is_said() -> None:
     table = findings_table("Read", [found(), done])
     assert [row["status"] for row in table.rows] == ["warn", "pass"]
     assert "nothing found" not in findings_table("Read", [done]).caption
+
+
+def test_a_finding_leads_to_the_page_of_its_rule_where_there_are_pages() -> None:
+    page = '<a href="../docs/rules/index-not-concurrent.md">index-not-concurrent</a>'
+    assert page in findings_table("Read", [found()], "../docs/rules")._repr_html_()
+    assert "<a " not in findings_table("Read", [found()])._repr_html_()
+    other = replace(found(), rule="missing-table")
+    assert "<a " not in findings_table("Read", [other], "../docs/rules")._repr_html_()
