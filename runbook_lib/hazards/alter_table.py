@@ -189,6 +189,14 @@ def free_type(cmd: Node, table: str, facts: Facts) -> bool:
     return _free(old, new, facts)
 
 
+def other_result(cmd: Node, table: str, facts: Facts) -> bool:
+    """Tell whether a query of the column gives another type, of which its limits are a part."""
+    known, column = facts.tables.get(table), definition(cmd).column_def
+    if known is None or cmd.name not in known.columns:
+        return False
+    return column.HasField("coll_clause") or _parsed(known.columns[cmd.name]) != _new_type(column)
+
+
 def _same_value(using: Node, column: str, wanted: Node) -> bool:
     """Tell whether USING is not there, or is the column itself, or it in the wanted type."""
     if not using.ByteSize():
@@ -204,8 +212,10 @@ def _base(written: str, facts: Facts) -> _Type:
     """Return a type without its limits, and those; of a domain its base."""
     schema = "" if "." in written else "public."
     domain = facts.structure.domains.get(f"{schema}{written}")
-    if domain is not None:
-        return _base(domain.base, facts)
+    return _base(domain.base, facts) if domain is not None else _parsed(written)
+
+
+def _parsed(written: str) -> _Type:
     found = _LIMITED.fullmatch(written)
     if not found:
         return written, (1,) if written in {"character", "bit"} else ()

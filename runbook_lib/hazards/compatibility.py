@@ -3,6 +3,7 @@
 from runbook_lib.errors import SqlState
 from runbook_lib.findings import Severity
 from runbook_lib.hazards import rewrites
+from runbook_lib.hazards.alter_table import other_result
 from runbook_lib.hazards.rules import ALTER, Rules, Said, Subject
 from runbook_lib.parser.identifiers import LONGEST
 from runbook_lib.parser.objects import named, named_relation
@@ -80,6 +81,22 @@ def _type(item: Node) -> tuple[str, str]:
 def _older(s: Subject, schema: str, name: str) -> bool:
     """Tell whether it was there before this release."""
     return (schema, name) not in s.memory.new
+
+
+@HABITS.rule(
+    "cached-plan-breaks",
+    Severity.INFO,  # whether the application keeps prepared statements, no server tells others
+    "change of a column's type that sessions with prepared statements meet",
+    "A statement that a session prepared before and that gives the column fails until it is "
+    "prepared anew (0A000, cached plan must not change result type).",
+    "Let the application connect anew after it, or make sure that it prepares again by itself.",
+    manual="sql-prepare",
+)
+def _cached_plan(s: Subject) -> Said:
+    for cmd in s.commands:
+        changed = cmd.subtype == kinds.AT_AlterColumnType and s.busy(s.table)
+        if changed and other_result(cmd, s.table.qualified, s.memory.facts):
+            yield f"Queries of {cmd.name} of {s.busy(s.table)} give another type"
 
 
 @HABITS.rule(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.checks.review import RULES
+from runbook_lib.findings import Severity
 from runbook_lib.hazards.reach import predict
 from runbook_lib.hazards.rules import Facts, find_hazards
 from runbook_lib.postgres import catalog
@@ -50,4 +51,4 @@ def test_a_hazard_is_warned_of_and_its_locks_on_other_tables_are_predicted(
 def test_what_hurts_nobody_is_not_warned_of(name: str, session: Connection, tmp_path: Path) -> None:
     migration = migration_of(tmp_path, WARNED["quiet"][name])
     found = find_hazards([migration], facts_after(session, ""), (), RULES)
-    assert [item.cause for item in found] == []
+    assert [item.cause for item in found if item.severity is not Severity.INFO] == []

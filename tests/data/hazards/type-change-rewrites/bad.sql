@@ -1,1 +1,2 @@
+-- also: cached-plan-breaks
 ALTER TABLE t ALTER COLUMN n TYPE bigint;

@@ -1,0 +1,2 @@
+ALTER TABLE t ADD COLUMN longer varchar(40);
+ALTER TABLE t ALTER COLUMN name TYPE varchar(20);
