@@ -5,16 +5,18 @@ Most are queries, ``queries/*.sql``; a release brings more of its own in ``check
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from runbook_lib.checks import query_checks
+from runbook_lib.checks.room import forecast
 from runbook_lib.config.policies import Policy
 from runbook_lib.config.setting import matches
 from runbook_lib.errors import RunbookError, SqlState, StatementError
 from runbook_lib.evidence.records import CheckResult, Status
+from runbook_lib.formatting import size
 from runbook_lib.parser.statement import LockMode, Statement
 from runbook_lib.postgres import catalog, ledger, snapshot, tools
 from runbook_lib.postgres.connection import Connection
@@ -34,6 +36,7 @@ _MEGABYTE = 1024 * 1024
 _STATISTICS_AGE = 7 * 86400.0  # seconds
 _TRANSACTION_IDS = 1_000_000_000  # of the 2 billion after which the server refuses writes
 _REPLICATION_LAG = 64 * _MEGABYTE
+_NOT_VISIBLE = "the server's disk is not visible from here"
 _MAY_NOT_READ = "GRANT SELECT on the ledger, and USAGE on the schemas, to the role that migrates."
 _UNREADABLE: dict[str | None, str] = {
     SqlState.INSUFFICIENT_PRIVILEGE: _MAY_NOT_READ,
@@ -64,6 +67,7 @@ def run_prechecks(
         *_server(connection, target),
         *query_checks.run_checks(session, queries, parameters),
         *_disk(connection, target, root),
+        *_made_anew(connection, target, release, plan),
         _dump_program(target),
         *_variables(release),
         *_weak_secrets(),
@@ -171,14 +175,43 @@ def _server(connection: Connection, target: Target) -> Iterator[CheckResult]:
 def _disk(connection: Connection, target: Target, root: Path) -> Iterator[CheckResult]:
     (row,) = connection.rows(load("sizes"))
     need = row["size"]
-    directory = Path(row["directory"]) if target.embedded and row["directory"] else None
+    directory = _visible(row, target)
     if directory is None:
-        reason = "the server's disk is not visible from here"
+        reason = _NOT_VISIBLE
         remedy = f"Look at it there: {2 * need / _MEGABYTE:,.0f} MB should be free."
         yield CheckResult("disk of the server", Status.NOT_MEASURED, reason, "2 x database", remedy)
     else:
         yield _room("disk of the server", directory, 2 * need, "2 x database")
     yield _room("disk for the backup", root, need, "1 x database")
+
+
+def _visible(row: Mapping[str, Any], target: Target) -> Path | None:
+    """Return the server's directory, where it is on this machine."""
+    return Path(row["directory"]) if target.embedded and row["directory"] else None
+
+
+def _made_anew(
+    connection: Connection, target: Target, release: Release, plan: Plan
+) -> Iterator[CheckResult]:
+    """Hold what is rewritten and built against what is free: too little for its files fails."""
+    name = "disk for rewrites and builds"
+    try:
+        made = forecast(connection, release, plan)
+    except StatementError as error:
+        if error.sqlstate not in _UNREADABLE:
+            raise
+        remedy = _UNREADABLE[error.sqlstate]
+        yield CheckResult(name, Status.NOT_MEASURED, str(error), "can be read", remedy)
+        return
+    (row,) = connection.rows(load("sizes"))
+    directory = _visible(row, target)
+    if made.needs and directory is None:
+        remedy = f"Look at it there: {size(made.total)} should be free."
+        yield CheckResult(name, Status.NOT_MEASURED, _NOT_VISIBLE, str(made), remedy)
+    elif made.needs and directory is not None:
+        found = _room(name, directory, made.total, str(made))
+        tight = found.status is Status.FAIL and shutil.disk_usage(directory).free >= made.files
+        yield replace(found, status=Status.WARN) if tight else found
 
 
 def check_rehearsal_disk(connection: Connection, root: Path) -> CheckResult:
