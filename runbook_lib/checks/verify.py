@@ -1,12 +1,12 @@
 """Verify the target after the release: declared against found."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from runbook_lib.evidence.records import Status
-from runbook_lib.parser.statement import DbObject, ForeignKey
+from runbook_lib.parser.statement import DbObject, ForeignKey, LockMode, Statement
 from runbook_lib.postgres import catalog
 from runbook_lib.postgres.connection import (
     Connection,
@@ -140,10 +140,23 @@ def _inspect(
 
 
 def analyze(connection: Connection, release: Release, send: Send) -> int:
-    """Refresh the planner's statistics of the release's tables; return how many."""
-    touched = {
+    """Refresh the planner's statistics of the release's tables; return how many.
+
+    A column whose type changes loses its own, and rows that come or change in bulk make them wrong.
+    """
+    made = {
         (item.schema, item.table or item.name)
         for item in standing(release.migrations)
         if item.kind in {"table", "index", "column"}
     }
-    return catalog.analyze(connection, touched, send)
+    changed = {(table.schema, table.name) for table in _written(release.statements)}
+    return catalog.analyze(connection, made | changed, send)
+
+
+def _written(statements: Iterable[Statement]) -> Iterator[DbObject]:
+    """Yield the tables that statements rewrite, or whose rows they write."""
+    for item in statements:
+        yield from item.rewrites
+        yield from (x.relation for x in item.locks if x.mode is LockMode.ROW_EXCLUSIVE)
+        if item.kind == "do":
+            yield from _written(item.inner)

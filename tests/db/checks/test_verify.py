@@ -170,6 +170,31 @@ def test_statistics_are_refreshed(connection: Connection, release: Release) -> N
     assert connection.value("SELECT reltuples FROM pg_class WHERE oid = 'users'::regclass") == 7
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "ALTER TABLE older ALTER id TYPE bigint",
+        "INSERT INTO older SELECT n FROM generate_series(1, 5) n",
+        "UPDATE older SET id = id + 1",
+        "DELETE FROM older WHERE id > 5",
+        "WITH gone AS (DELETE FROM older WHERE id > 5 RETURNING id) SELECT count(*) FROM gone",
+        "DO $$ BEGIN UPDATE older SET id = id + 1; END $$",
+    ],
+)
+def test_statistics_of_what_is_rewritten_or_changed_in_bulk_are_refreshed(
+    sql: str, connection: Connection, tmp_path: Path
+) -> None:
+    connection.execute("CREATE TABLE older (id int); CREATE TABLE other (id int)")
+    connection.execute("INSERT INTO older SELECT generate_series(1, 10); ANALYZE older")
+    connection.execute(sql)
+    changed = release_of(tmp_path / "changes", {"0001_a": sql})
+    assert verify.analyze(connection, changed, Connection.execute) == 1
+    found = connection.rows("SELECT attname FROM pg_stats WHERE tablename = 'older'")
+    rows = connection.value("SELECT count(*) FROM older")
+    said = connection.value("SELECT reltuples::int FROM pg_class WHERE relname = 'older'")
+    assert (len(found), said) == (1, rows)
+
+
 # --- checks -------------------------------------------------------------------------------------
 
 
