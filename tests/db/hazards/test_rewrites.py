@@ -16,20 +16,27 @@ from runbook_lib.parser.parse import read_statements
 from runbook_lib.parser.statement import LockMode, Split, Statement
 from runbook_lib.postgres import catalog, snapshot
 from runbook_lib.postgres.connection import Connection
+from tests.support.majors import server_of
 from tests.support.observing import observed
 from tests.support.releases import migration_of
+from tests.support.servers import scratch_database
 
 DATA = Path(__file__).parents[2] / "data"
 SAFE = tomllib.loads((DATA / "statements" / "safe.toml").read_text(encoding="utf-8"))
+NEWEST = 17
 _ORDER = list(LockMode)
 _LONG = _ORDER[: _ORDER.index(LockMode.SHARE_UPDATE_EXCLUSIVE) + 1]
 
 
 def findings(
-    connection: Connection, directory: Path, sql: str, split: Split | None = None
+    connection: Connection,
+    directory: Path,
+    sql: str,
+    split: Split | None = None,
+    major: int = NEWEST,
 ) -> list[Finding]:
     migration = migration_of(directory, sql)
-    facts = catalog.read_facts(connection, 17)
+    facts = catalog.read_facts(connection, major)
     splits = {migration.name: split} if split else {}
     return list(find_hazards([migration], facts, (), RULES, splits))
 
@@ -54,15 +61,33 @@ CASES = [pytest.param(case["rule"], name, id=name) for name, case in SAFE["case"
 def test_a_safe_form_ends_in_the_same_schema_and_stops_nobody_for_long(
     rule: str, name: str, connection: Connection, tmp_path: Path
 ) -> None:
-    case = SAFE["case"][name]
+    assert SAFE["case"][name]["rule"] == rule
+    ends_alike(connection, tmp_path, SAFE["case"][name], NEWEST)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("major", [15, 18])
+def test_so_it_does_on_other_versions(major: int, tmp_path: Path) -> None:
+    with server_of(major, tmp_path) as server:
+        for name, case in SAFE["case"].items():
+            with (
+                scratch_database(server, "safe") as database,
+                database.connect() as connection,
+            ):
+                ends_alike(connection, tmp_path / name, case, major)
+
+
+def ends_alike(connection: Connection, directory: Path, case: dict[str, Any], major: int) -> None:
+    rule = case["rule"]
     connection.execute(SAFE["setup"])
     connection.execute(case.get("before", ""))
-    found = [x for x in findings(connection, tmp_path, case["sql"]) if x.rule == rule]
+    read = findings(connection, directory, case["sql"], major=major)
+    found = [item for item in read if item.rule == rule]
     assert found
     assert all(item.safe == found[0].safe for item in found)
     wanted = as_written(connection, case)
     first = case["sql"].split("; ")[:-1] if rule == "validated-at-once" else ()
-    held = list(carried_out(connection, (tuple(first), *found[0].safe)))
+    held = list(carried_out(connection, (tuple(first), *found[0].safe), major))
     assert not [x for x in held if not (case.get("stops_writes") and "ShareLock" in x)]
     if wanted is not None:
         ended = state(snapshot.take_snapshot(connection).objects, case)
@@ -90,7 +115,7 @@ def rows(connection: Connection, case: dict[str, Any]) -> list[dict[str, Any]]:
     return connection.rows(case["same"]) if "same" in case else []
 
 
-def carried_out(connection: Connection, files: Files) -> Iterator[str]:
+def carried_out(connection: Connection, files: Files, major: int) -> Iterator[str]:
     """Run the files, and yield what scanned or rewrote a table while it kept others from it."""
     for file in files:
         text = ";\n".join(line for line in file if not line.startswith("--"))
@@ -100,15 +125,15 @@ def carried_out(connection: Connection, files: Files) -> Iterator[str]:
         if whole and statements:
             connection.execute("BEGIN")
         for statement in statements:
-            yield from in_the_way(connection, statement)
+            yield from in_the_way(connection, statement, major)
         if whole and statements:
             connection.execute("COMMIT")
 
 
-def in_the_way(connection: Connection, statement: Statement) -> Iterator[str]:
+def in_the_way(connection: Connection, statement: Statement, major: int) -> Iterator[str]:
     if not statement.transactional:
         # What these lock while they run, other tests compare with what is predicted.
-        effects = predict(statement, catalog.read_facts(connection, 17))
+        effects = predict(statement, catalog.read_facts(connection, major))
         strong = {x.relation for x in effects.locks if x.mode not in _LONG}
         held = strong & {*effects.scans, *effects.rewrites}
         yield from (f"{statement.sql}: {table}" for table in held)
@@ -160,7 +185,7 @@ def test_every_rule_with_a_safe_form_shows_one() -> None:
 def test_a_safe_form_of_any_statement_parses(connection: Connection, tmp_path: Path) -> None:
     connection.execute((DATA / "statements" / "setup.sql").read_text())
     lines = (DATA / "statements" / "statements.sql").read_text().splitlines()
-    facts = catalog.read_facts(connection, 17)
+    facts = catalog.read_facts(connection, NEWEST)
     found: list[Finding] = []
     for number, line in enumerate(x for x in lines if x and not x.startswith("--")):
         found += find_hazards([migration_of(tmp_path / str(number), line)], facts, (), RULES)
