@@ -224,6 +224,22 @@ class Approving:
 
 
 @dataclass(frozen=True)
+class Notebooks:
+    """Say how many notebooks a long release is kept in."""
+
+    files: Annotated[
+        int,
+        Setting(
+            "where more than 20 files are pending, so many of them share an executed notebook; "
+            "each is applied, and recorded, by itself",
+            "files",
+            1,
+            1_000,
+        ),
+    ] = 200
+
+
+@dataclass(frozen=True)
 class Monitoring:
     """Say how the target is watched after the migration."""
 
@@ -242,6 +258,7 @@ class Policy:
     rehearsal: Rehearsals = Rehearsals()
     approvals: Approving = Approving()
     monitor: Monitoring = Monitoring()
+    notebooks: Notebooks = Notebooks()
 
 
 FLAT: Mapping[str, str] = {

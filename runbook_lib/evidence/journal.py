@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from runbook_lib.parser.statement import Statement
 STARTED, ENDED = "started", "ended"  # a statement of the release
 SENDING, SENT = "sending", "sent"  # a statement of the runbook's own
 PROGRAM, EXITED = "program", "exited"  # a program of PostgreSQL's, or a hook
+BEGAN = "began"  # a file, in a session of its own
 LEDGER_ROW = "ledger row"  # the unfinished row of a file that is several transactions
 SERVER = "server"  # which one the run is on: the first, and each that took its place
 SAID = "said"  # shown for the moment, and not kept
@@ -69,6 +70,11 @@ def ended(run: StatementRun) -> Event:
 def said(step: str, what: str) -> Event:
     """Return the event that shows what is going on at the moment."""
     return Event(SAID, step, {"what": what}, durable=False)
+
+
+def place_of(run: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what tells the statement of a run from every other."""
+    return run["step"], run["path"], run["number"] or run["line"], run["transaction"]
 
 
 class Journal:
@@ -136,23 +142,23 @@ class Journal:
         at = data.rfind(f'"event": "{event}"'.encode())
         return list(_parsed(data[data.rfind(b"\n", 0, at) + 1 :])) if at >= 0 else []
 
+    def begun(self) -> frozenset[str]:
+        """Return the names of the files that this run began."""
+        return frozenset(line["step"] for line in self.lines() if line["event"] == BEGAN)
+
     def own_rows(self) -> frozenset[str]:
         """Return the ids of the ledger rows that this run began."""
         return frozenset(line["id"] for line in self.lines() if line["event"] == LEDGER_ROW)
 
-    def events(self, step: str) -> list[dict[str, Any]]:
-        """Return everything a step noted but the lines of its statements, in order."""
-        mine = (line for line in self.lines() if line.get("step") == step)
+    def events(self, steps: Collection[str]) -> list[dict[str, Any]]:
+        """Return everything these steps noted but the lines of their statements, in order."""
+        mine = (line for line in self.lines() if line.get("step") in steps)
         return [line for line in mine if line["event"] not in _OF_STATEMENTS]
 
     def runs(self) -> list[dict[str, Any]]:
         """Return the last end of each statement that was done, in order."""
         done = [line for line in self.lines() if line["event"] == ENDED]
-        keys = (
-            (line["step"], line["path"], line["number"] or line["line"], line["transaction"])
-            for line in done
-        )
-        return list(dict(zip(keys, done, strict=True)).values())
+        return list({place_of(line): line for line in done}.values())
 
 
 def _parsed(data: bytes) -> Iterator[dict[str, Any]]:

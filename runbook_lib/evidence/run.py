@@ -25,7 +25,8 @@ from runbook_lib.release.plan import Plan, Step, StepKind, Target
 REVIEW, ACCEPTANCES, REHEARSAL = "10_review", "acceptances", "rehearsal"
 TRAFFIC = "traffic.jsonl"  # what the write probe measured
 SERVER_BEFORE = "server_before"  # what belonged to the whole server before the first step
-SCHEMA_BEFORE = "schema_before_"  # and the step's record: the schema before its first try
+SCHEMA_BEFORE = "schema_before_"  # and a step's record: the schema before it, and those behind it
+SCHEMA_TOUCHED = "schema_touched_"  # likewise: what these steps touched
 
 
 @dataclass(frozen=True)
@@ -166,8 +167,16 @@ class Run:
 
     def step_record(self, step: str) -> str:
         """Return the name of a step's record and of its notebook, in the order of the plan."""
-        number = [item.name for item in self.plan.steps].index(step) + 1
-        return f"40_migrate_{number:02d}_{file_name(step)}"
+        return f"{_BY_NAME['migrate'].notebook}_{self._number(step)}_{file_name(step)}"
+
+    def shared_notebook(self, first: str, last: str) -> str:
+        """Return the name of the notebook that several steps share."""
+        return f"{_BY_NAME['migrate'].notebook}_{self._number(first)}-{self._number(last)}"
+
+    def _number(self, step: str) -> str:
+        """Return the place of a step in the plan, as names sort that begin with it."""
+        names = [item.name for item in self.plan.steps]
+        return str(names.index(step) + 1).zfill(max(2, len(str(len(names)))))
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,12 @@ from runbook_lib.evidence.directory import RunDirectory
 from runbook_lib.evidence.records import Backup, CheckResult, Metric
 from runbook_lib.findings import Finding
 from runbook_lib.postgres.server_wide import ServerState
-from runbook_lib.postgres.snapshot import Snapshot
+from runbook_lib.postgres.snapshot import Change
 from runbook_lib.release.model import Acceptance
 from runbook_lib.release.plan import Plan
 
 _T = TypeVar("_T")
-FORMATS = 3
+FORMATS = 4
 """Raised when a record, the journal or the fingerprint of a schema comes to mean something else."""
 _REMEDY = "Bring back the file as it was written, or begin a new run."
 
@@ -121,6 +121,13 @@ class Version:
         return f"version {self.product} (formats {self.formats})"
 
 
+@dataclass(frozen=True)
+class Touched:
+    """Record the marks of what a migration notebook's steps touched."""
+
+    marks: tuple[str, ...]
+
+
 VERSION = "version"
 RECORDS: Mapping[str, type] = {
     VERSION: Version,
@@ -131,10 +138,11 @@ RECORDS: Mapping[str, type] = {
     "60_verify": Checked,
     "70_monitor": Watched,
     "acceptances": Accepted,
-    "schema_before": Snapshot,
+    "schema_before": Change,
+    "schema_touched": Touched,
     "server_before": ServerState,
 }
-"""The type of each record by its name; of ``schema_before`` there is one a step."""
+"""The type of each record by its name; there is a ``schema_before`` for each migration notebook."""
 MANIFEST = "backup_manifest"
 
 

@@ -1,10 +1,12 @@
-"""Carry out one step of the plan on the target, looked after, with the schema kept beside it."""
+"""Carry out steps of the plan on the target, which is looked after meanwhile."""
 
-from runbook_lib.errors import TargetError
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
 from runbook_lib.evidence.journal import SERVER, Event, Journal, Listener
 from runbook_lib.evidence.records import Loss, Outcome, Taken
-from runbook_lib.evidence.run import REHEARSAL, SCHEMA_BEFORE, SERVER_BEFORE, TRAFFIC, Run
-from runbook_lib.evidence.schemas import read_record, typed
+from runbook_lib.evidence.run import REHEARSAL, SERVER_BEFORE, TRAFFIC, Run
+from runbook_lib.evidence.schemas import typed
 from runbook_lib.migrate.execute import Applier, OwnRows
 from runbook_lib.migrate.guard import Guard
 from runbook_lib.migrate.row_counts import HeldCounter, Older, Rehearsed, older_tables
@@ -14,23 +16,11 @@ from runbook_lib.postgres import ledger, snapshot
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.postgres.failover import OneServer, Server
 from runbook_lib.postgres.server_wide import read_server
-from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.release.plan import Step, StepKind
 
 _STAMPS = "schema_stamps"  # the schema as the last step left it
 _TABLES = "tables_before"  # the names of tables before the first step
 _TOUCHED = 10  # tables at most that the write probe touches
-
-
-def schema_before(run: Run, record: str) -> Snapshot:
-    """Return the schema before the first try of a step, kept so that a rollback knows it."""
-    name = f"{SCHEMA_BEFORE}{record}"
-    saved = read_record(run.directory, name, Snapshot)
-    if saved is None:
-        with run.database.runner_session() as connection:
-            saved = snapshot.take_snapshot(connection, settings=True)
-        run.directory.write(name, saved.recorded())
-    return saved
 
 
 def keep_server(run: Run) -> None:
@@ -40,23 +30,16 @@ def keep_server(run: Run) -> None:
             run.directory.write(SERVER_BEFORE, read_server(connection))
 
 
-def touched_since(run: Run, before: Snapshot) -> dict[str, object]:
-    """Return what was touched since, as marks; empty where the server does not answer."""
-    try:
-        with run.database.runner_session() as connection:
-            now = snapshot.take_snapshot(connection, settings=True)
-    except TargetError:
-        return {}
-    return {"touched": sorted(snapshot.touched(before.revealed(now), now))}
-
-
-def apply_guarded(run: Run, step: Step, emit: Listener) -> Outcome:
-    """Carry out a step while the target is looked after."""
+@contextmanager
+def guarding(
+    run: Run, steps: Sequence[Step], emit: Listener
+) -> Iterator[Callable[[Step], Outcome]]:
+    """Hand over what carries these steps out, one after the other, with the target looked after."""
     keep_server(run)
     counter = _counter(run)
     with run.database.runner_session() as connection:
         applied = sorted(ledger.applied(ledger.read(connection)))
-        tables = _touched(run, step, connection)
+        tables = _touched(run, steps, connection)
     saved = run.directory.read(_STAMPS)
     known = saved["stamps"] if saved and saved["applied"] == applied else None
     notes = Journal(run.directory.path / TRAFFIC)
@@ -65,15 +48,15 @@ def apply_guarded(run: Run, step: Step, emit: Listener) -> Outcome:
     )
     with watched as guard:
         server = OneServer(
-            _known_server(run), lambda found: emit(Event(SERVER, step.name, vars(found)))
+            _known_server(run), lambda found: emit(Event(SERVER, steps[0].name, vars(found)))
         )
         applier = Applier(
             run.database, run.policy, emit, guard=guard, server=server, counter=counter
         )
-        outcome = carry_out(run, applier, step, run.journal.own_rows)
-    done = sorted({*applied, step.name} if step.kind is not StepKind.DEMO_ROWS else applied)
-    run.directory.write(_STAMPS, {"applied": done, "stamps": guard.schema})
-    return outcome
+        yield lambda step: carry_out(run, applier, step, run.journal.own_rows)
+    done = {step.name for step in steps if step.kind is not StepKind.DEMO_ROWS}
+    stamps = {"applied": sorted({*applied, *done}), "stamps": guard.schema}
+    run.directory.write(_STAMPS, stamps)
 
 
 def _counter(run: Run) -> HeldCounter | None:
@@ -101,15 +84,14 @@ def _known_server(run: Run) -> Server:
     return Server(run.target.system_identifier, "")
 
 
-def _touched(run: Run, step: Step, connection: Connection) -> list[tuple[str, str]]:
-    """Return the older tables that the step locks against writes or DDL, the largest first."""
-    if step.kind is not StepKind.APPLY:
-        return []
-    planned = as_planned(run.release.migration(step.name).statements, step.split)
+def _touched(run: Run, steps: Sequence[Step], connection: Connection) -> list[tuple[str, str]]:
+    """Return the older tables that the steps lock against writes or DDL, the largest first."""
     weak = list(LockMode)[:3]
     locked = {
         (lock.relation.schema, lock.relation.name)
-        for item in planned
+        for step in steps
+        if step.kind is StepKind.APPLY
+        for item in as_planned(run.release.migration(step.name).statements, step.split)
         for lock in item.locks
         if lock.mode not in weak
     }

@@ -17,7 +17,7 @@ from runbook_lib.errors import (
     StatementError,
     TargetError,
 )
-from runbook_lib.evidence.journal import LEDGER_ROW, Event, Listener, said
+from runbook_lib.evidence.journal import BEGAN, LEDGER_ROW, Event, Listener, said
 from runbook_lib.evidence.records import Outcome
 from runbook_lib.evidence.sender import Prober, Sender, lost_in_commit
 from runbook_lib.migrate.guard import Unguarded
@@ -96,9 +96,10 @@ class Applier:
             rows = ledger.read(runner)
             if migration.name in ledger.applied(rows):
                 return Outcome.ALREADY_DONE
-            begun = ledger.unfinished(rows, migration, own_rows())
+            failed = any(row.failed for row in rows)
+            begun = ledger.unfinished(rows, migration, own_rows()) if failed else None
             self.emit(
-                Event("began", migration.name, {"pid": connection.pid}, durable=False)
+                Event(BEGAN, migration.name, {"pid": connection.pid}, durable=False)
             )  # a power cut may take it: nothing has happened yet
             with self.guard.watching(migration.name, connection.pid):
                 _File(self, runner, connection, migration, pieces).apply(begun)

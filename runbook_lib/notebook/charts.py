@@ -32,6 +32,7 @@ class Chart:
 
 
 BLUE, GREY, DARK = "#0969da", "#d0d7de", "#24292f"
+_BARS = 40  # of a chart at most
 RC: Any = {"font.size": 9, "figure.dpi": 110}
 
 
@@ -45,7 +46,11 @@ def new_figure(title: str, height: float) -> tuple[Figure, Axes]:
 
 
 def bars(title: str, names: Sequence[str], seconds: Sequence[float], notes: Sequence[str]) -> Chart:
-    """Draw times as horizontal bars, each with its time and a note behind it."""
+    """Draw times as horizontal bars, each with its time and a note behind it.
+
+    Of many the longest are drawn, in their order, and the others as one.
+    """
+    names, seconds, notes = _longest(names, seconds, notes)
     with mpl.rc_context(RC):
         figure, axes = new_figure(title, 1.1 + 0.26 * len(names))
         unit, factor = ("ms", 1000.0) if max(seconds, default=0) < 1 else ("s", 1.0)
@@ -58,6 +63,21 @@ def bars(title: str, names: Sequence[str], seconds: Sequence[float], notes: Sequ
         axes.margins(x=0.35, y=0.01)
         axes.set_xlim(left=0)
     return Chart(title, figure)
+
+
+def _longest(
+    names: Sequence[str], seconds: Sequence[float], notes: Sequence[str]
+) -> tuple[Sequence[str], Sequence[float], Sequence[str]]:
+    if len(names) <= _BARS:
+        return names, seconds, notes
+    by_time = sorted(range(len(names)), key=lambda at: -seconds[at])
+    drawn, others = sorted(by_time[: _BARS - 1]), by_time[_BARS - 1 :]
+    rest, together = f"{len(others)} others", sum(seconds[at] for at in others)
+    return (
+        [*(names[at] for at in drawn), rest],
+        [*(seconds[at] for at in drawn), together],
+        [*(notes[at] for at in drawn), "together"],
+    )
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,18 @@
-"""The acts of 40_migrate: one step of the plan, and what happened while it ran."""
+"""The acts of 40_migrate: one step of the plan, or several, and what happened meanwhile."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from runbook_lib.errors import GateError, RunbookError
-from runbook_lib.evidence.journal import Journal, to_all
+from runbook_lib.evidence import touched
+from runbook_lib.evidence.journal import Event, Journal, place_of, to_all
 from runbook_lib.evidence.records import Outcome
 from runbook_lib.evidence.run import TRAFFIC, Run
 from runbook_lib.formatting import duration
-from runbook_lib.migrate.apply import apply_guarded, count_statements, schema_before, touched_since
+from runbook_lib.migrate.apply import count_statements, guarding
 from runbook_lib.migrate.guard import describe_blockers
 from runbook_lib.notebook.charts import Chart, Span, chart_steps, timeline
 from runbook_lib.notebook.show import Progress, Table
@@ -34,76 +36,158 @@ _WORDS = {
 }
 
 
-def apply_step(run: Run, step: str = "") -> Table:
+def apply_step(run: Run, step: str = "", until: str = "") -> Table:
     """Carry out one step of the plan, empty for the next one, and show its statements.
 
-    A step that is done already, as the server tells, is not done again. Raises StatementError
-    with SQLSTATE, file and line, and GateError for a step whose turn it is not.
+    With ``until`` those behind it are carried out as well, that one the last; each is shown. A step
+    that is done already, as the server tells, is not done again. Raises StatementError with
+    SQLSTATE, file and line, and GateError for a step whose turn it is not.
     """
-    chosen = _choose(run, step)
-    if chosen is None:
+    steps = _choose(run, step, until)
+    if not steps:
         return Table("Every step of the plan is done; nothing is left to apply", [])
-    record = run.step_record(chosen.name)
-    before = schema_before(run, record)
-    begin = time.perf_counter()
-    with Progress(chosen.kind.value, count_statements(run, chosen)) as progress:
-        emit = to_all(run.journal.emit, progress.follow)
-        try:
-            outcome = apply_guarded(run, chosen, emit)
-        except RunbookError as error:
-            failed = {"step": chosen.name, "error": str(error), **touched_since(run, before)}
-            run.record(False, failed, record)
-            raise
-    seconds = time.perf_counter() - begin
-    lines = [line for line in run.journal.runs() if line["step"] == chosen.name]
-    content: dict[str, object] = {"step": chosen.name, "outcome": outcome.value}
-    content |= {"statements": len(lines)}
-    content |= touched_since(run, before)
-    if chosen.kind is StepKind.APPLY:
-        text = run.release.migration(chosen.name).path.read_text(encoding="utf-8-sig")
-        content |= {"checksum": chosen.checksum, "fingerprint": fingerprint(text)}
-    run.record(True, {**content, "seconds": seconds}, record)
+    done = _carry_out(run, steps) if steps[0] in run.pending() else [_done_before(run, steps[0])]
     if not run.pending():
         run.record(True, {"steps": [item.name for item in run.plan.steps]})
-    return _statements(chosen, outcome, seconds, lines)
+    return _statements(done[0]) if len(done) == 1 else _steps(done)
 
 
-def _choose(run: Run, name: str) -> Step | None:
+def _carry_out(run: Run, steps: Sequence[Step]) -> "list[_Done]":
+    """Carry steps out, one after the other; what they touch is kept for a way back."""
+    known = _Statements(run.journal)
+    before = touched.keep_before(run, steps[0].name)
+    total = sum(count_statements(run, item) for item in steps)
+    with Progress(steps[0].kind.value if len(steps) == 1 else "steps", total) as progress:
+        emit = to_all(run.journal.emit, known.keep, progress.follow)
+        try:
+            with guarding(run, steps, emit) as carry_out:
+                done = [_carried_out(run, item, carry_out, known) for item in steps]
+        except RunbookError:
+            touched.keep_touched(run, steps[0].name, before)
+            raise
+    touched.keep_touched(run, steps[0].name, before)
+    return done
+
+
+def _choose(run: Run, name: str, until: str) -> Sequence[Step]:
+    """Return the steps that are asked for; raises GateError where their turn has not come."""
     known = {item.name: item for item in run.plan.steps}
-    if name and name not in known:
-        message = f"The plan has no step '{name}'."
-        raise GateError(message, remedy=f"Its steps are: {', '.join(known) or 'none'}.")
+    for wanted in filter(None, (name, until)):
+        if wanted not in known:
+            message = f"The plan has no step '{wanted}'."
+            raise GateError(message, remedy=f"Its steps are: {', '.join(known) or 'none'}.")
     pending = run.pending()
-    if not name:
-        return pending[0] if pending else None
-    earlier = [item.name for item in pending if item.name != name]
-    if known[name] in pending and pending[0].name != name:
-        message = f"'{name}' is not the next step: {earlier[0]} comes first."
+    if name and known[name] in pending and pending[0].name != name:
+        message = f"'{name}' is not the next step: {pending[0].name} comes first."
         raise GateError(message, remedy="Run the steps in the order of the plan.")
-    return known[name]
+    if name and known[name] not in pending and not until:
+        return [known[name]]
+    if not until:
+        return pending[:1]
+    steps = pending[: pending.index(known[until]) + 1] if known[until] in pending else ()
+    most = run.policy.notebooks.files
+    if len(steps) > most:
+        message = f"'{until}' is {len(steps)} steps from here, and a notebook takes {most}."
+        raise GateError(message, remedy="Name an earlier one, or set policy.notebooks.files.")
+    return steps
 
 
-def _statements(
-    step: Step, outcome: Outcome, seconds: float, lines: list[dict[str, object]]
-) -> Table:
+class _Statements:
+    """Know the last end of each statement of a run, from its journal and as they end."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._known: dict[str, dict[tuple[Any, ...], Mapping[str, Any]]] = {}
+        for line in journal.runs():
+            self._add(line)
+
+    def _add(self, line: Mapping[str, Any]) -> None:
+        self._known.setdefault(line["step"], {})[place_of(line)] = line
+
+    def keep(self, event: Event) -> None:
+        """Take note of a statement's end."""
+        if event.run is not None:
+            self._add(vars(event.run))
+
+    def of(self, step: str) -> list[Mapping[str, Any]]:
+        """Return those of a step, in order."""
+        return list(self._known.get(step, {}).values())
+
+
+@dataclass(frozen=True)
+class _Done:
+    """Hold what came of a step."""
+
+    step: Step
+    outcome: Outcome
+    lines: Sequence[Mapping[str, Any]]
+    seconds: float = 0.0
+
+
+def _carried_out(
+    run: Run, step: Step, carry_out: Callable[[Step], Outcome], known: _Statements
+) -> _Done:
+    """Carry one step out and record what came of it."""
+    begin = time.perf_counter()
+    try:
+        outcome = carry_out(step)
+    except RunbookError as error:
+        run.record(False, {"step": step.name, "error": str(error)}, run.step_record(step.name))
+        raise
+    return _recorded(run, _Done(step, outcome, known.of(step.name), time.perf_counter() - begin))
+
+
+def _done_before(run: Run, step: Step) -> _Done:
+    return _recorded(run, _Done(step, Outcome.ALREADY_DONE, _Statements(run.journal).of(step.name)))
+
+
+def _recorded(run: Run, done: _Done) -> _Done:
+    step = done.step
+    content: dict[str, object] = {"step": step.name, "outcome": done.outcome.value}
+    content |= {"statements": len(done.lines)}
+    if step.kind is StepKind.APPLY:
+        text = run.release.migration(step.name).path.read_text(encoding="utf-8-sig")
+        content |= {"checksum": step.checksum, "fingerprint": fingerprint(text)}
+    run.record(True, {**content, "seconds": done.seconds}, run.step_record(step.name))
+    return done
+
+
+def _steps(done: Sequence[_Done]) -> Table:
+    """Show a row for each of several steps."""
+    rows = [
+        {
+            "step": item.step.name,
+            "what": item.step.kind.value,
+            "outcome": item.outcome.value,
+            "statements": len(item.lines),
+            "ms": round(item.seconds * 1000, 1),
+        }
+        for item in done
+    ]
+    statements, seconds = sum(len(item.lines) for item in done), sum(x.seconds for x in done)
+    what = f"{done[0].step.name} to {done[-1].step.name}: {len(done)} steps are done"
+    return Table(f"{what}, {statements:,} statements in {duration(seconds)}", rows)
+
+
+def _statements(done: _Done) -> Table:
+    step = done.step
     what = {
         StepKind.APPLY: f"{step.name} is applied",
         StepKind.BASELINE: f"{step.name} is recorded as baseline, not run",
         StepKind.DEMO_ROWS: "The demo rows are there",
     }[step.kind]
-    if outcome is Outcome.ALREADY_DONE:
+    if done.outcome is Outcome.ALREADY_DONE:
         what = f"{step.name} was done before; the server says so, and nothing was run"
     rows = [
         {
             "file": str(line["path"]).rsplit("/", 1)[-1],
             "line": line["line"],
             "statement": line["label"],
-            "outcome": line["outcome"],
-            "ms": round(float(str(line["seconds"])) * 1000, 1),
+            "outcome": str(line["outcome"]),
+            "ms": round(float(line["seconds"]) * 1000, 1),
         }
-        for line in lines
+        for line in done.lines
     ]
-    return Table(f"{what}: {len(rows)} statements in {duration(seconds)}", rows)
+    return Table(f"{what}: {len(rows)} statements in {duration(done.seconds)}", rows)
 
 
 def chart_migration(run: Run) -> Chart:
@@ -112,9 +196,9 @@ def chart_migration(run: Run) -> Chart:
 
 
 def show_incidents(run: Run) -> Table:
-    """Show what came between while the last step ran: waits, pauses, leftovers, others' DDL."""
-    step = _last_step(run)
-    events = [x for x in run.journal.events(step) if x["event"] not in _QUIET]
+    """Show what came between while the last steps ran: waits, pauses, leftovers, others' DDL."""
+    steps = _last_steps(run)
+    events = [x for x in run.journal.events(steps) if x["event"] not in _QUIET]
     rows = [
         {
             "at": str(item["at"])[11:19],
@@ -124,8 +208,9 @@ def show_incidents(run: Run) -> Table:
         for item in events
     ]
     shown = f", the first {_SHOWN} are shown" if len(rows) > _SHOWN else ""
-    caption = f"{len(rows)} incidents during {step}{shown}" if rows else "Nothing came between"
-    return Table(caption if step else "No step has run yet", rows[:_SHOWN])
+    during = _from_to(steps)
+    caption = f"{len(rows)} incidents during {during}{shown}" if rows else "Nothing came between"
+    return Table(caption if steps else "No step has run yet", rows[:_SHOWN])
 
 
 def _detail(item: Mapping[str, Any]) -> str:
@@ -143,9 +228,9 @@ def _detail(item: Mapping[str, Any]) -> str:
 
 
 def chart_traffic(run: Run) -> Chart | Table:
-    """Draw the statements of the last step over what a tiny write took meanwhile."""
-    step = _last_step(run)
-    done = [line for line in run.journal.runs() if line["step"] == step]
+    """Draw the statements of the last steps over what a tiny write took meanwhile."""
+    steps = _last_steps(run)
+    done = [line for line in run.journal.runs() if line["step"] in steps]
     if not done:
         return Table("No step has run yet", [])
     begin = min(_seconds(line["started_at"]) for line in done)
@@ -166,7 +251,9 @@ def chart_traffic(run: Run) -> Chart | Table:
     samples = _samples(run, begin, end)
     slowest = max((took for _, took in samples), default=None)
     felt = f"the slowest of {len(samples)} tiny writes took {duration(slowest)}" if slowest else ""
-    title = f"{step} ran for {duration(end - begin)}; {felt or 'too short for a tiny write'}"
+    title = (
+        f"{_from_to(steps)} ran for {duration(end - begin)}; {felt or 'too short for a tiny write'}"
+    )
     return timeline(title, spans, samples, end - begin)
 
 
@@ -186,7 +273,13 @@ def _seconds(at: str) -> float:
     return datetime.fromisoformat(at).timestamp()
 
 
-def _last_step(run: Run) -> str:
-    known = {step.name for step in run.plan.steps}
-    steps = [line["step"] for line in run.journal.lines() if line["step"] in known]
-    return str(steps[-1]) if steps else ""
+def _last_steps(run: Run) -> Sequence[str]:
+    """Return the steps of the plan that the last notebook has begun, in order."""
+    seen = {line["step"] for line in run.journal.lines()}
+    first = touched.last_first(run)
+    names = [step.name for step in run.plan.steps]
+    return [name for name in names[names.index(first) :] if name in seen] if first else []
+
+
+def _from_to(steps: Sequence[str]) -> str:
+    return steps[0] if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"

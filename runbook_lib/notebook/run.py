@@ -12,6 +12,7 @@ from runbook_lib.notebook.show import Progress, Table
 
 _ONLY_WITH_STEPS = {"backup", "rehearsal", "migrate", "index_timing"}
 _ONCE = {"brief", "backup", "rehearsal"}
+_ALONE = 20  # files; so many have a notebook each
 
 
 def run_phases(run: Run) -> Table:
@@ -23,7 +24,7 @@ def run_phases(run: Run) -> Table:
     """
     rows: list[dict[str, object]] = []
     held: GateError | None = None
-    with Progress("Release", len(PHASES) - 1 + len(run.plan.steps)) as progress:
+    with Progress("Release", len(PHASES) - 1 + len(migrations(run))) as progress:
         for phase in PHASES:
             why = _skipped(run, phase)
             if why:
@@ -70,9 +71,18 @@ def _skipped(run: Run, phase: Phase) -> str:
 
 def _executions(run: Run, phase: Phase) -> list[tuple[dict[str, str], str]]:
     """Return parameters and name of each execution of the phase's notebook."""
-    if phase.name != "migrate":
-        return [({}, phase.notebook)]
-    return [({"step": step.name}, run.step_record(step.name)) for step in run.pending()]
+    return migrations(run) if phase.name == "migrate" else [({}, phase.notebook)]
+
+
+def migrations(run: Run) -> list[tuple[dict[str, str], str]]:
+    """Return the same of the steps that are still to do: one a notebook, or shares of many."""
+    pending = run.pending()
+    if len(pending) <= _ALONE:
+        return [({"step": step.name}, run.step_record(step.name)) for step in pending]
+    most = run.policy.notebooks.files
+    shared = [pending[at : at + most] for at in range(0, len(pending), most)]
+    ends = [(part[0].name, part[-1].name) for part in shared]
+    return [({"step": x, "until": y}, run.shared_notebook(x, y)) for x, y in ends]
 
 
 def _execute(run: Run, phase: Phase, parameters: dict[str, str], output: Path) -> None:

@@ -45,27 +45,41 @@ _COLOURS = {
 }
 _ORDER = list(Status)
 _MARKED = ("status", "outcome")
+_WELL = {Status.PASS, Status.NOT_MEASURED, Outcome.DONE, Outcome.ALREADY_DONE}
+_OPEN = 40  # rows of a table at most that are open: of more, the first ones and what is not well
+_FIRST = 20
 
 
 @dataclass(frozen=True)
 class Table:
-    """Show rows as a table in a notebook and as text elsewhere, secrets hidden."""
+    """Show rows as a table in a notebook and as text elsewhere, secrets hidden.
+
+    Of many rows those that need a look are open, and some more; the rest is folded.
+    """
 
     caption: str
     rows: Sequence[Mapping[str, Any]]
 
     @property
     def frame(self) -> "pd.DataFrame":
-        """Return the rows as pandas knows them."""
-        hidden = [
-            {key: shown(item) if isinstance(item, str) else item for key, item in row.items()}
-            for row in self.rows
-        ]
-        return pd.DataFrame(hidden)
+        """Return the open rows as pandas knows them."""
+        return pd.DataFrame([_hidden(row) for row in self._parts()[0]])
+
+    def _parts(self) -> "tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]]":
+        """Return the rows that are open, and those that are folded."""
+        if len(self.rows) <= _OPEN:
+            return self.rows, ()
+        bad = {at for at, row in enumerate(self.rows) if _needs_a_look(row)}
+        first = [at for at in range(len(self.rows)) if at not in bad][:_FIRST]
+        wanted = {*sorted(bad)[: _OPEN - _FIRST], *first}
+        wanted |= {at for at in bad if _failed(self.rows[at])}
+        open_rows = [row for at, row in enumerate(self.rows) if at in wanted]
+        return open_rows, [row for at, row in enumerate(self.rows) if at not in wanted]
 
     def __repr__(self) -> str:
         text = "" if not self.rows else "\n" + self.frame.to_string(index=False)
-        return shown(self.caption) + text
+        left = len(self._parts()[1])
+        return shown(self.caption) + text + (f"\n... and {left:,} more" if left else "")
 
     def _repr_html_(self) -> str:
         caption = html.escape(shown(self.caption))
@@ -92,7 +106,32 @@ class Table:
         style = style.set_table_styles(sides, overwrite=False)
         marked: list[Hashable] = [name for name in _MARKED if name in self.frame.columns]
         style = style.map(_colour, subset=marked)
-        return str(style.to_html())
+        return str(style.to_html()) + _folded(self._parts()[1])
+
+
+def _hidden(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: shown(item) if isinstance(item, str) else item for key, item in row.items()}
+
+
+def _needs_a_look(row: Mapping[str, Any]) -> bool:
+    return any(row[name] not in _WELL for name in _MARKED if name in row)
+
+
+def _failed(row: Mapping[str, Any]) -> bool:
+    return any(row.get(name) in {Status.FAIL, Outcome.FAILED} for name in _MARKED)
+
+
+def _folded(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows as a table that a click opens, with as little around them as can be."""
+    if not rows:
+        return ""
+    lines = (
+        "".join(f"<td>{html.escape(_cell(item))}</td>" for item in _hidden(row).values())
+        for row in rows
+    )
+    head = "".join(f"<th>{html.escape(str(name))}</th>" for name in rows[0])
+    table = "\n".join(f"<tr>{line}</tr>" for line in (head, *lines))
+    return f"<details><summary>{len(rows):,} more</summary><table>\n{table}\n</table></details>"
 
 
 @dataclass(frozen=True)

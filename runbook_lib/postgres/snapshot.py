@@ -4,12 +4,13 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from runbook_lib.postgres.connection import SQL, Connection, Identifier, Literal
 from runbook_lib.postgres.queries import load
 from runbook_lib.redaction import redact_values
 
+_T = TypeVar("_T")
 _PARTS = ("tables", "columns", "constraints", "indexes", "types", "routines", "others", "kinds")
 _SETTINGS = ("settings", "settings_storage", "settings_kinds", "settings_subscriptions")
 _SESSION = """SELECT current_setting('search_path') AS path,
@@ -93,6 +94,51 @@ class Snapshot:
         left = self.addresses.keys() - addresses.keys()
         settings = {m: item for m, item in self.settings.items() if m.partition(" ")[0] not in left}
         return replace(self, objects=objects, addresses=addresses, settings=settings)
+
+
+@dataclass(frozen=True)
+class Change:
+    """Hold a snapshot as what differs from an earlier one; what is None is there no longer.
+
+    ``since`` is the record that holds the earlier one, empty where this holds all there is.
+    """
+
+    since: str
+    objects: Mapping[str, str | None]
+    addresses: Mapping[str, str | None]
+    settings: Mapping[str, Setting | None]
+    unseen: tuple[str, ...]
+
+    @classmethod
+    def between(cls, since: str, before: Snapshot, now: Snapshot) -> "Change":
+        """Return what leads from one snapshot to another."""
+        return cls(
+            since,
+            _changes(before.objects, now.objects),
+            _changes(before.addresses, now.addresses),
+            _changes(before.settings, now.settings),
+            now.unseen,
+        )
+
+    def onto(self, before: Snapshot) -> Snapshot:
+        """Return the later snapshot."""
+        return Snapshot(
+            _changed(before.objects, self.objects),
+            _changed(before.addresses, self.addresses),
+            _changed(before.settings, self.settings),
+            self.unseen,
+        )
+
+
+def _changes(before: Mapping[str, _T], now: Mapping[str, _T]) -> dict[str, _T | None]:
+    gone = before.keys() - now.keys()
+    other = {key: item for key, item in now.items() if before.get(key) != item}
+    return {**other, **dict.fromkeys(sorted(gone))}
+
+
+def _changed(before: Mapping[str, _T], changes: Mapping[str, _T | None]) -> dict[str, _T]:
+    both = {**before, **changes}
+    return {key: item for key, item in both.items() if item is not None}
 
 
 def _without_secrets(texts: Mapping[str, str]) -> dict[str, str]:

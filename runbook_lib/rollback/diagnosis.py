@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from runbook_lib.evidence.run import SCHEMA_BEFORE, SERVER_BEFORE, Run
+from runbook_lib.evidence import touched
+from runbook_lib.evidence.run import SERVER_BEFORE, Run
 from runbook_lib.evidence.schemas import read_record
 from runbook_lib.parser.identifiers import split
 from runbook_lib.parser.statement import Statement
@@ -13,7 +14,6 @@ from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.server_wide import ServerState, read_server
 from runbook_lib.postgres.snapshot import Snapshot
 from runbook_lib.release.model import Migration
-from runbook_lib.release.plan import StepKind
 from runbook_lib.rollback import inverse
 from runbook_lib.rollback.inverse import Undo
 
@@ -123,23 +123,18 @@ def count_data(connection: Connection, made: Set[str], now: Snapshot) -> dict[st
 
 def diagnose_run(run: Run, connection: Connection) -> Diagnosis | None:
     """Compare the target with what it was before the first step; None before any step."""
-    marks, mine, first = set[str](), list[Migration](), None
+    kept = touched.stretches(run)
+    if not kept:
+        return None
     applied = ledger.applied(ledger.read(connection))
+    mine = run.journal.begun() & applied
     now = snapshot.take_snapshot(connection, settings=True)
-    for step in run.plan.steps:
-        record = run.step_record(step.name)
-        before = read_record(run.directory, f"{SCHEMA_BEFORE}{record}", Snapshot)
-        if before is None:
-            continue
-        before = before.revealed(now)
-        first = first or before
-        recorded = run.directory.read(record) or {}
-        # A step that was killed left no record: what came since is taken for its own.
-        known = "touched" in recorded
-        marks |= set(recorded["touched"]) if known else snapshot.touched(before, now)
-        if step.kind is StepKind.APPLY and step.name in applied:
-            mine.append(run.release.migration(step.name))
-    return diagnose(connection, first, marks, mine) if first else None
+    return diagnose(
+        connection,
+        kept[0].before.revealed(now),
+        touched.marks_of(kept, now),
+        [run.release.migration(step.name) for step in run.plan.steps if step.name in mine],
+    )
 
 
 def left_on_server(run: Run, connection: Connection) -> tuple[tuple[str, str], ...]:

@@ -21,7 +21,7 @@ from runbook_lib.evidence.schemas import (
     write_schemas,
 )
 from runbook_lib.findings import Finding, Severity
-from runbook_lib.postgres.snapshot import Setting, Snapshot
+from runbook_lib.postgres.snapshot import Change, Setting, Snapshot
 from runbook_lib.release.model import Acceptance
 from tests.support.projects import REPOSITORY
 
@@ -33,6 +33,7 @@ HEAD: dict[str, Any] = {"status": "passed", "plan": "d1e5"}
 SCHEMA = Snapshot(
     {"table a": "x"}, {"pg_class/1/0": "table a"}, {"pg_class/1/0 acl": Setting("b", "")}
 )
+LATER = Snapshot({"table b": "x"}, {"pg_class/1/0": "table b"}, {}, ("user mappings",))
 
 
 def review() -> Review:
@@ -45,7 +46,7 @@ def review() -> Review:
         review(),
         Accepted(**HEAD, accepts=(ACCEPTED,)),
         Checked(**HEAD, failed=("rows",), checks=(RESULT,), schema_fingerprint="f"),
-        SCHEMA,
+        Change.between("schema_before_1", SCHEMA, LATER),
     ],
     ids=lambda content: type(content).__name__,
 )
@@ -54,8 +55,14 @@ def test_a_record_comes_back_as_it_was_written(content: Any, tmp_path: Path) -> 
     directory.write("record", content)
     found = read_record(directory, "record", type(content))
     assert found == content
-    if isinstance(found, Snapshot):  # two schemas are equal without these
-        assert (found.addresses, found.settings) == (content.addresses, content.settings)
+    if isinstance(found, Change):
+        after = found.onto(SCHEMA)  # two schemas are equal without the rest
+        assert (after, after.addresses, after.settings, after.unseen) == (
+            LATER,
+            LATER.addresses,
+            LATER.settings,
+            LATER.unseen,
+        )
 
 
 def test_a_record_that_is_not_there_is_none(tmp_path: Path) -> None:

@@ -71,3 +71,39 @@ def test_a_finding_leads_to_the_page_of_its_rule_where_there_are_pages() -> None
     assert "<a " not in findings_table("Read", [found()])._repr_html_()
     other = replace(found(), rule="missing-table")
     assert "<a " not in findings_table("Read", [other], "../docs/rules")._repr_html_()
+
+
+def test_of_many_rows_those_that_failed_are_open_and_the_rest_is_folded() -> None:
+    rows = [
+        {"step": f"s{at}", "outcome": "failed" if at in {5, 700} else "done"} for at in range(800)
+    ]
+    page, text = Table("800 steps", rows)._repr_html_(), repr(Table("800 steps", rows))
+    seen, folded = page.split("<details>")
+    assert all(f">s{at}<" in seen for at in (0, 5, 700))
+    assert seen.count(">failed<") == 2
+    assert "<summary>778 more</summary>" in folded
+    assert folded.count("<tr>") == 1 + 778
+    assert text.endswith("... and 778 more")
+    assert len(page) < 60_000
+
+
+def test_a_few_rows_are_all_open() -> None:
+    table = Table("40 steps", [{"step": at} for at in range(40)])
+    assert "<details>" not in table._repr_html_()
+    assert "more" not in repr(table)
+
+
+def test_what_is_folded_shows_markup_as_it_is_written() -> None:
+    folded = Table("many", [{"step": ACTING}] * 50)._repr_html_().split("<details>")[1]
+    assert WRITTEN in folded
+    assert "<script>" not in folded
+
+
+def test_of_many_bars_the_longest_are_drawn_and_the_others_are_one() -> None:
+    few = bars("t", ["a"], [1.0], [""]).figure.get_size_inches()
+    names = [f"s{at}" for at in range(800)]
+    many = bars("t", names, [float(at) for at in range(800)], [""] * 800).figure
+    labels = [text.get_text() for text in many.axes[0].get_yticklabels()]
+    assert labels[-2:] == ["s799", "761 others"]
+    assert len(labels) == 40
+    assert many.get_size_inches()[1] < 12 * few[1]
