@@ -1,19 +1,19 @@
 """Carry out steps of the plan on the target, which is looked after meanwhile."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from runbook_lib.evidence.journal import SERVER, Event, Journal, Listener
 from runbook_lib.evidence.records import Loss, Outcome, Taken
 from runbook_lib.evidence.run import REHEARSAL, SERVER_BEFORE, TRAFFIC, Run
 from runbook_lib.evidence.schemas import typed
-from runbook_lib.migrate.execute import Applier, OwnRows
+from runbook_lib.migrate.execute import Applier, HeldRunner, OwnRows
 from runbook_lib.migrate.guard import Guard
 from runbook_lib.migrate.row_counts import HeldCounter, Older, Rehearsed, older_tables
 from runbook_lib.parser.statement import LockMode
 from runbook_lib.parser.transactions import as_planned
 from runbook_lib.postgres import ledger, snapshot
-from runbook_lib.postgres.connection import Connection
+from runbook_lib.postgres.connection import CleanSession, Connection
 from runbook_lib.postgres.failover import OneServer, Server
 from runbook_lib.postgres.server_wide import read_server
 from runbook_lib.release.plan import Step, StepKind
@@ -46,12 +46,20 @@ def guarding(
     watched = Guard(
         run.database, run.policy, emit, notes, tables=tables, disks=(run.root,), known=known
     )
-    with watched as guard:
-        server = OneServer(
-            _known_server(run), lambda found: emit(Event(SERVER, steps[0].name, vars(found)))
-        )
+    server = OneServer(
+        _known_server(run), lambda found: emit(Event(SERVER, steps[0].name, vars(found)))
+    )
+    clean = CleanSession(run.database, server.check)
+    with watched as guard, HeldRunner() as held, closing(clean) as sessions:
         applier = Applier(
-            run.database, run.policy, emit, guard=guard, server=server, counter=counter
+            run.database,
+            run.policy,
+            emit,
+            guard=guard,
+            server=server,
+            counter=counter,
+            sessions=sessions,
+            held=held,
         )
         yield lambda step: carry_out(run, applier, step, run.journal.own_rows)
     done = {step.name for step in steps if step.kind is not StepKind.DEMO_ROWS}

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence, Set
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -42,13 +42,34 @@ _LOOK = 0.5  # seconds between two tries to reach a server that was lost
 OwnRows = Callable[[], Set[str]]
 
 
+class HeldRunner(ExitStack):
+    """Keep the runner's session, with its lock, from one file to the next; what fails ends it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._runner: Connection | None = None
+
+    @contextmanager
+    def session(self, opened: AbstractContextManager[Connection]) -> Iterator[Connection]:
+        """Hold the session for the block: ``opened``, where none is held yet."""
+        if self._runner is None:
+            self._runner = self.enter_context(opened)
+        try:
+            yield self._runner
+        except BaseException:
+            self._runner = None
+            self.close()
+            raise
+
+
 @dataclass(frozen=True)
 class Applier:
     """Carry steps out on one database under one policy, guarded; ``emit`` is told of each event.
 
-    Each file has a clean session; ``sessions`` uses one for several files. A rehearsal gives a
-    ``probe``. The ``counter`` is asked before each COMMIT. With ``go_on`` a statement that fails
-    is taken back to a savepoint and the next one is run: never so on a target.
+    Each file has a clean session; ``sessions`` uses one for several files, and ``held`` one of the
+    runner's. A rehearsal gives a ``probe``. The ``counter`` is asked before each COMMIT. With
+    ``go_on`` a statement that fails is taken back to a savepoint and the next one is run: never so
+    on a target.
     """
 
     database: Database
@@ -59,6 +80,7 @@ class Applier:
     counter: RowCounter | None = None
     guard: Unguarded = field(default_factory=Unguarded)
     sessions: CleanSession | None = None
+    held: HeldRunner | None = None
     server: OneServer = field(default_factory=OneServer)
 
     def migrate(
@@ -126,9 +148,12 @@ class Applier:
                 sender.send_all(connection, demo_statements(files))
             return Outcome.DONE
 
-    @contextmanager
-    def _runner(self) -> Iterator[Connection]:
+    def _runner(self) -> AbstractContextManager[Connection]:
         """Hold the runner's lock, in a session that no file can touch."""
+        return self.held.session(self._opened()) if self.held else self._opened()
+
+    @contextmanager
+    def _opened(self) -> Iterator[Connection]:
         with self.database.runner_session() as runner:
             self.server.check(runner)
             bound_waits(runner, self.policy)
@@ -142,7 +167,8 @@ class Applier:
         with self._runner() as runner:
             opened = self.sessions.session() if self.sessions else self.database.connect()
             with opened as connection:
-                self.server.check(connection)
+                if self.sessions is None:
+                    self.server.check(connection)
                 bound_waits(connection, self.policy)
                 ledger.mark_file_session(connection)
                 yield runner, connection

@@ -40,6 +40,7 @@ RUNNER_LOCK = 72707369  # the session advisory lock that Prisma's engine takes
 _ABOUT_ROWS = {"23", "44"}  # the classes of violated constraints and of WITH CHECK OPTION
 _ABOUT_VALUES = "22"  # the class of values that a type does not take
 _LOOK = 0.1  # seconds between two looks of a session that waits
+_DEFAULTS = "SELECT array_agg(s::text ORDER BY s::text)::text FROM pg_catalog.pg_db_role_setting s"
 _APPLICATION = "migration runbook"
 _CLOSED = {SqlState.INSUFFICIENT_PRIVILEGE, SqlState.FEATURE_NOT_SUPPORTED}
 _SETTINGS: dict[str, Any] = {
@@ -473,20 +474,32 @@ class Database:
 
 
 class CleanSession:
-    """Hand out one session again and again, each time as new; a block that fails ends it."""
+    """Hand out one session again and again, each time as new; a block that fails ends it.
 
-    def __init__(self, database: Database) -> None:
+    ``prepare`` is called with each that is opened.
+    """
+
+    def __init__(
+        self, database: Database, prepare: Callable[[Connection], object] = lambda _: None
+    ) -> None:
         self._database = database
+        self._prepare = prepare
         self._connection: Connection | None = None
+        self._defaults = ""
 
     @contextmanager
     def session(self) -> Iterator[Connection]:
         """Hold the session for the block; locks are let go of with its end."""
         if self._connection is None:
             self._connection = self._database.connect()
+            self._prepare(self._connection)
+            self._defaults = self._connection.value(_DEFAULTS)
         try:
             yield self._connection
             self._connection = self._connection.renew()
+            # What ALTER ROLE and ALTER DATABASE set, a session has from its beginning alone.
+            if self._connection.value(_DEFAULTS) != self._defaults:
+                self.close()
         except BaseException:
             self.close()
             raise

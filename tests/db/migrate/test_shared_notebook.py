@@ -1,21 +1,26 @@
 """Many files share a migration notebook; each stays a transaction and a record of its own."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from runbook_lib import apply_step, chart_traffic, show_incidents
+from runbook_lib.config.policies import Policy
 from runbook_lib.errors import EvidenceError, GateError, StatementError
 from runbook_lib.evidence import touched
+from runbook_lib.evidence.journal import Journal
+from runbook_lib.evidence.records import Outcome
 from runbook_lib.evidence.run import SCHEMA_BEFORE, SCHEMA_TOUCHED, Run
+from runbook_lib.migrate.execute import Applier, HeldRunner
 from runbook_lib.notebook.run import migrations
 from runbook_lib.postgres import ledger, snapshot
-from runbook_lib.postgres.connection import Connection
+from runbook_lib.postgres.connection import CleanSession, Connection, Database
 from runbook_lib.rollback.diagnosis import Diagnosis, diagnose_run
 from tests.support.defects import Project, project
-from tests.support.releases import write_release
+from tests.support.releases import release_of, write_release
 
 FILES = {
     "0001_users": "CREATE TABLE users (id int PRIMARY KEY);",
@@ -167,3 +172,42 @@ def test_up_to_twenty_files_have_a_notebook_each_and_more_share_them(
     assert planned[-1][0].get("until", planned[-1][0]["step"]) == names[-1]
     assert len({name for _, name in planned}) == notebooks
     assert sorted(name for _, name in planned) == [name for _, name in planned]
+
+
+def test_a_file_sees_what_one_before_it_set_for_the_database_and_nothing_else_of_it(
+    database: dict[str, str], connection: Connection, tmp_path: Path
+) -> None:
+    name = database["dbname"]
+    files = {
+        "0001_a": f"ALTER DATABASE {name} SET search_path = late; SET timezone = 'Asia/Tokyo'; "
+        "CREATE SCHEMA late; CREATE TEMP TABLE scratch (id int);",
+        "0002_b": "CREATE TABLE here (zone text DEFAULT current_setting('timezone')); "
+        "INSERT INTO here DEFAULT VALUES; CREATE TEMP TABLE scratch (id int);",
+    }
+    write_release(tmp_path / "release", files)
+    with project(tmp_path, database) as shop:
+        apply_step(opened(shop), "", "0002_b")
+    assert connection.value("SELECT zone FROM late.here") == connection.value("SHOW timezone")
+
+
+def taken_and_let_go(target: Database) -> None:
+    """Take the runner's lock, which a session lets go of as it ends on the server."""
+    with target.runner_session() as other:
+        ledger.take_runner_lock(other, 10.0)
+
+
+def test_the_runners_lock_is_kept_from_file_to_file_and_let_go_with_a_failure(
+    target: Database, connection: Connection, tmp_path: Path
+) -> None:
+    release = release_of(tmp_path, {"0001_a": "SELECT 1;", "0002_b": "SELECT 1/0;"})
+    journal = Journal(tmp_path / "journal.jsonl")
+    with HeldRunner() as held, closing(CleanSession(target)) as sessions:
+        applier = Applier(target, Policy(), journal.emit, sessions=sessions, held=held)
+        applier.migrate(release.migrations[0])
+        assert ledger.at_work(connection)
+        with pytest.raises(StatementError, match="Division by zero"):
+            applier.migrate(release.migrations[1])
+        taken_and_let_go(target)
+        assert applier.migrate(release.migrations[0]) is Outcome.ALREADY_DONE
+        assert ledger.at_work(connection)
+    taken_and_let_go(target)
