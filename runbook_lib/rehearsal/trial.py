@@ -12,7 +12,7 @@ from runbook_lib.evidence.records import Outcome, StatementRun, Taken
 from runbook_lib.evidence.run import Run
 from runbook_lib.findings import Finding, Severity, remedy
 from runbook_lib.migrate.apply import carry_out
-from runbook_lib.migrate.execute import Applier
+from runbook_lib.migrate.execute import Applier, HeldRunner
 from runbook_lib.migrate.row_counts import RowCounter
 from runbook_lib.parser.transactions import transactions_of
 from runbook_lib.postgres.connection import CleanSession, Database
@@ -87,10 +87,11 @@ class Trial:
         lost = list(_unreadable(self.run))
         emit = to_all(self.recording.keep, self.emit)
         applier = Applier(self.copy, self.run.policy, emit, self.probe, counter=self.counter)
-        with closing(CleanSession(self.copy)) as sessions:
+        with HeldRunner() as held, closing(CleanSession(self.copy)) as sessions:
+            applier = replace(applier, sessions=sessions, held=held)
             for step in steps:
                 begin = time.perf_counter()
-                for item, text in self._try(replace(applier, sessions=sessions), step):
+                for item, text in self._try(applier, step):
                     refused.append(item)
                     lost.append(Unreadable(step.name, item.place, text))
                 took[step.name] = time.perf_counter() - begin
