@@ -115,7 +115,7 @@ class Applier:
     ) -> Outcome:
         self.guard.ready(migration.name)
         with self._sessions() as (runner, connection):
-            rows = ledger.read(runner)
+            rows = ledger.read(runner, migration.name)
             if migration.name in ledger.applied(rows):
                 return Outcome.ALREADY_DONE
             failed = any(row.failed for row in rows)

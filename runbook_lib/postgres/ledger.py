@@ -66,8 +66,8 @@ def _place(connection: Connection) -> tuple[str, bool]:
     raise GateError(message, remedy="Create one for the role that migrates, such as public.")
 
 
-def read(connection: Connection) -> tuple[LedgerRow, ...]:
-    """Return all rows, oldest first; none where there is no ledger yet."""
+def read(connection: Connection, name: str = "") -> tuple[LedgerRow, ...]:
+    """Return all rows, or those of one migration, oldest first; none where there is no ledger."""
     rows = connection.rows(load("ledger_place"))
     if not rows or not rows[0]["there"]:
         return ()
@@ -82,7 +82,7 @@ def read(connection: Connection) -> tuple[LedgerRow, ...]:
             logs=row["logs"],
             applied_steps=row["applied_steps_count"],
         )
-        for row in connection.rows(_query("ledger_rows", rows[0]["schema"]))
+        for row in connection.rows(_query("ledger_rows", rows[0]["schema"]), {"name": name})
     )
 
 
