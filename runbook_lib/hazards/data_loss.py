@@ -235,7 +235,7 @@ def _finding(
     return Finding(
         phase="reading",
         rule=loss.rule,
-        severity=Severity.INFO if known and not known.rows else loss.severity,
+        severity=loss.severity if _may_lose(reader.facts, known, loss) else Severity.INFO,
         path=statement.path,
         line=at.line if inside and not through else statement.line,
         cause=f"{loss.what}{rows}{called}{f' ({at.place})' if through and inside else ''}.",
@@ -245,6 +245,14 @@ def _finding(
         number=statement.number,
         object=f"{table}.{column}" if column else table,
     )
+
+
+def _may_lose(facts: Facts, known: TableFacts | None, loss: _Loss) -> bool:
+    """Tell whether there are rows to lose: of a table that is not known, in any of the target's."""
+    if known is not None:
+        return bool(known.rows)
+    of_rows = loss.rule in BLOCKING and loss.rule != "deletes-large-objects"
+    return not of_rows or any(table.rows for table in facts.tables.values())
 
 
 def _run(

@@ -136,6 +136,23 @@ def test_a_table_without_rows_loses_none(tmp_path: Path) -> None:
     assert "0 rows" in finding.cause
 
 
+@pytest.mark.parametrize(
+    ("sql", "tables", "blocks"),
+    [
+        ("DROP TABLE made_in_a_loop", {"public.none": OLD["public.none"]}, False),
+        ("DROP TABLE made_in_a_loop", OLD, True),
+        ("DROP OWNED BY r", {}, False),
+        ("SELECT lo_unlink(1)", {}, True),
+    ],
+)
+def test_a_target_without_rows_loses_none_whatever_the_table_is_called(
+    tmp_path: Path, sql: str, tables: dict[str, TableFacts], blocks: bool
+) -> None:
+    migrations = release_of(tmp_path, {"0001": sql}).migrations
+    (finding,) = find_losses(migrations, Facts(17, tables, {}), ())
+    assert finding.blocks is blocks
+
+
 def test_what_a_down_file_takes_away_is_named(tmp_path: Path) -> None:
     path = tmp_path / "release" / "0001" / "down.sql"
     path.parent.mkdir(parents=True)
