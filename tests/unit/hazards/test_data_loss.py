@@ -136,11 +136,14 @@ def test_a_table_without_rows_loses_none(tmp_path: Path) -> None:
     assert "0 rows" in finding.cause
 
 
+UNREAD = "DO $$ BEGIN EXECUTE format('CREATE TABLE %I ()', now()); END $$;"
+
+
 @pytest.mark.parametrize(
     ("sql", "tables", "blocks"),
     [
-        ("DROP TABLE made_in_a_loop", {"public.none": OLD["public.none"]}, False),
-        ("DROP TABLE made_in_a_loop", OLD, True),
+        (f"{UNREAD} DROP TABLE made_in_a_loop", {"public.none": OLD["public.none"]}, False),
+        (f"{UNREAD} DROP TABLE made_in_a_loop", OLD, True),
         ("DROP OWNED BY r", {}, False),
         ("SELECT lo_unlink(1)", {}, True),
     ],
@@ -149,7 +152,7 @@ def test_a_target_without_rows_loses_none_whatever_the_table_is_called(
     tmp_path: Path, sql: str, tables: dict[str, TableFacts], blocks: bool
 ) -> None:
     migrations = release_of(tmp_path, {"0001": sql}).migrations
-    (finding,) = find_losses(migrations, Facts(17, tables, {}), ())
+    *_, finding = find_losses(migrations, Facts(17, tables, {}), ())
     assert finding.blocks is blocks
 
 
