@@ -6,6 +6,7 @@ from itertools import zip_longest
 
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.hazards.rules import Facts, TableFacts
+from runbook_lib.parser.bodies import UNKNOWN_NAME
 from runbook_lib.parser.objects import named, named_relation
 from runbook_lib.parser.parse import read_statements
 from runbook_lib.parser.statement import DbObject, Statement
@@ -115,12 +116,17 @@ class _Reader:
         return item.kind == "column" and item.name not in self.columns[older]
 
     def nowhere(self, item: DbObject) -> bool:
-        """Tell whether the target has no table, or view, of that name in any schema."""
+        """Tell whether the target has no such table or view in any schema, or no such column.
+
+        What was renamed to a name that is not known may be meant.
+        """
         if self.blind or not self.absent(item):
             return False
-        name = item.table or item.name
+        if older := self.there.get(_table(item)):
+            return UNKNOWN_NAME not in self.columns[older]
+        meant = {item.table or item.name, UNKNOWN_NAME}
         known = {*self.there, *self.facts.structure.relations}
-        return item.kind == "column" or not any(x.rpartition(".")[2] == name for x in known)
+        return not {name.rpartition(".")[2] for name in known} & meant
 
     def inside(self, schema: str) -> list[TableFacts]:
         """Return the tables of the target that are in a schema by now."""

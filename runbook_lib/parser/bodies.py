@@ -16,7 +16,7 @@ from runbook_lib.parser.tree import (
 )
 
 _FULL_STATEMENT = 0  # plpgsql's parse modes (RawParseMode): the others are expressions
-_NAMED = "placeholder"  # stands for what only the running block knows
+UNKNOWN_NAME = "placeholder"  # stands for what only the running block knows
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _dynamic(expression: str, line: int) -> Part:
         parse(text)
     except (PgQueryError, LookupError):
         return Part(expression, line, known=False)
-    return Part(text, line, known=bool(text.strip()) and text.strip() != _NAMED)
+    return Part(text, line, known=bool(text.strip()) and text.strip() != UNKNOWN_NAME)
 
 
 def _text(node: Node) -> str:
@@ -146,7 +146,7 @@ def _text(node: Node) -> str:
         return _text(node.a_expr.lexpr) + _text(node.a_expr.rexpr)
     if kind == "func_call" and [item.string.sval for item in node.func_call.funcname] == ["format"]:
         return _formatted(_text(node.func_call.args[0]))
-    return _NAMED
+    return UNKNOWN_NAME
 
 
 def _formatted(template: str) -> str:
@@ -156,6 +156,6 @@ def _formatted(template: str) -> str:
         before, _, rest = rest.partition("%")
         text += before
         end = next((at for at, letter in enumerate(rest) if letter in "sIL%"), 0)
-        text += {"%": "%", "L": "'x'"}.get(rest[end : end + 1], _NAMED)
+        text += {"%": "%", "L": "'x'"}.get(rest[end : end + 1], UNKNOWN_NAME)
         rest = rest[end + 1 :]
     return text + rest

@@ -18,6 +18,7 @@ OLD |= {
 }
 PURGE = "CREATE FUNCTION public.purge() RETURNS void LANGUAGE sql AS $$ DELETE FROM a $$"
 FACTS = Facts(17, OLD, {"public.purge": PURGE})
+RENAMED = "DO $$ BEGIN EXECUTE format('ALTER TABLE a RENAME {}', f()); END $$;"
 
 
 def losses(directory: Path, *files: str, accepts: tuple[Acceptance, ...] = ()) -> list[Finding]:
@@ -51,6 +52,8 @@ def losses(directory: Path, *files: str, accepts: tuple[Acceptance, ...] = ()) -
         ("DO $$ BEGIN EXECUTE 'DROP TABLE a'; END $$", "drops-table", True),
         ("CREATE SCHEMA s; ALTER TABLE a SET SCHEMA s; DROP SCHEMA s CASCADE", "drops-table", True),
         ("DROP TABLE app.a", "drops-table", True),
+        (f"{RENAMED.format('TO %I')} DROP TABLE c", "drops-table", True),
+        (f"{RENAMED.format('id TO %I')} ALTER TABLE a DROP c", "drops-column", True),
         ("DO $$ DECLARE n text; BEGIN EXECUTE n; END $$", "dynamic-sql", False),
         ("SELECT purge()", "deletes-rows", True),
         ("DO $$ BEGIN PERFORM purge(); END $$", "deletes-rows", True),
@@ -136,7 +139,7 @@ def test_a_table_without_rows_loses_none(tmp_path: Path) -> None:
     assert "0 rows" in finding.cause
 
 
-UNREAD = "DO $$ BEGIN EXECUTE format('CREATE TABLE %I ()', now()); END $$;"
+UNREAD = "DO $$ DECLARE x text; BEGIN FOR x IN SELECT f() LOOP EXECUTE x; END LOOP; END $$;"
 
 
 @pytest.mark.parametrize(
