@@ -224,7 +224,7 @@ def _serve(descriptor: int) -> None:
 
 
 def _preload() -> None:
-    """Import what kernels and notebooks import, and show a first table: its template is compiled.
+    """Import what kernels and notebooks import, and do what is slow for the first time alone.
 
     ipykernel imports its debugger when a kernel starts, though nobody is there to debug: 0.15 s.
     """
@@ -233,11 +233,19 @@ def _preload() -> None:
     import matplotlib_inline.backend_inline  # noqa: F401, PLC0415
 
     import runbook_lib  # noqa: PLC0415
+    from runbook_lib.config.environments import Environment  # noqa: PLC0415
+    from runbook_lib.config.setting import adapter  # noqa: PLC0415
+    from runbook_lib.evidence.schemas import RECORDS  # noqa: PLC0415
     from runbook_lib.notebook.show import Table  # noqa: PLC0415
+    from runbook_lib.postgres.tools import installations  # noqa: PLC0415
 
     for name in runbook_lib.__all__:
         getattr(runbook_lib, name)
-    Table("", [{"status": ""}])._repr_html_()
+    for kind in (Environment, *RECORDS.values()):
+        adapter(kind)
+    Table("", [{"status": ""}])._repr_html_()  # its template is compiled
+    with suppress(RunbookError):
+        installations()  # each is asked for its version
 
 
 def _read(release: Path) -> None:
