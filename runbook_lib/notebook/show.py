@@ -131,7 +131,11 @@ def _folded(rows: Sequence[Mapping[str, Any]]) -> str:
     )
     head = "".join(f"<th>{html.escape(str(name))}</th>" for name in rows[0])
     table = "\n".join(f"<tr>{line}</tr>" for line in (head, *lines))
-    return f"<details><summary>{len(rows):,} more</summary><table>\n{table}\n</table></details>"
+    return (
+        f"<details><summary>{len(rows):,} more</summary><style>.more td, .more th "
+        f'{{text-align: left; vertical-align: top}}</style><table class="more">\n{table}\n'
+        "</table></details>"
+    )
 
 
 @dataclass(frozen=True)
