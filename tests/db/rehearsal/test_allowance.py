@@ -103,7 +103,7 @@ def test_what_reading_expects_and_the_server_does_not_do_blocks_no_more(
     seen: tuple[Run, Backup, Rehearsal],
 ) -> None:
     run, _, rehearsal = seen
-    old = {"public.other": TableFacts(9, 8192, {"id": "int"})}
+    old = {"public.users": TableFacts(9, 8192, {"id": "int"})}
     read = find_losses(run.release.migrations, Facts(17, old, {}), ())
     lossless = replace(rehearsal, losses=())
     assert any(item.blocks for item in read)

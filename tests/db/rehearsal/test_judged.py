@@ -19,7 +19,7 @@ def _marked(name: str) -> object:
     return pytest.param(name, marks=() if name in QUICK else pytest.mark.slow, id=name)
 
 
-@pytest.mark.parametrize("name", map(_marked, CASES))
+@pytest.mark.parametrize("name", [_marked(name) for name in CASES])
 def test_what_the_server_refuses_is_an_error_and_nothing_else(
     name: str, database: dict[str, str], connection: Connection, tmp_path: Path, shared_root: Path
 ) -> None:
