@@ -4,10 +4,12 @@ from datetime import UTC, datetime
 
 from runbook_lib.errors import RunbookError
 from runbook_lib.evidence.records import CheckResult, Status
+from runbook_lib.parser.identifiers import quote
 from runbook_lib.postgres.connection import Connection, Database, Send
 from runbook_lib.postgres.queries import load
 
-_NAME = "runbook_tried_{}_{:%H%M%S%f}"
+_NAME = "runbook_tried_{}_"  # and the time
+_TRIED = "SELECT datname FROM pg_database WHERE starts_with(datname, %(begin)s) ORDER BY 1"
 _REMEDY = (
     "Give the role CREATEDB, and let it be a member of the database's owner; otherwise the "
     "rollback restores in place, where the rehearsal proves that."
@@ -19,15 +21,26 @@ _POINT = (
 
 
 def try_beside(database: Database, send: Send) -> CheckResult:
-    """Create the empty database that a restore beside needs, and drop it again."""
+    """Create the empty database that a restore beside needs, and drop it again.
+
+    One that a look before left, which was killed, is named: another one may be looking just now.
+    """
     name, expected = "a database beside", "can be created"
-    tried = _NAME.format(database.dbname[:30], datetime.now(UTC))
+    begin = _NAME.format(database.dbname[:30])
+    tried = f"{begin}{datetime.now(UTC):%H%M%S%f}"
     try:
         database.create(tried, like=database.dbname, send=send)
         database.drop(tried, send)
+        with database.runner_session() as connection:
+            left = [row["datname"] for row in connection.rows(_TRIED, {"begin": begin})]
     except RunbookError as error:
         return CheckResult(name, Status.WARN, error.message, expected, _REMEDY)
-    return CheckResult(name, Status.PASS, "was created, and dropped", expected)
+    observed = "was created, and dropped"
+    if not left:
+        return CheckResult(name, Status.PASS, observed, expected)
+    observed += f"; left by another look: {', '.join(left)}"
+    remedy = f"Unless one looks just now: {' '.join(f'DROP DATABASE {quote(x)};' for x in left)}"
+    return CheckResult(name, Status.WARN, observed, expected, remedy)
 
 
 def left_by_swap(connection: Connection) -> tuple[str, ...]:

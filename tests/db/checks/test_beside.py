@@ -31,6 +31,24 @@ def test_a_database_is_created_beside_and_dropped_again(
     assert databases(connection) == before
 
 
+def test_what_a_look_left_that_was_killed_is_named_and_kept(
+    target: Database, connection: Connection
+) -> None:
+    def killed(session: Connection, sql: object, _: object = None) -> int:
+        if "DROP" in str(sql):
+            raise KeyboardInterrupt
+        return session.execute(sql)  # type: ignore[arg-type]
+
+    with pytest.raises(KeyboardInterrupt):
+        try_beside(target, killed)
+    (left,) = (name for name in databases(connection) if name.startswith("runbook_tried_"))
+    found = try_beside(target, Connection.execute)
+    assert found.status is Status.WARN
+    assert found.remedy.endswith(f'DROP DATABASE "{left}";')
+    assert left in databases(connection)
+    connection.execute(f"DROP DATABASE {left}")
+
+
 def test_a_role_that_may_not_is_told_why(target: Database, connection: Connection) -> None:
     role = f"plain_{target.dbname}"
     connection.execute(f"CREATE ROLE {role} LOGIN")
