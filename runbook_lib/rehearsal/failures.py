@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from runbook_lib.errors import SqlState
 from runbook_lib.evidence.records import StatementRun
 from runbook_lib.findings import Finding, Severity, remedy
 from runbook_lib.parser.statement import Statement
 
+_KEPT = 1024
 MISSING = {
     SqlState.UNDEFINED_TABLE,
     SqlState.UNDEFINED_COLUMN,
@@ -121,5 +123,10 @@ def _words(message: str) -> Iterator[str]:
 def speaks_of(text: str, message: str) -> bool:
     """Tell whether a text has the name that a message of the server is about."""
     named = re.findall(r'"([^"]+)"', message) or re.findall(r"[\w$]+(?=\()", message)
-    words = set(re.findall(r"[\w$]+", text))
-    return any(name.split(".")[-1] in words for name in named[:1])
+    return any(name.split(".")[-1] in _words_of(text) for name in named[:1])
+
+
+@lru_cache(maxsize=_KEPT)
+def _words_of(text: str) -> frozenset[str]:
+    """Return the words of a text, which is asked for each failure behind it."""
+    return frozenset(re.findall(r"[\w$]+", text))
