@@ -51,7 +51,7 @@ docs: $(READY) ## Write the pages and schemas that come from the code
 
 # On a server of their own, and best with nothing beside.
 bench: $(READY) ## Compare with psql and pg_restore; takes minutes
-	for name in reading apply lanes write_stall rehearsal losses backup; do \
+	for name in reading growth apply lanes write_stall rehearsal losses backup; do \
 	    echo "--- $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 requirements: $(READY) ## Pin what pyproject.toml asks for, for every platform

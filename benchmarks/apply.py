@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.servers import psql, ratios, server, shown, timed
 from runbook_lib.config.policies import Policy
 from runbook_lib.evidence.journal import Journal
-from runbook_lib.migrate.execute import Applier
+from runbook_lib.migrate.execute import Applier, HeldRunner
 from runbook_lib.migrate.guard import Guard
 from runbook_lib.postgres.connection import CleanSession, Database
 from runbook_lib.release import plan
@@ -53,9 +53,12 @@ def _by_runbook(database: Database, files: list[Migration]) -> None:
         notes = Journal(Path(directory) / "traffic.jsonl")
         with (
             Guard(database, policy, journal.emit, notes, disks=(Path(directory),)) as guard,
+            HeldRunner() as held,
             closing(CleanSession(database)) as sessions,
         ):
-            applier = Applier(database, policy, journal.emit, guard=guard, sessions=sessions)
+            applier = Applier(
+                database, policy, journal.emit, guard=guard, sessions=sessions, held=held
+            )
             for item in files:
                 applier.migrate(item)
 

@@ -175,8 +175,9 @@ class Run:
 
     def _number(self, step: str) -> str:
         """Return the place of a step in the plan, as names sort that begin with it."""
-        names = [item.name for item in self.plan.steps]
-        return str(names.index(step) + 1).zfill(max(2, len(str(len(names)))))
+        steps = self.plan.steps
+        number = next(at for at, item in enumerate(steps, start=1) if item.name == step)
+        return str(number).zfill(max(2, len(str(len(steps)))))
 
 
 @dataclass(frozen=True)

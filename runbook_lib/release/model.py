@@ -185,4 +185,7 @@ class Release:
 
     def migration(self, name: str) -> Migration:
         """Return the migration of that name; raises ``KeyError``."""
-        return {item.name: item for item in self.migrations}[name]
+        for item in self.migrations:
+            if item.name == name:
+                return item
+        raise KeyError(name)
