@@ -48,6 +48,7 @@ _MARKED = ("status", "outcome")
 _WELL = {Status.PASS, Status.NOT_MEASURED, Outcome.DONE, Outcome.ALREADY_DONE}
 _OPEN = 40  # rows of a table at most that are open: of more, the first ones and what is not well
 _FIRST = 20
+_FOLDED = 1_000  # rows at most behind them: a notebook is read, and the records have all
 
 
 @dataclass(frozen=True)
@@ -127,12 +128,13 @@ def _folded(rows: Sequence[Mapping[str, Any]]) -> str:
         return ""
     lines = (
         "".join(f"<td>{html.escape(_cell(item))}</td>" for item in _hidden(row).values())
-        for row in rows
+        for row in rows[:_FOLDED]
     )
     head = "".join(f"<th>{html.escape(str(name))}</th>" for name in rows[0])
     table = "\n".join(f"<tr>{line}</tr>" for line in (head, *lines))
+    part = f", of which {_FOLDED:,} are here" if len(rows) > _FOLDED else ""
     return (
-        f"<details><summary>{len(rows):,} more</summary><style>.more td, .more th "
+        f"<details><summary>{len(rows):,} more{part}</summary><style>.more td, .more th "
         f'{{text-align: left; vertical-align: top}}</style><table class="more">\n{table}\n'
         "</table></details>"
     )

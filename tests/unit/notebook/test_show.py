@@ -87,6 +87,13 @@ def test_of_many_rows_those_that_failed_are_open_and_the_rest_is_folded() -> Non
     assert len(page) < 60_000
 
 
+def test_of_very_many_rows_a_notebook_has_a_part() -> None:
+    page = Table("many", [{"line": at, "statement": "insert into t"} for at in range(50_000)])
+    folded = page._repr_html_().split("<details>")[1]
+    assert folded.startswith("<summary>49,980 more, of which 1,000 are here</summary>")
+    assert folded.count("<tr>") == 1 + 1_000
+
+
 def test_a_few_rows_are_all_open() -> None:
     table = Table("40 steps", [{"step": at} for at in range(40)])
     assert "<details>" not in table._repr_html_()
