@@ -171,7 +171,8 @@ def _type_change(s: Subject) -> Said:
         old = facts.columns.get(cmd.name, "") if facts else ""
         again = scanned(cmd, s.table.qualified, s.memory.facts)
         if not free_type(cmd, s.table.qualified, s.memory.facts):
-            yield f"{s.busy(s.table)} is rewritten: {cmd.name} was {old or 'of unknown type'}"
+            was = f", which was {old}" if old else ""
+            yield f"{s.busy(s.table)} is rewritten for {cmd.name}{was}"
         elif again:
             yield f"Every row of {s.busy(s.table)} is read: {again}"
 
