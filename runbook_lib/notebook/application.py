@@ -14,7 +14,10 @@ from runbook_lib.notebook.session import check_confirmed
 from runbook_lib.notebook.show import Progress, Table
 from runbook_lib.postgres import process
 from runbook_lib.postgres.process import tail
+from runbook_lib.rollback.attempt import RESTORE
+from runbook_lib.rollback.diagnosis import diagnose_run
 from runbook_lib.rollback.hooks import CommandRun, run_commands
+from runbook_lib.rollback.in_place import read_stage
 
 _STATE = "90_application"  # whether it was stopped last, or started
 
@@ -36,14 +39,17 @@ def show_hooks(run: Run) -> Table:
     return Table(f"{caption if rows else by_hand}{since}", rows)
 
 
-def stop_application(run: Run, confirm: str, carry_rows: bool = False) -> Table:
+def stop_application(run: Run, confirm: str, carry_rows: bool = False, way: str = "") -> Table:
     """Stop the application, if ``confirm`` names the database; what the commands said is kept.
 
-    Where the run is rolled back already it goes on, unless rows are to be carried. Raises GateError
-    for another name, and for a command that fails: the later ones are not run.
+    Where the run is rolled back already it goes on, unless rows are to be carried, and where there
+    is nothing to roll back by this way. Raises GateError for another name, and for a command that
+    fails: the later ones are not run.
     """
     if run.passed("rollback") and not carry_rows:
         return Table("The run is rolled back already: the application is not stopped again", [])
+    if confirm and way != RESTORE and _left_nothing(run):
+        return Table("There is nothing to roll back: the application is not stopped", [])
     try:
         return _carried_out(run, confirm, "stop", run.environment.application.stop)
     except ToolError as error:
@@ -55,11 +61,15 @@ def stop_application(run: Run, confirm: str, carry_rows: bool = False) -> Table:
 def start_application(run: Run, confirm: str) -> Table:
     """Start the application, if ``confirm`` names the database; what the commands said is kept.
 
-    One that was started since it was stopped is left alone. Raises GateError for another name, and
-    ToolError for a command that fails.
+    One that was started since it was stopped is left alone, and one that was not stopped because
+    there was nothing to roll back. Raises GateError for another name, and ToolError for a command
+    that fails.
     """
-    if _stopped(run) is False:
+    stopped = _stopped(run)
+    if stopped is False:
         return Table("The application was started already", [])
+    if confirm and stopped is None and _left_nothing(run):
+        return Table("The application was not stopped", [])
     try:
         return _carried_out(run, confirm, "start", run.environment.application.start)
     except ToolError as error:
@@ -94,6 +104,15 @@ def _start_again(run: Run, stands: Callable[[], bool]) -> str:
     except RunbookError as error:
         return f"The application stays stopped: {error.message}"
     return "The application was started again."
+
+
+def _left_nothing(run: Run) -> bool:
+    """Tell whether the target has nothing of a run, not even a restore of it that is not over."""
+    if run.passed("rollback") or run.backup() is None:
+        return False
+    with run.database.runner_session() as connection:
+        seen = diagnose_run(run, connection)
+        return (seen is None or seen.nothing) and read_stage(connection) is None
 
 
 def _stopped(run: Run) -> bool | None:

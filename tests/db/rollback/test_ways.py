@@ -89,7 +89,7 @@ def rolled_back(run: Run, way: str = "", accept: str = "", *, carry: bool = Fals
     """Do what 90_rollback does; return what its rollback said."""
     name = run.target.dbname
     choose_way(run, name, way, accept)
-    stop_application(run, name, carry)
+    stop_application(run, name, carry, way)
     said = roll_back(run, name, way, accept).caption
     show_carry(run)
     carry_forward(run, carry)
@@ -151,6 +151,18 @@ def test_what_would_fail_is_refused_before_the_application_is_stopped(shop: Proj
     assert (shop.root / "started").exists()
     (shop.root / "elsewhere").rename(backup.path)
     assert rolled_back(run).startswith("Rolled back")
+    assert (shop.root / "started").exists()
+
+
+def test_where_nothing_is_to_be_rolled_back_the_application_goes_on(shop: Project) -> None:
+    release = write_release(shop.root / "release", {"0001_a": CENTS})
+    for phase, act in (("prechecks", review_release), ("prechecks", check_target)):
+        act(shop.run(release, phase))
+    take_backup(shop.run(release, "backup"))
+    run = shop.run(release, "rollback")
+    assert rolled_back(run).startswith("There is nothing to roll back")
+    assert not {item.name for item in shop.root.iterdir()} & {"stopped", "started"}
+    assert rolled_back(run, "restore").startswith("Rolled back")
     assert (shop.root / "started").exists()
 
 
