@@ -23,6 +23,7 @@ _SAMPLE = 64  # of so many rows one is compared where not all are
 class Column:
     """Hold one column: ``plain`` where its hash is portable, ``built_in`` where its casts are.
 
+    ``altered`` tells that its definition was written anew, as a change of its values by DDL does.
     ``attributes`` are the numbers of those that its values are made of, where it is composite.
     """
 
@@ -30,6 +31,7 @@ class Column:
     name: str
     type: str
     plain: bool
+    altered: bool
     built_in: bool
     attributes: Sequence[int]
 
@@ -69,10 +71,13 @@ class Table:
         return next((item for item in self.columns if item.name == name), None)
 
 
-def read_tables(connection: Connection) -> dict[int, Table]:
-    """Return the tables of a database by oid, but for the ledger and what is temporary."""
+def read_tables(connection: Connection, since: str | None = None) -> dict[int, Table]:
+    """Return the tables of a database by oid, but for the ledger and what is temporary.
+
+    ``since`` is the transaction id from which on columns count as altered.
+    """
     found = {}
-    for row in connection.rows(load("older_tables")):
+    for row in connection.rows(load("older_tables"), {"since": since}):
         columns = tuple(Column(**item) for item in row["columns"])
         found[row["oid"]] = Table(**{**row, "columns": columns, "key": tuple(row["key"])})
     return found

@@ -78,7 +78,7 @@ class Pristine:
         # Then all that its sessions did is in the statistics.
         wait_until_left(self.place.database(name))
         with self._session(PRISTINE) as before, self._session(name) as after:
-            now, more = read_tables(after), [*_sequences(before, after)]
+            now, more = read_tables(after, self.since), [*_sequences(before, after)]
             if after.value(_WRITTEN_LARGE_OBJECTS) != self.pages:
                 more += _large_objects(before, after)
         with self.copy.connect() as session:
@@ -201,9 +201,28 @@ class _Group:
         return lie and all(was and was.number == column.number for was, column in columns)
 
     @property
+    def copied(self) -> bool:
+        """Tell whether no statement wrote a row: the server put them where they lie now.
+
+        ALTER TABLE leaves the values of each column as they are whose definition it does not write.
+        """
+        known = {table.oid: table.inserted for table in self.before}
+        now = {table.oid: table.inserted for table in self.after}
+        return known == now and not any(table.touched for table in self.after)
+
+    @property
     def subject(self) -> Subject:
-        """Return what is compared: the columns that are on both sides."""
-        pairs = [pair for pair in self.pairs if any(pair.now)]
+        """Return what is compared: the columns that are on both sides, and may differ."""
+        pairs = [
+            pair
+            for pair in self.pairs
+            if any(pair.now)
+            and (
+                not self.copied
+                or pair.was.number in self.root.key
+                or any(item and item.altered for item in pair.now)
+            )
+        ]
         places = {pair.was.number: place for place, pair in enumerate(pairs)}
         whole = all(number in places for number in self.root.key)
         key = [places[number] for number in self.root.key] if whole else []

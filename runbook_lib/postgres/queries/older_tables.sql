@@ -1,5 +1,6 @@
 -- The tables with what identifies them (the oid, not the name), their rows' files, whether rows were changed or deleted, columns and keys.
--- A column is plain where a hash of its values is the same in every database; built in where its casts are PostgreSQL's own.
+-- A column is plain where a hash of its values is the same in every database; built in where its casts are PostgreSQL's own;
+-- altered where that was done since a transaction.
 SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, c.relkind = 'p' AS parted,
        coalesce(pg_catalog.pg_partition_root(c.oid)::oid, c.oid)::bigint AS root,
        c.relfilenode::bigint AS file, pg_catalog.pg_relation_size(c.oid) AS size,
@@ -9,6 +10,7 @@ SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, c.relkind =
                             'number', a.attnum, 'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
                             'plain', a.atttypid = ANY ('{bool, int2, int4, int8, numeric, float4, float8, text, varchar, uuid, bytea, jsonb,
                                                          date, time, timetz, timestamp, timestamptz, interval, inet}'::regtype[]),
+                            'altered', coalesce(age(a.xmin) <= age(%(since)s::xid), false),
                             'built_in', t.typnamespace = 'pg_catalog'::regnamespace AND t.typtype = 'b',
                             'attributes', (SELECT coalesce(pg_catalog.jsonb_agg(of.attnum), '[]')
                                            FROM pg_catalog.pg_type e
