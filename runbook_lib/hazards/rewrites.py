@@ -4,6 +4,7 @@ They come as files that run one after the other. None of them scans or rewrites 
 keeps others from it, but for what a comment among them says.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 
 from runbook_lib.findings import Files
@@ -35,6 +36,9 @@ from runbook_lib.parser.identifiers import dotted, generated_name, quote
 from runbook_lib.parser.objects import named_relation
 from runbook_lib.parser.transactions import index_name, on_only, on_partition
 from runbook_lib.parser.tree import Node, definition, kinds, strings, walk
+
+_SET = re.compile(r"(?im)^\s*SET\s+(?:SESSION\s+)?")
+
 
 # --- Whole statements ---------------------------------------------------------------------------
 
@@ -133,10 +137,12 @@ def enum_value_first(s: Subject) -> Files:
 
 
 def set_locally(s: Subject) -> Files:
-    """Set it for the transaction alone."""
-    node = own(s)
-    node.is_local = True
-    return files_of(s, (written(s, node),))
+    """Set it for the transaction alone, in the file's own words.
+
+    The parser's deparser writes a value as a name, in which no secret is found.
+    """
+    local, count = _SET.subn("SET LOCAL ", s.statement.sql, count=1)
+    return files_of(s, (local.rstrip("; \n"),)) if count else ()
 
 
 def keep_the_old_name(s: Subject) -> Files:
