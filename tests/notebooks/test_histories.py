@@ -15,7 +15,7 @@ from tests.support.history import run_files
 from tests.support.projects import fresh_project, papermill, record, runs, stop
 
 MOST = 20_000_000  # bytes of evidence, of 820 files
-FACTOR, MORE = 5, 240  # times psql's own seconds, and seconds: quiet 60 do, beside other tests not
+FACTOR, MORE = 5, 240  # times psql's own seconds, and seconds: wide, for others run beside it
 
 
 @pytest.fixture
