@@ -5,7 +5,7 @@ Most are queries, ``queries/*.sql``; a release brings more of its own in ``check
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,8 +66,7 @@ def run_prechecks(
     return (
         *_server(connection, target),
         *query_checks.run_checks(session, queries, parameters),
-        *_disk(connection, target, root),
-        *_made_anew(connection, target, release, plan),
+        *_disks(connection, target, release, plan, root),
         _dump_program(target),
         *_variables(release),
         *_weak_secrets(),
@@ -172,10 +171,17 @@ def _server(connection: Connection, target: Target) -> Iterator[CheckResult]:
     )
 
 
-def _disk(connection: Connection, target: Target, root: Path) -> Iterator[CheckResult]:
+def _disks(
+    connection: Connection, target: Target, release: Release, plan: Plan, root: Path
+) -> Iterator[CheckResult]:
     (row,) = connection.rows(load("sizes"))
-    need = row["size"]
-    directory = _visible(row, target)
+    # The server's directory, where it is on this machine.
+    directory = Path(row["directory"]) if target.embedded and row["directory"] else None
+    yield from _disk(row["size"], directory, root)
+    yield from _made_anew(connection, directory, release, plan)
+
+
+def _disk(need: int, directory: Path | None, root: Path) -> Iterator[CheckResult]:
     if directory is None:
         reason = _NOT_VISIBLE
         remedy = f"Look at it there: {2 * need / _MEGABYTE:,.0f} MB should be free."
@@ -185,13 +191,8 @@ def _disk(connection: Connection, target: Target, root: Path) -> Iterator[CheckR
     yield _room("disk for the backup", root, need, "1 x database")
 
 
-def _visible(row: Mapping[str, Any], target: Target) -> Path | None:
-    """Return the server's directory, where it is on this machine."""
-    return Path(row["directory"]) if target.embedded and row["directory"] else None
-
-
 def _made_anew(
-    connection: Connection, target: Target, release: Release, plan: Plan
+    connection: Connection, directory: Path | None, release: Release, plan: Plan
 ) -> Iterator[CheckResult]:
     """Hold what is rewritten and built against what is free: too little for its files fails."""
     name = "disk for rewrites and builds"
@@ -203,8 +204,6 @@ def _made_anew(
         remedy = _UNREADABLE[error.sqlstate]
         yield CheckResult(name, Status.NOT_MEASURED, str(error), "can be read", remedy)
         return
-    (row,) = connection.rows(load("sizes"))
-    directory = _visible(row, target)
     if made.needs and directory is None:
         remedy = f"Look at it there: {size(made.total)} should be free."
         yield CheckResult(name, Status.NOT_MEASURED, _NOT_VISIBLE, str(made), remedy)
