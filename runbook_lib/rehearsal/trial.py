@@ -184,6 +184,8 @@ def _splittable(migration: Migration, faults: list[tuple[ReleaseError, str]]) ->
             inside = error.sqlstate == SqlState.ACTIVE_SQL_TRANSACTION
             here = (item for item in kept if item.line == error.line)
             bad = [item for item in here if (not item.transactional if inside else item.control)]
+            if not bad:  # then no statement can be left out for it, and it would be told for ever
+                raise
             faults.append((error, "\n".join(item.sql for item in bad)))
             kept = [item for item in kept if item not in bad]
         else:
