@@ -20,6 +20,7 @@ from runbook_lib.notebook.show import (
     Progress,
     Table,
     approval_form,
+    at_screen,
     findings_table,
     rule_pages,
 )
@@ -197,7 +198,7 @@ def chart_rehearsal(run: Run) -> Chart:
 
 
 def approve(run: Run) -> Table:
-    """Show which approvals and confirmation the policy asks for; in JupyterLab, take them.
+    """Show which approvals and confirmation the policy asks for; at a screen, take them.
 
     Headless, they are read from ``approvals.toml`` in the run directory.
     """
@@ -222,7 +223,8 @@ def approve(run: Run) -> Table:
 
     given = {item.role: item.name for item in before.approval}
     names = {role: given.get(role, "") for role in policy.approvals.roles}
-    approval_form(names, dbname, before.confirm, save)
+    if at_screen():
+        approval_form(names, dbname, before.confirm, save)
     return _approvals(run)
 
 

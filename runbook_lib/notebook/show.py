@@ -332,6 +332,16 @@ def _text_field(label: str, value: str, placeholder: str) -> widgets.Text:
     return field
 
 
+def at_screen() -> bool:
+    """Tell whether a person sits before this notebook, and not papermill, nbval or a script.
+
+    Jupyter tells a kernel where its page lies (JPY_SESSION_NAME); a kernel that papermill started
+    from there knows it too, and is told by the cell that papermill injected.
+    """
+    injected = any(cell.startswith(INJECTED) for cell in executed_cells())
+    return "JPY_SESSION_NAME" in os.environ and not injected
+
+
 def executed_cells() -> list[str]:
     """Return the sources of the cells this kernel executed; none outside a notebook."""
     shell = get_ipython()
