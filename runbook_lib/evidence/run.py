@@ -94,6 +94,16 @@ class Run:
             return False
         return phase == "backup" or bool(found["plan"] == self.plan.digest)
 
+    @property
+    def ended(self) -> str:
+        """Say how the run came to its end, empty where it did not; from then on it is final."""
+        for phase, said in (("rollback", "is rolled back"), ("signoff", "is signed off")):
+            found = self.recorded(phase)
+            if found is not None and found["status"] == "passed":
+                at = found["recorded_at"]
+                return f"The run {self.directory.path.name} {said}, recorded {at}"
+        return ""
+
     def looked(self) -> bool:
         """Tell whether the prechecks were made for this plan, whatever they found."""
         found = self.recorded("prechecks")

@@ -10,6 +10,7 @@ from runbook_lib.evidence.records import Status
 from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.formatting import duration
+from runbook_lib.notebook.acts import check_act
 from runbook_lib.notebook.session import check_confirmed
 from runbook_lib.notebook.show import Progress, Table
 from runbook_lib.postgres import process
@@ -46,6 +47,7 @@ def stop_application(run: Run, confirm: str, carry_rows: bool = False, way: str 
     is nothing to roll back by this way. Raises GateError for another name, and for a command that
     fails: the later ones are not run.
     """
+    check_act(run, "rollback")
     if run.passed("rollback") and not carry_rows:
         return Table("The run is rolled back already: the application is not stopped again", [])
     if confirm and way != RESTORE and _left_nothing(run):
@@ -54,7 +56,9 @@ def stop_application(run: Run, confirm: str, carry_rows: bool = False, way: str 
         return _carried_out(run, confirm, "stop", run.environment.application.stop)
     except ToolError as error:
         message = f"The application is not stopped, and nothing was rolled back: {error.message}"
-        remedy = f"Mend the command in {FILE}, or stop by hand and take it out; then run again."
+        remedy = (
+            f"Mend the command in {FILE}, or stop by hand and take it out; then begin at the gate."
+        )
         raise GateError(message, remedy=remedy) from error
 
 
@@ -65,6 +69,11 @@ def start_application(run: Run, confirm: str) -> Table:
     there was nothing to roll back. Raises GateError for another name, and ToolError for a command
     that fails.
     """
+    check_act(run, "rollback")
+    return _start(run, confirm)
+
+
+def _start(run: Run, confirm: str) -> Table:
     stopped = _stopped(run)
     if stopped is False:
         return Table("The application was started already", [])
@@ -75,7 +84,7 @@ def start_application(run: Run, confirm: str) -> Table:
     except ToolError as error:
         stands = "is rolled back" if run.passed("rollback") else "was not rolled back"
         error.message = f"The database {stands}, and the application not started: {error.message}"
-        error.remedy = f"Start it by hand, or mend the command in {FILE} and run this cell again."
+        error.remedy = f"Start it by hand, or mend the command in {FILE} and begin at the gate."
         raise
 
 
@@ -100,7 +109,7 @@ def _start_again(run: Run, stands: Callable[[], bool]) -> str:
     try:
         if not stands():
             return "The application stays stopped: the rollback has to be finished first."
-        start_application(run, run.target.dbname)
+        _start(run, run.target.dbname)
     except RunbookError as error:
         return f"The application stays stopped: {error.message}"
     return "The application was started again."

@@ -14,6 +14,7 @@ from runbook_lib.evidence.run import TRAFFIC, Run
 from runbook_lib.formatting import duration
 from runbook_lib.migrate.apply import count_statements, guarding
 from runbook_lib.migrate.guard import describe_blockers
+from runbook_lib.notebook.acts import check_act
 from runbook_lib.notebook.charts import Chart, Span, chart_steps, timeline
 from runbook_lib.notebook.show import Progress, Table
 from runbook_lib.parser.parse import fingerprint
@@ -43,6 +44,7 @@ def apply_step(run: Run, step: str = "", until: str = "") -> Table:
     that is done already, as the server tells, is not done again. Raises StatementError with
     SQLSTATE, file and line, and GateError for a step whose turn it is not.
     """
+    check_act(run, "migrate")
     steps = _choose(run, step, until)
     if not steps:
         return Table("Every step of the plan is done; nothing is left to apply", [])

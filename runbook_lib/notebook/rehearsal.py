@@ -14,13 +14,14 @@ from runbook_lib.findings import Finding
 from runbook_lib.formatting import duration, minutes, size
 from runbook_lib.hazards.data_loss import LOSSES
 from runbook_lib.migrate.apply import count_statements
+from runbook_lib.notebook import page
+from runbook_lib.notebook.acts import check_act
 from runbook_lib.notebook.charts import Chart, chart_steps
 from runbook_lib.notebook.show import (
     DIGEST_SHOWN,
     Progress,
     Table,
     approval_form,
-    at_screen,
     findings_table,
     rule_pages,
 )
@@ -40,6 +41,7 @@ _NAMED = 4
 
 def rehearse(run: Run) -> Table:
     """Restore the backup, carry the plan out there, take it back, and show what came of it."""
+    check_act(run, "rehearsal")
     made = run.backup()
     if made is None:
         raise GateError("There is no backup to rehearse on.", remedy="Run 20_backup.ipynb first.")
@@ -223,7 +225,7 @@ def approve(run: Run) -> Table:
 
     given = {item.role: item.name for item in before.approval}
     names = {role: given.get(role, "") for role in policy.approvals.roles}
-    if at_screen():
+    if page.at_screen():
         approval_form(names, dbname, before.confirm, save)
     return _approvals(run)
 

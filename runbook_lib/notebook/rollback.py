@@ -11,6 +11,7 @@ from runbook_lib.evidence.journal import to_all
 from runbook_lib.evidence.records import Backup, Status
 from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.sender import Sender
+from runbook_lib.notebook.acts import check_act
 from runbook_lib.notebook.application import started_again
 from runbook_lib.notebook.session import check_confirmed
 from runbook_lib.notebook.show import Progress, Table
@@ -176,6 +177,7 @@ def roll_back(run: Run, confirm: str, way: str = "", accept: str = "") -> Table:
     another name, for what is refused, or where every way loses something; the application, where
     this run stopped it, is started again.
     """
+    check_act(run, "rollback")
     if done := _done(run):
         return done
     backup = _backup(run)
@@ -311,6 +313,7 @@ def carry_forward(run: Run, carry_rows: bool) -> Table:
 
     Once: a row that was carried, and deleted since, would come back.
     """
+    check_act(run, "rollback")
     if not carry_rows:
         return Table("Nothing was carried: the parameter carry_rows is false", [])
     if not (kept := _kept(run)):
@@ -329,6 +332,7 @@ def carry_forward(run: Run, carry_rows: bool) -> Table:
 
 def drop_kept_database(run: Run, name: str) -> Table:
     """Drop the database that a restore kept, if ``name`` is its; what it alone holds is lost."""
+    check_act(run, "rollback")
     kept = _kept(run)
     if not name:
         return Table("Nothing was dropped: the parameter drop_kept is empty", [])

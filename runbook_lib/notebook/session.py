@@ -1,6 +1,5 @@
 """Open a run: find the target and the release, keep the gates, decide what goes on."""
 
-import ast
 import difflib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
@@ -19,7 +18,8 @@ from runbook_lib.evidence.plans import PLAN, changed, put_in_place, read_plan
 from runbook_lib.evidence.records import Status
 from runbook_lib.evidence.run import PHASES, ROLLBACK, Run
 from runbook_lib.evidence.schemas import VERSION, this_version, unreadable, write_schemas
-from runbook_lib.notebook.show import INJECTED, Table, executed_cells, hide_in_outputs
+from runbook_lib.notebook import acts, page
+from runbook_lib.notebook.show import Table, hide_in_outputs
 from runbook_lib.parser import transactions
 from runbook_lib.parser.statement import Split
 from runbook_lib.postgres import catalog, ledger, snapshot
@@ -53,7 +53,8 @@ def open_run(env: str, release: str = "", phase: str = "run") -> Run:
     first. Raises a RunbookError that says what is wrong before anything is touched.
     """
     hide_in_outputs()
-    cells = executed_cells()
+    acts.close_all()
+    cells = page.executed_cells()
     check_parameters(cells)
     root = find_root()
     environment = read_environment(root, env)
@@ -73,6 +74,7 @@ def open_run(env: str, release: str = "", phase: str = "run") -> Run:
         opening = _Opening(root, environment, found, database, target, phase, release)
         run = _continued(opening, connection) or _started(opening, connection)
     check_gate(run)
+    acts.open_for_acts(run)
     return run
 
 
@@ -342,6 +344,8 @@ def check_gate(run: Run) -> None:
     Backup and rehearsal change nothing on the target, so they may look for more after prechecks
     that failed. The migration may not.
     """
+    if run.ended and run.phase not in {*_STARTS, "rollback"}:
+        raise GateError(f"{run.ended}: it is final.", remedy="Open a new run: 00_brief.ipynb.")
     pending = run.pending()
     if run.phase == "backup" and pending and not run.looked():
         raise _waits(run, "prechecks")
@@ -407,8 +411,8 @@ def check_parameters(cells: Iterable[str]) -> None:
     """
     declared: set[str] = set()
     for source in cells:
-        names = _assigned(source)
-        if not source.startswith(INJECTED):
+        names = page.assigned(source).keys()
+        if not source.startswith(page.INJECTED):
             declared |= names
             continue
         for name in sorted(names - declared):
@@ -416,17 +420,6 @@ def check_parameters(cells: Iterable[str]) -> None:
             known = f"The parameters are: {', '.join(sorted(declared))}."
             message = f"The notebook has no parameter '{name}'."
             raise ConfigError(message, remedy=f"Did you mean '{close[0]}'?" if close else known)
-
-
-def _assigned(source: str) -> set[str]:
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:  # a cell of IPython's own syntax assigns no parameters
-        return set()
-    targets = (item.targets for item in tree.body if isinstance(item, ast.Assign))
-    plain = {item.id for found in targets for item in found if isinstance(item, ast.Name)}
-    typed = (item.target for item in tree.body if isinstance(item, ast.AnnAssign))
-    return plain | {item.id for item in typed if isinstance(item, ast.Name)}
 
 
 def decide(run: Run) -> Table:

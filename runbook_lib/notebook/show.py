@@ -20,9 +20,9 @@ from runbook_lib.evidence.records import CheckResult, Outcome, Status
 from runbook_lib.evidence.run import Run
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.formatting import visible
+from runbook_lib.notebook import page
 from runbook_lib.redaction import redact, redact_values
 
-INJECTED = "# Parameters\n"  # how papermill begins the cell it injects
 DIGEST_SHOWN = 12  # of a digest's 64 digits
 _DIFFS = 20  # shown of a row's statements
 
@@ -187,8 +187,9 @@ def rule_pages(run: Run) -> str:
     What papermill executes is kept with the run; in JupyterLab a notebook stays where it lies.
     """
     pages = run.root / "docs" / "rules"
-    kept = any(cell.startswith(INJECTED) for cell in executed_cells())
-    here = run.directory.path if kept else run.root / "notebooks"
+    lies = page.path()
+    executed = run.directory.path if page.injected() else run.root / "notebooks"
+    here = lies.parent if lies else executed
     return os.path.relpath(pages, here) if pages.is_dir() else ""
 
 
@@ -330,22 +331,6 @@ def _text_field(label: str, value: str, placeholder: str) -> widgets.Text:
     field.style.description_width = "16em"
     field.layout.width = "40em"
     return field
-
-
-def at_screen() -> bool:
-    """Tell whether a person sits before this notebook, and not papermill, nbval or a script.
-
-    Jupyter tells a kernel where its page lies (JPY_SESSION_NAME); a kernel that papermill started
-    from there knows it too, and is told by the cell that papermill injected.
-    """
-    injected = any(cell.startswith(INJECTED) for cell in executed_cells())
-    return "JPY_SESSION_NAME" in os.environ and not injected
-
-
-def executed_cells() -> list[str]:
-    """Return the sources of the cells this kernel executed; none outside a notebook."""
-    shell = get_ipython()
-    return list(shell.user_ns.get("In", [])) if shell is not None else []
 
 
 def checked(run: Run, title: str, results: Sequence[CheckResult], content: dict[str, Any]) -> Table:
