@@ -98,3 +98,24 @@ def test_the_way_back_is_that_of_the_run_that_changed_the_target(
         assert back.directory == first.directory
         roll_back(back, back.target.dbname, "revert")
         assert connection.value("SELECT to_regclass('users')") is None
+
+
+@pytest.mark.parametrize("phase", ["backup", "migrate", "verify"])
+def test_a_run_that_is_rolled_back_is_final(
+    phase: str, database: dict[str, str], connection: Connection, tmp_path: Path
+) -> None:
+    connection.execute("CREATE TABLE notes (id int)")
+    write_release(tmp_path / "release", HALF)
+    with project(tmp_path, database) as shop:
+        backed_up(shop)
+        before = opened(shop, "migrate")
+        apply_step(before)
+        back = opened(shop, "rollback")
+        roll_back(back, back.target.dbname, "revert")
+        record = back.directory.read("90_rollback")
+        with pytest.raises(GateError, match=f"{back.directory.path.name} is rolled back, recorded"):
+            opened(shop, phase)
+        with pytest.raises(GateError, match=r"is rolled back.*nothing was done"):
+            apply_step(before)  # of a page that was open all the while
+        assert back.directory.read("90_rollback") == record
+        assert opened(shop, "brief").directory != back.directory
