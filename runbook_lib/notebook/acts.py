@@ -9,6 +9,7 @@ from runbook_lib.errors import GateError
 from runbook_lib.evidence.plans import read_plan
 from runbook_lib.evidence.run import Run
 from runbook_lib.notebook import page
+from runbook_lib.notebook.transcript import TRANSCRIPT
 from runbook_lib.postgres import catalog
 from runbook_lib.release.changes import changes
 from runbook_lib.release.model import Release
@@ -42,6 +43,7 @@ def check_act(run: Run, phase: str) -> None:
         raise GateError(f"{message}; nothing was done.", remedy="Open the notebook of that phase.")
     if page.names():
         _check_page(run)
+        TRANSCRIPT.check()
     _check_open(run)
     _check_unchanged(run)
 

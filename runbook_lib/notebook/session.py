@@ -20,6 +20,7 @@ from runbook_lib.evidence.run import PHASES, ROLLBACK, Run
 from runbook_lib.evidence.schemas import VERSION, this_version, unreadable, write_schemas
 from runbook_lib.notebook import acts, page
 from runbook_lib.notebook.show import Table, hide_in_outputs
+from runbook_lib.notebook.transcript import TRANSCRIPT
 from runbook_lib.parser import transactions
 from runbook_lib.parser.statement import Split
 from runbook_lib.postgres import catalog, ledger, snapshot
@@ -52,7 +53,7 @@ def open_run(env: str, release: str = "", phase: str = "run") -> Run:
     the same release is continued; a finished one is followed by a new one, where the phase is the
     first. Raises a RunbookError that says what is wrong before anything is touched.
     """
-    hide_in_outputs()
+    hide_in_outputs(TRANSCRIPT.hear)
     acts.close_all()
     cells = page.executed_cells()
     check_parameters(cells)
@@ -73,6 +74,7 @@ def open_run(env: str, release: str = "", phase: str = "run") -> Run:
         know_words({*catalog.words(connection), *_names(environment, found, target)})
         opening = _Opening(root, environment, found, database, target, phase, release)
         run = _continued(opening, connection) or _started(opening, connection)
+    TRANSCRIPT.keep(run)
     check_gate(run)
     acts.open_for_acts(run)
     return run

@@ -234,15 +234,20 @@ def show(thing: object) -> None:
         display(thing)  # type: ignore[no-untyped-call]
 
 
-def hide_in_outputs() -> None:
-    """Let every message of this kernel pass the redactor: outputs, widgets and tracebacks."""
+def hide_in_outputs(hear: Callable[[Mapping[str, Any]], None]) -> None:
+    """Let every message of this kernel pass the redactor: outputs, widgets and tracebacks.
+
+    What is sent is told to ``hear`` besides.
+    """
     session = getattr(getattr(get_ipython(), "kernel", None), "session", None)
     if session is None or "serialize" in vars(session):
         return  # no notebook, or done before
     serialize = session.serialize
 
     def redacted(msg: dict[str, Any], ident: Any = None) -> Any:
-        return serialize({**msg, "content": redact_values(msg["content"])}, ident)
+        message = {**msg, "content": redact_values(msg["content"])}
+        hear(message)
+        return serialize(message, ident)
 
     session.serialize = redacted
 

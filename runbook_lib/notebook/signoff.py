@@ -10,6 +10,7 @@ from runbook_lib.evidence.records import CheckResult, Status
 from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.schemas import Checked, read_record
 from runbook_lib.notebook.show import Table
+from runbook_lib.notebook.transcript import TRANSCRIPT
 from runbook_lib.release.model import Criterion, Role
 
 
@@ -38,6 +39,7 @@ def show_approvals(run: Run) -> Table:
 def seal_evidence(run: Run) -> Table:
     """Write the checksums of everything in the run directory, so that an edit is seen."""
     path = run.directory.seal()
+    TRANSCRIPT.seal(run.directory)
     lines = path.read_text(encoding="utf-8").splitlines()
     rows = [{"file": line[66:], "SHA-256": line[:12]} for line in lines]
     return Table(f"{len(rows)} files sealed in {path.relative_to(run.root)}", rows)

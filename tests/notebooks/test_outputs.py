@@ -12,7 +12,7 @@ from runbook_lib.notebook.show import hide_in_outputs
 from runbook_lib.redaction import keep_secret
 from ipywidgets import Label
 keep_secret("hunter-2" + "-of-ours")
-hide_in_outputs()
+hide_in_outputs(str)
 secret = "hunter-2" + "-of-ours"
 """
 CELLS = (
@@ -39,5 +39,5 @@ def test_no_output_of_a_kernel_holds_a_secret() -> None:
 
 
 def test_without_the_redactor_each_does() -> None:
-    text = executed(FIRST.replace("hide_in_outputs()\n", ""), *CELLS)
+    text = executed(FIRST.replace("hide_in_outputs(str)\n", ""), *CELLS)
     assert text.count(f"here {SECRET}") == 7
