@@ -38,7 +38,7 @@ lint: $(READY) ## Check style, types and who imports whom
 	$(BIN)/lint-imports
 
 lab: $(READY) ## Open the notebooks in JupyterLab
-	PATH="$(CURDIR)/$(BIN):$$PATH" jupyter lab --KernelManager.transport=ipc --notebook-dir=. notebooks/00_brief.ipynb
+	PATH="$(CURDIR)/$(BIN):$$PATH" python -m runbook_lib lab
 
 # Readers and nbval see today's output.
 notebooks: $(READY) ## Execute the committed notebooks afresh

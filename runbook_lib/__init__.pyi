@@ -2,6 +2,7 @@
 
 # ruff: isort: skip_file
 
+from .notebook.start import begin_run, show_environments, show_runs
 from .notebook.session import decide, open_run
 from .notebook.run import run_phases
 from .notebook.brief import show_plan, show_release
@@ -36,6 +37,7 @@ __all__ = [
     "answer_criteria",
     "apply_step",
     "approve",
+    "begin_run",
     "carry_forward",
     "chart_estimates",
     "chart_indexes",
@@ -58,6 +60,7 @@ __all__ = [
     "seal_evidence",
     "show_approvals",
     "show_carry",
+    "show_environments",
     "show_findings",
     "show_hooks",
     "show_incidents",
@@ -66,6 +69,7 @@ __all__ = [
     "show_observations",
     "show_plan",
     "show_release",
+    "show_runs",
     "show_ways",
     "start_application",
     "stop_application",

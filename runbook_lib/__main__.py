@@ -15,9 +15,15 @@ def main(words: list[str] | None = None) -> int:
     about = "say that a server holds nothing but rehearsals"
     command = commands.add_parser("mark-rehearsal-server", help=about)
     command.add_argument("variable", help="the environment variable that holds its URL")
+    commands.add_parser("lab", help="open the start page in JupyterLab")
     given = parser.parse_args(words)
     try:
-        print(server.mark(find_root(), given.variable))
+        if given.command == "lab":
+            from runbook_lib.notebook.start import open_lab  # noqa: PLC0415  it loads half of it
+
+            open_lab(find_root())
+        else:
+            print(server.mark(find_root(), given.variable))
     except RunbookError as error:
         print(error, file=sys.stderr)
         return 1

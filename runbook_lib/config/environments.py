@@ -16,6 +16,7 @@ from runbook_lib.config.toml import Document, place, read_document, validated, w
 from runbook_lib.errors import ConfigError
 
 FILE = "environments.toml"
+HOME = "RUNBOOK_HOME"  # the environment variable that names the runbook's directory
 _QUOTED = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\$`])*\"""")
 _SHELL = re.compile(r"&&|\|\||[|&;<>()$`]")
 _LIBPQ_VARIABLES = ("PGSERVICE", "PGHOST", "PGHOSTADDR")
@@ -128,16 +129,19 @@ class Environment:
 
 
 def find_root(start: Path | None = None) -> Path:
-    """Return the directory that holds ``environments.toml``, at ``start`` or above it.
+    """Return the directory that holds ``environments.toml``.
 
-    The directory of the running notebook is where a search begins. Raises ConfigError.
+    That is RUNBOOK_HOME, where it is set and no ``start`` is given, else the first one from
+    ``start``, by itself the directory of the running notebook, upwards. Raises ConfigError.
     """
-    begin = (start or Path.cwd()).resolve()
-    for directory in (begin, *begin.parents):
+    home = os.environ.get(HOME, "") if start is None else ""
+    begin = Path(home).expanduser().resolve() if home else (start or Path.cwd()).resolve()
+    for directory in (begin,) if home else (begin, *begin.parents):
         if (directory / FILE).exists():  # what is no file is refused when it is read
             return directory
-    message = f"There is no {FILE} in {begin} or above it."
-    raise ConfigError(message, remedy="Start from the runbook's own directory.")
+    message = f"There is no {FILE} in {begin}{'' if home else ' or above it'}."
+    remedy = f"Start from the runbook's own directory, or set {HOME} to it."
+    raise ConfigError(message, remedy=f"Correct {HOME}." if home else remedy)
 
 
 def read_environment(root: Path, name: str) -> Environment:

@@ -14,6 +14,7 @@ from runbook_lib.errors import EvidenceError
 from runbook_lib.redaction import redact, redact_values
 
 SUMS = "SHA256SUMS"
+PAGES = "pages"  # where a person works, below a run: no evidence
 _OURS, _OUR_FILE = 0o700, 0o600  # statements and names of customers' tables are nobody else's
 
 
@@ -120,6 +121,7 @@ class RunDirectory:
             path
             for path in self.path.rglob("*")
             if path.is_file() and path.name != SUMS and not path.name.startswith(".")
+            if self.path / PAGES not in path.parents
         )
         lines = [f"{file_sha256(path)}  {path.relative_to(self.path)}\n" for path in files]
         _write(self.path / SUMS, "".join(lines))

@@ -4,9 +4,10 @@ import sys
 import time
 from pathlib import Path
 
-from runbook_lib.errors import ConfigError, GateError
+from runbook_lib.errors import GateError
 from runbook_lib.evidence.run import PHASES, Phase, Run
 from runbook_lib.formatting import duration
+from runbook_lib.notebook.copies import notebooks
 from runbook_lib.notebook.kernels import manager_options
 from runbook_lib.notebook.show import Progress, Table
 
@@ -92,7 +93,7 @@ def _execute(run: Run, phase: Phase, parameters: dict[str, str], output: Path) -
     import papermill  # noqa: PLC0415
     from nbclient.exceptions import DeadKernelError  # noqa: PLC0415
 
-    source = _notebooks(run.root) / f"{phase.notebook}.ipynb"
+    source = notebooks(run.root) / f"{phase.notebook}.ipynb"
     try:
         papermill.execute_notebook(
             source,
@@ -116,13 +117,3 @@ def _stopped(run: Run, phase: Phase, output: Path, said: str) -> GateError:
     evidence = output.relative_to(run.root)
     remedy = f"The evidence is in {evidence}. Mend it and run again: the run continues from there."
     return GateError(f"{phase.title} stopped: {said}", remedy=remedy)
-
-
-def _notebooks(root: Path) -> Path:
-    """Return where the notebooks of the phases lie; raises ConfigError where they are not found."""
-    wanted = f"{PHASES[0].notebook}.ipynb"
-    for directory in (root / "notebooks", Path.cwd()):
-        if (directory / wanted).is_file():
-            return directory
-    message = f"There is no {wanted} in {root / 'notebooks'}, nor where this notebook runs."
-    raise ConfigError(message, remedy="Copy the runbook's notebooks/ there.")

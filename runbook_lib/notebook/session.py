@@ -18,7 +18,8 @@ from runbook_lib.evidence.plans import PLAN, changed, put_in_place, read_plan
 from runbook_lib.evidence.records import Status
 from runbook_lib.evidence.run import PHASES, ROLLBACK, Run
 from runbook_lib.evidence.schemas import VERSION, this_version, unreadable, write_schemas
-from runbook_lib.notebook import acts, page
+from runbook_lib.notebook import acts, copies, page
+from runbook_lib.notebook.banner import OpenedRun
 from runbook_lib.notebook.show import Table, hide_in_outputs
 from runbook_lib.notebook.transcript import TRANSCRIPT
 from runbook_lib.parser import transactions
@@ -41,7 +42,6 @@ _SPLITTING = ("policy.indexes.concurrent", "policy.statements.foreign_keys_apart
 
 _NAMED = 10  # in the error; the table above it has them all
 
-_TITLES = {phase.name: phase.title for phase in (*PHASES, ROLLBACK)}
 _ENDS = (_BY_NAME["signoff"].notebook, ROLLBACK.notebook)
 _STARTS = {"run", "brief"}  # where a new run may begin though the last one is finished
 
@@ -51,16 +51,29 @@ def open_run(env: str, release: str = "", phase: str = "run") -> Run:
 
     ``release`` is a directory of migrations; empty means the one that ships. An unfinished run of
     the same release is continued; a finished one is followed by a new one, where the phase is the
-    first. Raises a RunbookError that says what is wrong before anything is touched.
+    first. From here on acts of this kernel are for this run alone, and for none where it is
+    refused. Raises a RunbookError that says what is wrong before anything is touched.
     """
     hide_in_outputs(TRANSCRIPT.hear)
     acts.close_all()
-    cells = page.executed_cells()
-    check_parameters(cells)
+    check_parameters(page.executed_cells())
+    copies.check_belongs(env)
+    run = find_run(env, release, phase)
+    TRANSCRIPT.keep(run)
+    check_gate(run)
+    acts.open_for_acts(run)
+    return run
+
+
+def find_run(env: str, release: str, phase: str) -> Run:
+    """Return the run that goes on, or a new one where this phase begins one; its gate stays shut.
+
+    Raises a RunbookError that says what is wrong before anything is touched.
+    """
     root = find_root()
     environment = read_environment(root, env)
-    directory = _release_directory(root, release)
-    if cells and phase == "run":
+    directory = release_directory(root, release)
+    if page.names() and phase == "run":
         _prepare_kernels(directory)
     found = read_release(directory)
     _know_secrets(found)
@@ -73,11 +86,9 @@ def open_run(env: str, release: str = "", phase: str = "run") -> Run:
         target = catalog.identify(connection, environment)
         know_words({*catalog.words(connection), *_names(environment, found, target)})
         opening = _Opening(root, environment, found, database, target, phase, release)
-        run = _continued(opening, connection) or _started(opening, connection)
-    TRANSCRIPT.keep(run)
-    check_gate(run)
-    acts.open_for_acts(run)
-    return run
+        going_on = _continued(opening, connection)
+        copies.check_run(going_on)
+        return going_on or _started(opening, connection)
 
 
 def _prepare_kernels(release: Path) -> None:
@@ -129,7 +140,8 @@ def _splits(
     return {name: split for name, split in chosen.items() if split}
 
 
-def _release_directory(root: Path, release: str) -> Path:
+def release_directory(root: Path, release: str) -> Path:
+    """Return the directory of a release, the one that ships where none is given."""
     path = Path(release or SHIPPED).expanduser()
     for candidate in (Path.cwd() / path, root / path) if release else (root / path,):
         if candidate.is_dir():
@@ -139,39 +151,6 @@ def _release_directory(root: Path, release: str) -> Path:
         message = f"No release was given, and none lies in {SHIPPED}/."
     remedy = f"Give -p release a directory of SQL migrations, absolute or below {root.name}/."
     raise ConfigError(message, remedy=remedy)
-
-
-class OpenedRun(Run):
-    """Show itself at the head of a notebook: what it works on, and where the run stands."""
-
-    def __repr__(self) -> str:
-        return repr(self._header())
-
-    def _repr_html_(self) -> str:
-        return self._header()._repr_html_()
-
-    def _header(self) -> Table:
-        """Say what this notebook works on, and where the run stands."""
-        place = [item.name for item in PHASES].index(self.phase) + 1 if self._numbered else 0
-        part = f"Phase {place} of {len(PHASES)}: " if place else ""
-        title = _TITLES.get(self.phase, "The whole release")
-        server = f"PostgreSQL {self.target.version} at {self.target.host}"
-        left = len(self.pending())
-        rows = [
-            ("environment", self.environment.name),
-            ("target", f"{self.target.dbname} on {server}"),
-            ("release", f"{self.release.title} ({len(self.release.migrations)} migrations)"),
-            ("plan", f"{self.plan.digest[:12]}, {left} of {len(self.plan.steps)} steps to do"),
-            ("stands", self.position()),
-            ("evidence", str(self.directory.path.relative_to(self.root))),
-        ]
-        if not self.looked() and (why := changed(self)):
-            rows.insert(4, ("it is a new plan", "; ".join(why)))
-        return Table(f"{part}{title}", [{"run": name, "value": value} for name, value in rows])
-
-    @property
-    def _numbered(self) -> bool:
-        return any(item.name == self.phase for item in PHASES)
 
 
 @dataclass(frozen=True)

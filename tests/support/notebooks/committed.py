@@ -14,7 +14,7 @@ import papermill
 
 from tests.support.projects import REPOSITORY, command, fresh_project, stop
 
-BEFORE = ("00_brief", "10_prechecks", "20_backup", "30_rehearsal", "40_migrate")
+BEFORE = ("start", "00_brief", "10_prechecks", "20_backup", "30_rehearsal", "40_migrate")
 AFTER = ("50_index_timing", "60_verify", "70_monitor", "80_signoff", "90_rollback")
 ALL = ("run", *BEFORE, *AFTER)
 
