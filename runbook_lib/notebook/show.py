@@ -4,7 +4,9 @@ import hashlib
 import html
 import os
 import shlex
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -232,6 +234,41 @@ def show(thing: object) -> None:
     """Display a value from inside a call; nothing happens outside a notebook."""
     if get_ipython() is not None:
         display(thing)  # type: ignore[no-untyped-call]
+
+
+class Spot:
+    """Hold a place of a page at which something is shown, and then something else in its stead.
+
+    What a button does has no output of its own, but may change what its cell has shown before
+    (Messaging in Jupyter, update_display_data).
+    """
+
+    def __init__(self) -> None:
+        nothing = {"text/plain": "", "text/html": ""}
+        there = get_ipython() is not None
+        self._handle = display(nothing, raw=True, display_id=True) if there else None  # type: ignore[no-untyped-call]
+
+    def show(self, thing: object) -> None:
+        """Show a value there; nothing happens outside a notebook."""
+        if self._handle is not None:
+            self._handle.update(thing)
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Let the progress of the acts in the block be shown here."""
+        before = _taken.set(self)
+        try:
+            yield
+        finally:
+            _taken.reset(before)
+
+
+_taken: ContextVar[Spot | None] = ContextVar("_taken", default=None)
+
+
+def spot() -> Spot:
+    """Return the place that was taken for the progress of what is going on, else a new one."""
+    return _taken.get() or Spot()
 
 
 def hide_in_outputs(hear: Callable[[Mapping[str, Any]], None]) -> None:
