@@ -16,6 +16,7 @@ from .notebook.rehearsal import (
     show_findings,
     show_observations,
 )
+from .notebook.steps import show_steps
 from .notebook.migrate import apply_step, chart_migration, chart_traffic, show_incidents
 from .notebook.index_timing import chart_estimates, chart_indexes, compare_estimates, time_indexes
 from .notebook.verify import compare_objects, verify_target
@@ -70,6 +71,7 @@ __all__ = [
     "show_plan",
     "show_release",
     "show_runs",
+    "show_steps",
     "show_ways",
     "start_application",
     "stop_application",

@@ -91,3 +91,11 @@ def _check_unchanged(run: Run) -> None:
 def _bound(plan: Plan, environment: Environment, release: Release) -> Plan:
     """Return a plan that binds what an environment and a release say."""
     return replace(plan, settings=acting(environment), release_files=release.files)
+
+
+def check_confirmed(run: Run, confirm: str) -> None:
+    """Refuse what was confirmed for another database than the run's; raises GateError."""
+    if confirm != run.target.dbname:
+        message = f"This was confirmed for '{confirm}', and the database is {run.target.dbname}"
+        remedy = f"Type the name of the database that is meant, {run.target.dbname}."
+        raise GateError(f"{message}; nothing was done.", remedy=remedy)

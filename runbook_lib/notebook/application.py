@@ -10,8 +10,7 @@ from runbook_lib.evidence.records import Status
 from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.formatting import duration
-from runbook_lib.notebook.acts import check_act
-from runbook_lib.notebook.session import check_confirmed
+from runbook_lib.notebook.acts import check_act, check_confirmed
 from runbook_lib.notebook.show import Progress, Table
 from runbook_lib.postgres import process
 from runbook_lib.postgres.process import tail

@@ -14,9 +14,11 @@ from runbook_lib.evidence.run import TRAFFIC, Run
 from runbook_lib.formatting import duration
 from runbook_lib.migrate.apply import count_statements, guarding
 from runbook_lib.migrate.guard import describe_blockers
+from runbook_lib.notebook import page
 from runbook_lib.notebook.acts import check_act
 from runbook_lib.notebook.charts import Chart, Span, chart_steps, timeline
 from runbook_lib.notebook.show import Progress, Table
+from runbook_lib.notebook.steps import StepButton, show_steps
 from runbook_lib.parser.parse import fingerprint
 from runbook_lib.release.plan import Step, StepKind
 
@@ -41,9 +43,19 @@ def apply_step(run: Run, step: str = "", until: str = "") -> Table:
     """Carry out one step of the plan, empty for the next one, and show its statements.
 
     With ``until`` those behind it are carried out as well, that one the last; each is shown. A step
-    that is done already, as the server tells, is not done again. Raises StatementError with
-    SQLSTATE, file and line, and GateError for a step whose turn it is not.
+    that is done already, as the server tells, is not done again. At a screen a button is shown
+    that names the step, and carries it out when it is pressed. Raises StatementError with SQLSTATE,
+    file and line, and GateError for a step whose turn it is not.
     """
+    check_act(run, "migrate")
+    steps = _choose(run, step, until) if page.at_screen() else ()
+    if not steps or steps[0] not in run.pending():
+        return _apply(run, step, until)
+    StepButton(run, _apply).offer(steps[0], steps[-1])
+    return show_steps(run)
+
+
+def _apply(run: Run, step: str, until: str) -> Table:
     check_act(run, "migrate")
     steps = _choose(run, step, until)
     if not steps:

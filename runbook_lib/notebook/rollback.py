@@ -11,9 +11,8 @@ from runbook_lib.evidence.journal import to_all
 from runbook_lib.evidence.records import Backup, Status
 from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.sender import Sender
-from runbook_lib.notebook.acts import check_act
+from runbook_lib.notebook.acts import check_act, check_confirmed
 from runbook_lib.notebook.application import started_again
-from runbook_lib.notebook.session import check_confirmed
 from runbook_lib.notebook.show import Progress, Table
 from runbook_lib.parser.identifiers import by_kind
 from runbook_lib.postgres import ledger

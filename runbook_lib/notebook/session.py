@@ -342,14 +342,6 @@ def check_gate(run: Run) -> None:
         raise _waits(run, "verify")
 
 
-def check_confirmed(run: Run, confirm: str) -> None:
-    """Refuse a rollback that was confirmed for another database; raises GateError."""
-    if confirm != run.target.dbname:
-        message = f"The rollback was confirmed for '{confirm}', another database."
-        remedy = f"Set the parameter confirm to the database's name, {run.target.dbname}."
-        raise GateError(message, remedy=remedy)
-
-
 def _waits(run: Run, name: str) -> GateError:
     other, waiting = _BY_NAME[name], _BY_NAME[run.phase].title
     why = "; ".join(changed(run))

@@ -348,8 +348,8 @@ def approval_form(
 
     ``names`` holds what each role gave before. ``save`` returns what stands then.
     """
-    confirm = _text_field("database", confirmed, f"type {dbname}")
-    fields = {role: _text_field(role, name, "name") for role, name in names.items()}
+    confirm = text_field("database", confirmed, f"type {dbname}")
+    fields = {role: text_field(role, name, "name") for role, name in names.items()}
     button = widgets.Button(description="Record approvals", button_style="primary")
     said = widgets.HTML()
 
@@ -361,7 +361,7 @@ def approval_form(
     show(widgets.VBox([confirm, *fields.values(), button, said]))
 
 
-def _text_field(label: str, value: str, placeholder: str) -> widgets.Text:
+def text_field(label: str, value: str, placeholder: str) -> widgets.Text:
     """Make a field that sends its text when it is left, once, before the click on a button.
 
     Sent letter by letter, the last ones wait for the kernel's answer to the first: a click that

@@ -45,8 +45,8 @@ def page(project: Path) -> Iterator[Page]:
 
 
 def apply(page: Page) -> str:
-    """Try to apply the next step, by its name, and return how that was refused."""
-    answer = page.run("apply_step(run, run.pending()[0].name)")
+    """Try what a button does, whatever it names, and return how that was refused."""
+    answer = page.run("from runbook_lib.notebook.migrate import _apply\n_apply(run, 'x', '')")
     assert NOTHING in answer.error
     return answer.error
 
@@ -83,7 +83,7 @@ def test_parameters_that_were_saved_and_not_executed_stop_it(page: Page) -> None
 def test_an_older_run_of_the_kernel_is_void(page: Page) -> None:
     page.run("older = run")
     assert page.run(_GATE).error == ""
-    answer = page.run("apply_step(older, older.pending()[0].name)")
+    answer = page.run("apply_step(older)")
     assert "Since this run of 'dev' was opened, the gate was asked anew" in answer.error
 
 
@@ -125,3 +125,56 @@ def test_a_plan_that_another_page_put_in_place_is_named(page: Page, project: Pat
         settings.write_bytes(before)
     assert "Another page has put a new plan in the place" in apply(page)
     assert command(sys.executable, "-c", again, cwd=project).returncode == 0
+
+
+_WATCH = """
+from runbook_lib.notebook import steps
+shown = []
+steps.Spot.show = lambda self, thing: shown.append(repr(thing).splitlines()[0])
+offered = []
+steps.show = offered.append
+apply_step(run)
+"""
+_PRESS = (
+    "button = offered[-1].children[-1]\nprint(button.description)\nbutton.click()\nprint(shown)"
+)
+
+
+@pytest.mark.slow
+def test_a_button_applies_the_step_it_names_and_no_other(page: Page) -> None:
+    listed = page.run(_WATCH)
+    assert listed.error == ""
+    first, second = page.run("print(*[step.name for step in run.plan.steps[:2]])").shown.split()
+    assert f"next is 1: {first}" in listed.shown
+    pressed = page.run(_PRESS).shown
+    assert f"Apply 1 of 8: {first}" in pressed
+    assert f"{first} is applied" in pressed
+    assert f"next is 2: {second}" in pressed
+    again = page.run("shown.clear()\nbutton.click()\nprint(shown)").shown
+    assert f"{first} was done before; the server says so, and nothing was run" in again
+    assert page.run("print(offered[-1].children[-1].description)").shown.strip() == (
+        f"Apply 2 of 8: {second}"
+    )
+    assert page.run("print(run.pending()[0].name)").shown.strip() == second
+
+
+_ASKING = """
+from dataclasses import replace
+from runbook_lib.notebook.show import Table
+asking = replace(run.policy, approvals=replace(run.policy.approvals, confirm=True))
+asked = replace(run, environment=replace(run.environment, policy=asking))
+acted = []
+act = lambda run, step, until: acted.append(step) or Table("acted", [])
+steps.StepButton(asked, act).offer(*run.plan.steps[:1] * 2)
+"""
+
+
+@pytest.mark.slow
+def test_where_the_policy_asks_the_name_of_the_database_is_typed(page: Page) -> None:
+    page.run(_WATCH)
+    assert page.run(_ASKING).error == ""
+    assert "confirmed for '', and the database is citadelbuy_dev" in page.run(_PRESS).shown
+    for typed, acted in (("citadelbuy_prod", 0), ("citadelbuy_dev", 1)):
+        page.run(f"offered[-1].children[0].value = '{typed}'")
+        page.run(_PRESS)
+        assert page.run("print(len(acted))").shown.strip() == str(acted)
