@@ -4,6 +4,7 @@ The kernel hears what it tells the page, and writes it with each cell: whether t
 saved, and by which browser, does not matter. What papermill executes, papermill keeps.
 """
 
+from base64 import b64encode
 from collections.abc import Mapping
 from threading import RLock
 from typing import Any
@@ -78,7 +79,7 @@ class Transcript:
         return self._cells.get(asked) or list(self._cells.values())[-1]
 
     def _show(self, asked: str, message: Mapping[str, Any]) -> None:
-        output = output_from_msg(message)  # type: ignore[no-untyped-call]
+        output = output_from_msg({**message, "content": _plain(message["content"])})  # type: ignore[no-untyped-call]
         outputs = self._cell_of(asked).outputs
         if output.output_type == "stream" and outputs and outputs[-1].get("name") == output.name:
             outputs[-1].text += output.text
@@ -92,7 +93,7 @@ class Transcript:
     def _update(self, content: Mapping[str, Any]) -> None:
         shown = self._shown.get(content.get("transient", {}).get("display_id", ""))
         if shown is not None:
-            shown.data = nbformat.from_dict(content["data"])  # type: ignore[no-untyped-call]
+            shown.data = nbformat.from_dict(_plain(content)["data"])  # type: ignore[no-untyped-call]
 
     def _write(self, directory: RunDirectory) -> None:
         notebook = new_notebook(cells=list(self._cells.values()))  # type: ignore[no-untyped-call]
@@ -110,6 +111,15 @@ class Transcript:
         """Raise EvidenceError where what the page showed last could not be written."""
         if self._failure is not None:
             raise self._failure
+
+
+def _plain(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a message shows as a notebook keeps it: pictures as base64."""
+    data = {
+        kind: b64encode(shown).decode() if isinstance(shown, bytes) else shown
+        for kind, shown in content.get("data", {}).items()
+    }
+    return {**content, "data": data} if data else dict(content)
 
 
 def _free_name(run: Run) -> str:

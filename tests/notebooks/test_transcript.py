@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sys
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,16 +51,18 @@ def test_each_cell_is_kept_with_what_it_showed_and_its_error(page: Page, project
     page.run("show_release(run)")
     page.run('print("one"); print("two")')
     page.run("1/0")
+    page.run("from IPython.display import Image, display\ndisplay(Image(b'PNG', format='png'))")
     cells = kept(project, "00_brief")
     sources = ["".join(cell["source"]) for cell in cells]
     assert sources[:3] == [_PARAMETERS, *_BRIEF]
-    assert [cell["execution_count"] for cell in cells] == [1, 2, 3, 4, 5, 6]
+    assert [cell["execution_count"] for cell in cells] == [1, 2, 3, 4, 5, 6, 7]
     assert "citadelbuy_dev" in text(cells[2])
     assert "7 migrations as listed" in text(cells[3])
     assert cells[4]["outputs"] == [
         {"name": "stdout", "output_type": "stream", "text": ["one\n", "two\n"]}
     ]
     assert "ZeroDivisionError" in text(cells[5])
+    assert b64decode(cells[6]["outputs"][0]["data"]["image/png"]) == b"PNG"
 
 
 def test_what_is_shown_in_place_of_something_is_kept_and_a_widget_is_not(
