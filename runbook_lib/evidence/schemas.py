@@ -23,7 +23,7 @@ from runbook_lib.release.model import Acceptance
 from runbook_lib.release.plan import Plan
 
 _T = TypeVar("_T")
-FORMATS = 4
+FORMATS = 5
 """Raised when a record, the journal or the fingerprint of a schema comes to mean something else."""
 _REMEDY = "Bring back the file as it was written, or begin a new run."
 
