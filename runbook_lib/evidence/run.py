@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -185,9 +186,11 @@ class Run:
 
     def _number(self, step: str) -> str:
         """Return the place of a step in the plan, as names sort that begin with it."""
-        steps = self.plan.steps
-        number = next(at for at, item in enumerate(steps, start=1) if item.name == step)
-        return str(number).zfill(max(2, len(str(len(steps)))))
+        return str(self._numbers[step]).zfill(max(2, len(str(len(self.plan.steps)))))
+
+    @cached_property
+    def _numbers(self) -> Mapping[str, int]:
+        return {item.name: number for number, item in enumerate(self.plan.steps, start=1)}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
@@ -185,7 +186,8 @@ class Release:
 
     def migration(self, name: str) -> Migration:
         """Return the migration of that name; raises ``KeyError``."""
-        for item in self.migrations:
-            if item.name == name:
-                return item
-        raise KeyError(name)
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Migration]:
+        return {item.name: item for item in reversed(self.migrations)}
