@@ -5,7 +5,7 @@ import json
 import os
 import stat
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -13,7 +13,7 @@ from typing import Any
 
 from runbook_lib.errors import EvidenceError
 from runbook_lib.evidence.directory import as_line
-from runbook_lib.evidence.records import StatementRun
+from runbook_lib.evidence.records import Observation, StatementRun
 from runbook_lib.parser.statement import Statement
 
 STARTED, ENDED = "started", "ended"  # a statement of the release
@@ -44,6 +44,7 @@ class Event:
 
 
 Listener = Callable[[Event], object]
+Content = Mapping[str, Any]
 
 
 def to_all(*listeners: Listener) -> Listener:
@@ -90,16 +91,16 @@ class Journal:
         self._repeatable = repeatable
         self._lock = Lock()
         self._file = -1  # opened with the first line
+        self._said = _Shorthand()
 
     def __del__(self) -> None:
         if self._file >= 0:
             os.close(self._file)
 
     def _append(self, event: str, *, durable: bool, **content: object) -> None:
-        now = datetime.now(UTC).isoformat()
-        text = f'{{"at": "{now}", "event": "{event}", {as_line(content)[1:]}\n'.encode()
         try:
             with self._lock:
+                text = self._text(event, content)
                 if self._file < 0:
                     text = self._open() + text
                 if os.write(self._file, text) < len(text):
@@ -107,8 +108,13 @@ class Journal:
                 if durable and not self._repeatable:
                     os.fsync(self._file)
         except OSError as error:
+            self._said = _Shorthand()  # nobody will read what was cut short
             message = f"The journal cannot be written: {error.strerror}."
             raise EvidenceError(message, path=self.path, remedy="Make room.") from error
+
+    def _text(self, event: str, content: Mapping[str, Any]) -> bytes:
+        now, said = datetime.now(UTC).isoformat(), as_line(self._said.shorten(event, content))
+        return f'{{"at": "{now}", "event": "{event}", {said[1:]}\n'.encode()
 
     def _open(self) -> bytes:
         """Open the file; return the line end that a kill kept from being written, else nothing."""
@@ -162,8 +168,115 @@ class Journal:
 
 
 def _parsed(data: bytes) -> Iterator[dict[str, Any]]:
+    """Yield lines as they were before they were shortened."""
+    said = _Shorthand()
     for text in data.split(b"\n"):
         try:
-            yield json.loads(text)
+            line = json.loads(text)
         except ValueError:
             continue
+        yield said.expand(line)
+
+
+def _defaults(kind: type) -> dict[str, Any]:
+    """Return the fields that have a default, with it."""
+    made = ((x.name, x.default_factory) for x in fields(kind) if x.default_factory is not MISSING)
+    plain = {x.name: x.default for x in fields(kind) if x.default is not MISSING}
+    return {**plain, **{name: make() for name, make in made}}
+
+
+_OF_RUN, _OF_OBSERVATION = _defaults(StatementRun), _defaults(Observation)
+_OBSERVED = json.loads(json.dumps(_OF_OBSERVATION))  # as it is read
+
+
+class _Shorthand:
+    """Leave out of a line what those before it say, and put it back in on reading.
+
+    The writer of a journal has one, and so has each reader. A statement's line names its file where
+    the one before did not. An end leaves out what its beginning says, and what is as it mostly is.
+    A writer names the file anew behind every line of another kind, from where on a journal can
+    then be read.
+    """
+
+    def __init__(self) -> None:
+        self._paths: dict[str, str] = {}  # by step
+        self._begun: dict[tuple[Any, ...], Content] = {}
+
+    def shorten(self, event: str, content: Content) -> Content:
+        """Return what a line has to say of an event."""
+        if event == STARTED:
+            return self._unnamed(self._begin(event, content))
+        if event == ENDED:
+            return _shortened(content, self._end(event, content))
+        self._paths = {}
+        if event == SENDING:
+            return self._begin(event, content)
+        return _without(content, _sql(self._end(event, content))) if event == SENT else content
+
+    def expand(self, line: dict[str, Any]) -> dict[str, Any]:
+        """Return a line with what those before it said of it."""
+        event = line.get("event", "")
+        if event == STARTED:
+            line = self._named(line)
+        if event in {STARTED, SENDING}:
+            self._begin(event, line)
+        if event == SENT:
+            return {**_sql(self._end(event, line)), **line}
+        return _expanded(line, self._end(event, line)) if event == ENDED else line
+
+    def _begin(self, event: str, content: Content) -> Content:
+        self._begun[_key(event, content)] = content
+        return content
+
+    def _end(self, event: str, content: Content) -> Content:
+        """Return what the beginning said, nothing where it is not known."""
+        return self._begun.pop(_key(event, content), {})
+
+    def _unnamed(self, content: Content) -> Content:
+        """Return it without its path, where the statement before it in this step said that."""
+        said = self._paths.get(content["step"])
+        self._paths[content["step"]] = content["path"]
+        return _without(content, {"path": said})
+
+    def _named(self, line: dict[str, Any]) -> dict[str, Any]:
+        path = line.get("path", self._paths.get(line["step"], ""))
+        self._paths[line["step"]] = path
+        return {**line, "path": path}
+
+
+def _key(event: str, content: Content) -> tuple[Any, ...]:
+    """Return what the beginning and the end of one thing have in common."""
+    if event in {SENDING, SENT}:
+        return SENDING, content.get("pid")
+    return content["step"], content.get("number", 0)
+
+
+def _shortened(run: Content, begun: Content) -> Content:
+    found = _without(run, {**_OF_RUN, **_place(begun)})
+    if begun:
+        del found["started_at"]  # it is when the beginning was written
+    if isinstance(seen := run["observed"], Observation):
+        found["observed"] = _without(vars(seen), _OF_OBSERVATION)
+    return found
+
+
+def _expanded(line: dict[str, Any], begun: Content) -> dict[str, Any]:
+    sent = {"started_at": begun["at"]} if begun else {}
+    found = {**_OF_RUN, **_place(begun), **sent, **line}
+    seen = found["observed"]
+    return found if seen is None else {**found, "observed": {**_OBSERVED, **seen}}
+
+
+def _place(begun: Content) -> dict[str, Any]:
+    """Return where the end of a statement is, which its beginning says."""
+    if not begun:
+        return {}
+    return {"path": begun["path"], "line": begun["line"], "statement": begun["line"]}
+
+
+def _sql(begun: Content) -> Content:
+    return {"sql": begun["sql"]} if begun else {}
+
+
+def _without(content: Content, known: Content) -> dict[str, Any]:
+    return {k: item for k, item in content.items() if k not in known or known[k] != item}

@@ -133,14 +133,14 @@ class Observation:
     gone before they could be read.
     """
 
-    locks: Mapping[str, tuple[str, ...]]
-    rewrites: tuple[str, ...]
-    scanned: int
-    wal: int
-    growth: int
-    temporary: int
-    differs: tuple[str, ...]
-    complete: bool
+    locks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rewrites: tuple[str, ...] = ()
+    scanned: int = 0
+    wal: int = 0
+    growth: int = 0
+    temporary: int = 0
+    differs: tuple[str, ...] = ()
+    complete: bool = True
 
 
 @dataclass(frozen=True)

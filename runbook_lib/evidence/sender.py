@@ -123,17 +123,17 @@ class Sender:
         seconds = 0.0
         try:
             connection.execute(statement.sql)
-            seconds, outcome = time.perf_counter() - begin, Outcome.DONE
+            seconds, outcome = _since(begin), Outcome.DONE
             if self.probe is not None and probed:
                 observed = self.probe.after(connection)
         except StatementError as error:
-            seconds, outcome = time.perf_counter() - begin, Outcome.FAILED
+            seconds, outcome = _since(begin), Outcome.FAILED
             placed = error.at(statement.path, statement.line, statement.sql)
             line, error_text = placed.line or statement.line, error.message
             sqlstate = error.sqlstate or ""
             raise placed from error.__cause__
         except TargetError as error:
-            seconds = time.perf_counter() - begin
+            seconds = _since(begin)
             error.path, error.line = statement.path, statement.line
             raise
         finally:
@@ -177,7 +177,7 @@ class Sender:
             }
             raise
         finally:
-            took = {"seconds": time.perf_counter() - begin}
+            took = {"seconds": _since(begin)}
             self.emit(Event(SENT, self.step, {**known, **outcome, **took}, durable))
         return rows
 
@@ -234,11 +234,16 @@ class Sender:
                 outcome = {"exit": error.exit_code, "error": error.message}
                 raise
             finally:
-                took = {"seconds": time.perf_counter() - begin}
+                took = {"seconds": _since(begin)}
                 self.emit(Event(EXITED, self.step, {"argv": words, **outcome, **took}))
             return done
 
         return watched
+
+
+def _since(begin: float) -> float:
+    """Return the seconds since then, as exact as a clock is: to the microsecond."""
+    return round(time.perf_counter() - begin, 6)
 
 
 def lost_in_commit(error: TargetError, number: int) -> OutcomeUnknownError:

@@ -156,10 +156,10 @@ def show_observations(run: Run) -> Table:
     """Show where the server did something else than reading predicted."""
     rows = [
         {"place": f"{item['path']}:{item['line']}", "statement": item["label"], "observed": text}
-        for item in _verdict(run)["observed"]
+        for item in _verdict(run)["unpredicted"]
         for text in item["differs"]
     ]
-    count = len(_verdict(run)["observed"])
+    count = _verdict(run)["observed"]
     more = f" (the first {_SHOWN} are shown)" if len(rows) > _SHOWN else ""
     caption = f"{count} statements were observed; {len(rows)} differences from what was predicted"
     return Table(f"{caption}{more}", rows[:_SHOWN])

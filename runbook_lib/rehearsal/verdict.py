@@ -1,6 +1,6 @@
 """Judge a rehearsal: what it proves, what it found, and what is recorded of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -49,7 +49,8 @@ def record_verdict(
         "same_schema": seen.same_schema,
         "held_locks": [asdict(item) for item in held_locks(seen.runs)],
         "steps": _steps(seen),
-        "observed": [_observed(item) for item in seen.runs if item.observed],
+        "observed": sum(item.observed is not None for item in seen.runs),  # the journal has them
+        "unpredicted": list(_unpredicted(seen.runs)),
         "findings": found,
     }
     run.directory.write(REHEARSAL, content)
@@ -65,9 +66,12 @@ def _sentence(finding: Finding) -> str:
     return f"{finding.place}: {finding.cause}{state}"
 
 
-def _observed(run: StatementRun) -> dict[str, Any]:
-    seen = asdict(run.observed) if run.observed else {}
-    return {"step": run.step, "path": run.path, "line": run.line, "label": run.label, **seen}
+def _unpredicted(runs: Sequence[StatementRun]) -> Iterator[dict[str, Any]]:
+    """Yield where the server did something else than reading predicted."""
+    for run in runs:
+        if run.observed and run.observed.differs:
+            place = {"path": run.path, "line": run.line, "label": run.label}
+            yield {**place, "differs": run.observed.differs}
 
 
 def _steps(seen: Rehearsal) -> list[dict[str, Any]]:
