@@ -245,10 +245,10 @@ class _Shorthand:
 
 
 def _key(event: str, content: Content) -> tuple[Any, ...]:
-    """Return what the beginning and the end of one thing have in common."""
+    """Return what the beginning and the end of one thing have in common, and no other under way."""
     if event in {SENDING, SENT}:
         return SENDING, content.get("pid")
-    return content["step"], content.get("number", 0)
+    return STARTED, content.get("number", 0)
 
 
 def _shortened(run: Content, begun: Content) -> Content:
@@ -271,7 +271,8 @@ def _place(begun: Content) -> dict[str, Any]:
     """Return where the end of a statement is, which its beginning says."""
     if not begun:
         return {}
-    return {"path": begun["path"], "line": begun["line"], "statement": begun["line"]}
+    step, path, line = begun["step"], begun["path"], begun["line"]
+    return {"step": step, "path": path, "line": line, "statement": line}
 
 
 def _sql(begun: Content) -> Content:

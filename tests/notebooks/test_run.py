@@ -125,7 +125,7 @@ class TestAFinishedRun:
         second = runs(finished)[-1]
         assert not list(second.glob("40_*"))
         # Verification gathers statistics; nothing of the release is sent.
-        lines = [json.loads(line) for line in (second / "journal.jsonl").read_text().splitlines()]
+        lines = list(Journal(second / "journal.jsonl").lines())
         assert {line["event"] for line in lines} == {"sending", "sent"}
         assert all(line["sql"].startswith("ANALYZE ") for line in lines)
         assert record(second, "60_verify")["status"] == "passed"
