@@ -5,7 +5,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version
@@ -123,9 +123,27 @@ class Version:
 
 @dataclass(frozen=True)
 class Touched:
-    """Record the marks of what a migration notebook's steps touched."""
+    """Record what a migration notebook's steps touched.
 
-    marks: tuple[str, ...]
+    ``addresses`` are those of objects, by what was set on them, empty for the objects themselves.
+    """
+
+    addresses: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, marks: Iterable[str]) -> "Touched":
+        """Return the record of these marks."""
+        found: dict[str, list[str]] = {}
+        for mark in sorted(marks):
+            address, _, what = mark.partition(" ")
+            found.setdefault(what, []).append(address)
+        return cls({what: tuple(addresses) for what, addresses in found.items()})
+
+    @property
+    def marks(self) -> frozenset[str]:
+        """Return the marks: an address, and behind a space what was set."""
+        named = ((at, what) for what, addresses in self.addresses.items() for at in addresses)
+        return frozenset(f"{address} {what}" if what else address for address, what in named)
 
 
 VERSION = "version"

@@ -52,7 +52,7 @@ def keep_touched(run: Run, first: str, before: Snapshot) -> None:
     except TargetError:
         return
     marks = snapshot.touched(before.revealed(now), now)
-    run.directory.write(f"{SCHEMA_TOUCHED}{run.step_record(first)}", Touched(tuple(sorted(marks))))
+    run.directory.write(f"{SCHEMA_TOUCHED}{run.step_record(first)}", Touched.of(marks))
 
 
 def stretches(run: Run) -> list[Stretch]:
@@ -76,7 +76,7 @@ def _stretches(run: Run) -> Iterator[Stretch]:
         first, change = changes.pop(since)
         since, before = _record(run, first), change.onto(before)
         touched = read_record(run.directory, f"{SCHEMA_TOUCHED}{run.step_record(first)}", Touched)
-        yield Stretch(first, before, frozenset(touched.marks) if touched else None)
+        yield Stretch(first, before, touched.marks if touched else None)
     for missing, (first, _) in changes.items():
         message = f"The record tells what changed since {missing}, which is not there."
         path = run.directory.path / f"{_record(run, first)}.json"
