@@ -1,4 +1,4 @@
-"""Generate five long histories of migrations, each of its own character, the same each time."""
+"""Generate six long histories of migrations, each of its own character, the same each time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -162,8 +162,29 @@ def _tenants(n: int) -> str:
     ][kind]
 
 
+def _clinic(n: int) -> str:
+    """Write a clinic in large steps: ten statements a file, most on what was there before."""
+    at, before = f"visit_{n}", f"visit_{max(n - 1, 1)}"
+    return "\n".join(
+        (
+            f"CREATE TABLE {at} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, patient text "
+            "NOT NULL, ward int, seen timestamptz NOT NULL DEFAULT now());",
+            f"CREATE INDEX {at}_patient ON {at} (patient);",
+            f"ALTER TABLE {at} ADD CONSTRAINT ward_known CHECK (ward BETWEEN 1 AND 40);",
+            f"COMMENT ON COLUMN {at}.ward IS 'as on the door; -- not the phone''s';",
+            f"INSERT INTO {at} (patient, ward) VALUES ('Ada; B.', 3), ('Bo', 7), ('Cy', NULL);",
+            f"ALTER TABLE {before} ADD COLUMN note_{n} text;",
+            f"UPDATE {before} SET note_{n} = 'none' WHERE ward IS NULL;",
+            f"CREATE INDEX {before}_ward_{n} ON {before} (ward, seen);",
+            f"CREATE VIEW {at}_open AS SELECT id, patient FROM {at} WHERE ward IS NOT NULL;",
+            f"DELETE FROM {before} WHERE patient = 'Bo' AND note_{n} IS NULL;",
+        )
+    )
+
+
 HISTORIES = {
     "a shop": History(150, _shop),
+    "a clinic": History(150, _clinic),
     "a bank": History(200, _bank),
     "measurements": History(300, _metrics),
     "a forum": History(480, _forum),
