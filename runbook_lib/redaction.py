@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote as percent_encoded
 
 HIDDEN = "***"
+_SHORT = 200  # letters of a text that may come again
 _SECRET_NAME = re.compile(r"PASSW|SECRET|TOKEN|CREDENTIAL|KEY$", re.IGNORECASE)
 
 _secrets: dict[str, str] = {}  # each with what it is, which is said where it is weak
@@ -222,6 +223,16 @@ def _asks(option: Any, word: Any) -> bool:
 
 
 def _redacted(text: str, forms: tuple[str, ...]) -> str:
+    return _redacted_before(text, forms) if len(text) < _SHORT else _redacted_now(text, forms)
+
+
+@lru_cache(maxsize=1024)
+def _redacted_before(text: str, forms: tuple[str, ...]) -> str:
+    """Redact a short text: names and words come again with each statement."""
+    return _redacted_now(text, forms)
+
+
+def _redacted_now(text: str, forms: tuple[str, ...]) -> str:
     for form in forms:
         text = text.replace(form, HIDDEN)
     low = text.lower()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from runbook_lib.errors import EvidenceError
@@ -20,6 +21,8 @@ _OURS, _OUR_FILE = 0o700, 0o600  # statements and names of customers' tables are
 
 def _plain(value: Any) -> Any:
     """Turn values of the model into what JSON knows."""
+    if isinstance(value, (str, int, float, NoneType)):  # most are
+        return value
     if is_dataclass(value) and not isinstance(value, type):
         return _plain(vars(value))
     if isinstance(value, Mapping):
