@@ -1,7 +1,6 @@
 """The acts of 90_rollback: what the run left, what each way would lose, and the way back."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from runbook_lib.backup.dump import still_whole
@@ -20,13 +19,13 @@ from runbook_lib.postgres.snapshot import NOT_LOOKED_AT
 from runbook_lib.rollback import inverse, restore
 from runbook_lib.rollback.attempt import CARRIED, CARRY, IN_PLACE, RESTORE, REVERT, attempt
 from runbook_lib.rollback.carry_forward import Carried, carry, compare
-from runbook_lib.rollback.choice import Choice, Option, read_choice, words
+from runbook_lib.rollback.choice import Choice, Option, read_choice
 from runbook_lib.rollback.diagnosis import Diagnosis, diagnose_run, left_on_server
 from runbook_lib.rollback.in_place import read_stage, restore_in_place
+from runbook_lib.rollback.losses import named
 from runbook_lib.rollback.restore import Restorer, exists
 from runbook_lib.rollback.revert import revert
 
-_ACCEPTED = re.compile(r"\s*(.+?)\s*=\s*(\d+)\s*(?:,|$)")
 _SHOWN = 5
 _NOTHING_KEPT = "No restore kept an old database: there is nothing to carry"
 _NOTHING_LEFT = "There is nothing to roll back: this run left nothing on the target"
@@ -127,8 +126,8 @@ def show_ways(run: Run) -> Table:
             "way": way,
             "possible": f"no: {item.refused}" if item.refused else "yes",
             "rehearsed": item.unproven or ("" if item.refused else "returned to the start"),
-            "would lose": _some(_words(item.loses)) or "nothing",
-            "stays as changed": _some(_words(item.stays)) or "nothing",
+            "would lose": named(item.loses) or "nothing",
+            "stays as changed": named(item.stays) or "nothing",
             "what it does": does[way],
             "point of no return": last[way],
         }
@@ -149,32 +148,31 @@ def choose_way(run: Run, confirm: str, way: str = "", accept: str = "") -> Table
     if not confirm:
         return Table("No way is taken: the parameter confirm is empty", [])
     check_confirmed(run, confirm)
-    chosen, _, _ = _choose(run, backup, way, accept)
+    chosen, _ = _choose(run, backup, way, accept)
     with run.database.runner_session() as connection:
         ledger.take_runner_lock(connection, run.policy.locks.runner_wait)
     return Table(f"The rollback takes the way '{chosen}'", [])
 
 
-def _choose(run: Run, backup: Backup, way: str, accept: str) -> tuple[str, Choice, dict[str, int]]:
-    """Return the way, what it is chosen by, and what may be lost by it."""
-    accepted = dict(_accepted(accept))
+def _choose(run: Run, backup: Backup, way: str, accept: str) -> tuple[str, Choice]:
+    """Return the way, and what it is chosen by."""
     with run.database.runner_session() as connection:
         choice = read_choice(run, connection, backup)
-    chosen = choice.chosen(way, accepted)
+    chosen = choice.chosen(way, accept)
     if chosen != REVERT and not still_whole(backup):
         message = "The backup of this run is gone, or its checksum differs."
         raise GateError(message, remedy="Bring its directory back, or take the way 'revert'.")
-    return chosen, choice, accepted
+    return chosen, choice
 
 
 def roll_back(run: Run, confirm: str, way: str = "", accept: str = "") -> Table:
     """Go back by ``way``, empty for the one that is proven to lose nothing; compared with what was.
 
     ``confirm`` is the name of the database, typed by whoever decides; empty changes nothing.
-    ``accept`` names what may be lost and what may stay changed, each with its count, as
-    ``schema.table=3``. A run that is rolled back is not rolled back again. Raises GateError for
-    another name, for what is refused, or where every way loses something; the application, where
-    this run stopped it, is started again.
+    ``accept`` is the code by which the ways show what may be lost and what may stay changed. A run
+    that is rolled back is not rolled back again. Raises GateError for another name, for what is
+    refused, or where every way loses something; the application, where this run stopped it, is
+    started again.
     """
     check_act(run, "rollback")
     if done := _done(run):
@@ -184,7 +182,7 @@ def roll_back(run: Run, confirm: str, way: str = "", accept: str = "") -> Table:
         return Table("Nothing was rolled back: the parameter confirm is empty", [])
     check_confirmed(run, confirm)
     with started_again(run, lambda: not _half_restored(run)):
-        chosen, choice, accepted = _choose(run, backup, way, accept)
+        chosen, choice = _choose(run, backup, way, accept)
         if chosen == RESTORE:
             return _restore(run, backup, choice.seen)
         if choice.seen is None or choice.nothing:
@@ -192,7 +190,7 @@ def roll_back(run: Run, confirm: str, way: str = "", accept: str = "") -> Table:
         if chosen == IN_PLACE:
             counted = {item.table: item.now for item in choice.written}
             return _in_place(run, backup, choice.seen, counted)
-        return _revert(run, choice.seen, accepted, _rows_after(choice.options[REVERT]))
+        return _revert(run, choice.seen, choice.options[REVERT])
 
 
 def _half_restored(run: Run) -> bool:
@@ -220,24 +218,24 @@ def _rows_after(option: Option) -> str:
     """Say what becomes of the rows of older tables by a revert, as far as that is known."""
     if option.unproven:
         return f"not compared: {option.unproven}"
-    return f"stay as changed: {words(option.stays)}" if option.stays else "as they were written"
+    return f"stay as changed: {named(option.stays)}" if option.stays else "as they were written"
 
 
-def _revert(run: Run, seen: Diagnosis, accepted: dict[str, int], rows_after: str) -> Table:
+def _revert(run: Run, seen: Diagnosis, option: Option) -> Table:
     with run.database.runner_session() as connection:
         outside = left_on_server(run, connection)
-    intent = {"migrations": seen.migrations, "accepted": accepted, "server": outside}
+    intent = {"migrations": seen.migrations, "accepted": option.asks, "server": outside}
     with (
         Progress("Revert", len(seen.undone)) as progress,
         attempt(run, REVERT, progress.follow, **intent) as sender,
     ):
-        sent = revert(run.database, run.policy, seen, accepted, sender)
+        sent = revert(run.database, run.policy, seen, option.asks, sender)
         run.record(True, {"rollback": {"way": REVERT, "sent": [x.sql for x in sent], **intent}})
     rows = [
         ("statements", f"{len(sent)} dropped what was created or set back what was changed"),
         ("ledger", f"{len(seen.migrations)} migrations marked as rolled back"),
         ("schema", "equal to the one before the run" + _aside(seen)),
-        ("rows of older tables", rows_after),
+        ("rows of older tables", _rows_after(option)),
         ("owners, grants and settings of older objects", "equal to those before the run"),
         ("not looked at", "; ".join((*NOT_LOOKED_AT, *seen.now.unseen))),
         *((f"stays on the server: {what}", f"taken back by: {sql}") for what, sql in outside),
@@ -367,19 +365,6 @@ def _carried(found: Sequence[Carried], caption: str) -> Table:
     ]
     total = sum(item.missing for item in found if not item.why)
     return Table(f"{caption}: {total:,} rows of {len(found)} tables, by key", rows)
-
-
-def _words(counts: Mapping[str, int]) -> list[str]:
-    return [f"{name}={count}" for name, count in counts.items()]
-
-
-def _accepted(text: str) -> Iterator[tuple[str, int]]:
-    """Yield name and count of each thing that may be lost; raises GateError for anything else."""
-    if _ACCEPTED.sub("", text).strip():
-        message = f"accept = '{text}' does not name what may be lost with its count."
-        raise GateError(message, remedy="Write it as the ways show it: public.table=3.")
-    for found in _ACCEPTED.finditer(text):
-        yield found[1], int(found[2])
 
 
 def _backup(run: Run) -> Backup:

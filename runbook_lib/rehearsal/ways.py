@@ -28,6 +28,7 @@ from runbook_lib.release.plan import StepKind
 from runbook_lib.rollback.attempt import IN_PLACE, RESTORE, REVERT
 from runbook_lib.rollback.diagnosis import diagnose
 from runbook_lib.rollback.in_place import restore_in_place
+from runbook_lib.rollback.losses import LARGE_OBJECTS
 from runbook_lib.rollback.restore import MAY_NOT_CREATE, Restorer, can_create, exists, losses
 from runbook_lib.rollback.revert import revert
 
@@ -259,7 +260,7 @@ def _large_objects(start: Connection, copy: Connection) -> Iterator[tuple[str, i
     )
     others = [oid for oid in {*was, *is_now} if was.get(oid) != is_now.get(oid)]
     if others:
-        yield "large objects", len(others)
+        yield LARGE_OBJECTS, len(others)
 
 
 _CHANGED = """WITH was AS (SELECT hash, count(*) AS n FROM {hashes} GROUP BY hash),

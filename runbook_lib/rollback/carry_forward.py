@@ -20,6 +20,7 @@ from runbook_lib.postgres.connection import (
 )
 from runbook_lib.postgres.queries import load
 from runbook_lib.postgres.sequences import Sequence, read_sequences
+from runbook_lib.rollback.losses import LARGE_OBJECTS
 
 _PARENT_MISSING = SqlState.FOREIGN_KEY_VIOLATION  # tried again after the other tables
 _MISSING = "FROM {copy} AS theirs WHERE NOT EXISTS (SELECT FROM ONLY {name} AS ours WHERE {same})"
@@ -28,7 +29,6 @@ _DIFFER = "FROM {copy} AS theirs JOIN ONLY {name} AS ours ON {same} WHERE {other
 _INSERT = "INSERT INTO {name} ({listed}) OVERRIDING SYSTEM VALUE SELECT {values} {missing}"
 _OTHER = "theirs.{0}::text IS DISTINCT FROM ours.{0}::text"
 _TEXT = "text"
-_LARGE_OBJECTS = "large objects"
 _OBJECTS = "SELECT oid FROM pg_largeobject_metadata"
 _READ_OBJECT = "SELECT lo_get(%(oid)s)"
 _SET_AHEAD = (
@@ -57,7 +57,7 @@ def compare(database: Database, kept_as: str, backup: Backup) -> tuple[Carried, 
     with _both(database, kept_as) as (restored, kept):
         tables = [found for found, _ in _changed(restored, kept, backup)]
         missing = len(_large_objects(restored, kept))
-        return (*tables, *([Carried(_LARGE_OBJECTS, missing)] if missing else []))
+        return (*tables, *([Carried(LARGE_OBJECTS, missing)] if missing else []))
 
 
 def carry(database: Database, kept_as: str, backup: Backup, sender: Sender) -> tuple[Carried, ...]:
@@ -86,7 +86,7 @@ def carry(database: Database, kept_as: str, backup: Backup, sender: Sender) -> t
             left = later
         advance(restored, kept, sender)
         tables = [found for found, _ in changed]
-        return (*tables, *([Carried(_LARGE_OBJECTS, len(objects))] if objects else []))
+        return (*tables, *([Carried(LARGE_OBJECTS, len(objects))] if objects else []))
 
 
 def _large_objects(restored: Connection, kept: Connection) -> list[int]:

@@ -10,7 +10,7 @@ from runbook_lib.evidence.schemas import typed
 from runbook_lib.postgres import snapshot
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.release.plan import StepKind
-from runbook_lib.rollback import restore
+from runbook_lib.rollback import losses, restore
 from runbook_lib.rollback.attempt import IN_PLACE, RESTORE, REVERT
 from runbook_lib.rollback.diagnosis import Diagnosis, diagnose_run
 from runbook_lib.rollback.in_place import held_in_place, read_stage
@@ -43,6 +43,11 @@ class Option:
         """Return what has to be accepted, by name with its count."""
         return {**self.loses, **self.stays}
 
+    @property
+    def code(self) -> str:
+        """Return what accepts that as it is counted now, empty where nothing has to be."""
+        return losses.code(self.way, self.loses, self.stays)
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -71,12 +76,15 @@ class Choice:
             return ""
         return next((way for way in (RESTORE, IN_PLACE) if ways[way].safe), "")
 
-    def chosen(self, way: str, accepted: Mapping[str, int]) -> str:
+    def chosen(self, way: str, accept: str) -> str:
         """Return the way to take; raises GateError where it would be refused.
 
-        ``accepted`` names with its count what may be lost, and what may stay changed.
+        ``accept`` is the code of what may be lost, and may stay changed, as it is counted now: it
+        names its way, too.
         """
-        found = way or (REVERT if accepted else self.proposal)
+        found = way or self.proposal
+        if accept and not (way or self.nothing):
+            found = self._accepted(accept)
         if found not in self.options:
             message = (
                 f"'{way}' is no way back." if way else "No way back is proven to lose nothing."
@@ -84,29 +92,37 @@ class Choice:
             remedy = f"Set the parameter way to '{REVERT}', '{RESTORE}' or '{IN_PLACE}'."
             raise GateError(message, remedy=remedy)
         if not self.nothing:
-            _refuse(self.options[found], accepted)
+            _refuse(self.options[found], accept)
         return found
 
+    def _accepted(self, accept: str) -> str:
+        """Return the way that asks for this code; raises GateError where only others are asked."""
+        asked = {option.code: way for way, option in self.options.items() if option.code}
+        if accept in asked or not asked:
+            return asked.get(accept, self.proposal)
+        now = "; ".join(f"{way}: {_accepting(self.options[way])}" for way in asked.values())
+        message = f'"{accept}" is not what any way asks to accept now.'
+        raise GateError(message, remedy=f"Look at the ways again. {now}.")
 
-def _refuse(option: Option, accepted: Mapping[str, int]) -> None:
+
+def _refuse(option: Option, accept: str) -> None:
     if option.refused:
         message = f"The way '{option.way}' is not possible: {option.refused}."
         raise GateError(message, remedy="Take another one: the ways show which are possible.")
-    loses, stays = (_not_in(accepted, counts) for counts in (option.loses, option.stays))
-    if loses or stays:
-        lost = f" It would lose what was written since: {words(loses)}." if loses else ""
-        left = f" It would leave as the release changed it: {words(stays)}." if stays else ""
-        remedy = f'Take another way, or accept it: accept = "{words(option.asks)}".'
-        raise GateError(f"{lost}{left}".strip(), remedy=remedy)
+    if option.code in {"", accept}:
+        return
+    if accept:
+        message = f"\"{accept}\" is not what the way '{option.way}' asks to accept now."
+        raise GateError(message, remedy=f"Look at the ways again: now it is {_accepting(option)}.")
+    lost, left = losses.named(option.loses), losses.named(option.stays)
+    said = [f"It would lose what was written since: {lost}."] if lost else []
+    said += [f"It would leave as the release changed it: {left}."] if left else []
+    remedy = f"Take another way, or accept it: {_accepting(option)}."
+    raise GateError(" ".join(said), remedy=remedy)
 
 
-def _not_in(accepted: Mapping[str, int], counts: Mapping[str, int]) -> dict[str, int]:
-    return {name: count for name, count in counts.items() if accepted.get(name) != count}
-
-
-def words(counts: Mapping[str, int]) -> str:
-    """Return counts by name as they are accepted."""
-    return ", ".join(f"{name}={count}" for name, count in counts.items())
+def _accepting(option: Option) -> str:
+    return f'accept = "{option.code}"'
 
 
 def read_choice(run: Run, connection: Connection, backup: Backup) -> Choice:
@@ -148,7 +164,8 @@ def _in_place(
     tried: WayBack | None, connection: Connection, written: Iterable[restore.Loss]
 ) -> Option:
     """Return what is known of a restore in place: it loses all that was written since."""
-    held, loses = held_in_place(connection), {item.table: item.now for item in written}
+    held = held_in_place(connection)
+    loses = {item.table: item.now for item in written if item.now or item.at_backup}
     if tried is not None and tried.checksums:
         tables = [x for x in snapshot.tables_by_size(connection) if x[1] != snapshot.LEDGER]
         loses = {

@@ -18,6 +18,7 @@ from runbook_lib.redaction import redact
 from runbook_lib.rollback import inverse
 from runbook_lib.rollback.diagnosis import Diagnosis, count_data
 from runbook_lib.rollback.inverse import Undo
+from runbook_lib.rollback.losses import named
 from runbook_lib.rollback.reprint import PRINTED, as_printed
 
 # dependent_objects_still_exist, and what a partition has from its parent: tried after the others.
@@ -237,9 +238,8 @@ def refuse_losses(data: Mapping[str, int], accepted: Mapping[str, int]) -> None:
     """Raise GateError unless each loss is accepted with its count."""
     lost = {name: count for name, count in data.items() if accepted.get(name) != count}
     if lost:
-        words = ", ".join(f"{name}={count}" for name, count in lost.items())
-        message = f"It would lose what was written since: {words}."
-        raise GateError(message, remedy=f'Keep it elsewhere, or accept it: accept = "{words}".')
+        message = f"It would lose what was written since: {named(lost)}."
+        raise GateError(message, remedy="Keep it elsewhere, or look at the ways again.")
 
 
 def undo_all(connection: Connection, send: Send, undone: Sequence[Undo]) -> None:
