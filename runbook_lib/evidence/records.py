@@ -174,6 +174,7 @@ class WayBack:
     both are empty where it led there. ``stays`` counts, by name, what was then still as the release
     left it: rows of older tables, and what else holds data. ``checksums`` are those of the tables
     as the release left them: in a way that keeps nothing they tell what was written since.
+    ``seconds`` is how long it took, 0 where that was not measured.
     """
 
     way: str
@@ -181,6 +182,7 @@ class WayBack:
     unproven: str = ""
     stays: Mapping[str, int] = field(default_factory=dict)
     checksums: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from runbook_lib.evidence.sender import Sender
 from runbook_lib.notebook.acts import check_act, check_confirmed
 from runbook_lib.notebook.application import started_again
 from runbook_lib.notebook.show import Progress, Table
+from runbook_lib.notebook.ways import Ways, make_cards
 from runbook_lib.parser.identifiers import by_kind
 from runbook_lib.postgres import ledger
 from runbook_lib.postgres.snapshot import NOT_LOOKED_AT
@@ -22,7 +23,7 @@ from runbook_lib.rollback.carry_forward import Carried, carry, compare
 from runbook_lib.rollback.choice import Choice, Option, read_choice
 from runbook_lib.rollback.diagnosis import Diagnosis, diagnose_run, left_on_server
 from runbook_lib.rollback.in_place import read_stage, restore_in_place
-from runbook_lib.rollback.losses import named
+from runbook_lib.rollback.losses import many, named
 from runbook_lib.rollback.restore import Restorer, exists
 from runbook_lib.rollback.revert import revert
 
@@ -35,7 +36,6 @@ _CAPTIONS = {
     RESTORE: "Restore: a revert is not proven to lead back without a loss",
     IN_PLACE: "In place: no other way is possible and proven",
 }
-_OWN = "sends the release's own down.sql, "
 
 
 def diagnose_target(run: Run) -> Table:
@@ -79,25 +79,34 @@ def show_losses(run: Run) -> Table:
     backup = _backup(run)
     with run.database.runner_session() as connection:
         found = restore.losses(connection, backup)
-    rows = [
-        {
-            "table": item.table,
-            "rows at backup": item.at_backup,
-            "rows now": item.now,
-            "what happens": "the table goes" if item.at_backup is None else "back to the backup",
-        }
-        for item in found
-    ]
     made = sum(item.now for item in found if item.at_backup is None)
     written = sum(max(item.now - item.at_backup, 0) for item in found if item.at_backup is not None)
     caption = (
-        f"Going back to {backup.path.name} changes {len(rows)} tables: {made:,} rows go with "
+        f"Going back to {backup.path.name} changes {len(found)} tables: {made:,} rows go with "
         f"tables created since, {written:,} more were added to older tables"
     )
-    return Table(caption, rows)
+    return Table(caption, _changes(found))
 
 
-def show_ways(run: Run) -> Table:
+def _changes(found: Sequence[restore.Loss]) -> list[dict[str, object]]:
+    """Return a row a table, the largest change first, and one for all that are empty and new."""
+    changed = [item for item in found if item.now or item.at_backup]
+    changed.sort(key=lambda item: (-abs(item.now - (item.at_backup or 0)), item.table))
+    rows = [_change(item.table, item.at_backup, item.now) for item in changed]
+    empty = len(found) - len(changed)
+    return [*rows, _change(f"{many(empty, 'empty table')} made since", None, 0)] if empty else rows
+
+
+def _change(what: str, at_backup: int | None, now: int) -> dict[str, object]:
+    return {
+        "table": what,
+        "rows at backup": "" if at_backup is None else at_backup,
+        "rows now": now,
+        "what happens": "goes" if at_backup is None else "back to the backup",
+    }
+
+
+def show_ways(run: Run) -> Table | Ways:
     """Show the ways back, what each would lose, and which is taken where nobody chooses."""
     if done := _done(run):
         return done
@@ -105,35 +114,8 @@ def show_ways(run: Run) -> Table:
     with run.database.runner_session() as connection:
         choice = read_choice(run, connection, backup)
         pointing = left_by_swap(connection)
-    older = [item.table for item in choice.written if item.at_backup is not None]
-    does = {
-        REVERT: f"{_OWN if choice.seen and choice.seen.down else ''}drops what this run created "
-        "and sets back what it changed, in one transaction; the rows of older tables stay as they "
-        "are now",
-        RESTORE: f"restores {backup.path.name} beside, compares, swaps the names; what was written "
-        f"since is in the old database alone{f', of {_some(older)}' if older else ''}",
-        IN_PLACE: "moves aside what is there, restores, compares, then drops what was moved; "
-        "nothing is kept, and values changed since are lost",
-    }
-    last = {
-        REVERT: "its COMMIT",
-        RESTORE: "the swap; the old database is kept under a dated name"
-        f"{f', and with it {_some(pointing)}' if pointing else ''}",
-        IN_PLACE: "the comparison; cut off before, it goes on or is moved back",
-    }
-    rows = [
-        {
-            "way": way,
-            "possible": f"no: {item.refused}" if item.refused else "yes",
-            "rehearsed": item.unproven or ("" if item.refused else "returned to the start"),
-            "would lose": named(item.loses) or "nothing",
-            "stays as changed": named(item.stays) or "nothing",
-            "what it does": does[way],
-            "point of no return": last[way],
-        }
-        for way, item in choice.options.items()
-    ]
-    return Table(_CAPTIONS[choice.proposal] if not choice.nothing else _NOTHING_LEFT, rows)
+    caption = _NOTHING_LEFT if choice.nothing else _CAPTIONS[choice.proposal]
+    return Ways(caption, make_cards(choice, backup, pointing))
 
 
 def choose_way(run: Run, confirm: str, way: str = "", accept: str = "") -> Table:

@@ -133,7 +133,8 @@ class Rehearser:
         with ThreadPoolExecutor(_READERS) as helpers:
             restoring = helpers.submit(self.world.restorer.schema_beside, _BESIDE)
             schema = _snapshot(copy, settings=True)
-            ways = Ways(self.run, self.backup, self.world, self.emit, schema, pristine)
+            started = schema, pristine, restore_seconds
+            ways = Ways(self.run, self.backup, self.world, self.emit, *started)
             contents = _contents(copy, helpers) if self._with_rows else None
             before = self._prepare(copy)
             counter = counted.counter(recording.count) if counted else None

@@ -46,7 +46,8 @@ _TRACKING = "track_counts"
 class Ways:
     """Carry out the ways back of a release on the copy of a world, and hold it against its start.
 
-    ``schema`` is that of the start, which ``pristine`` keeps.
+    ``schema`` is that of the start, which ``pristine`` keeps. ``restore_seconds`` is how long
+    the whole backup took to be restored, as it has to be in a restore beside.
     """
 
     run: Run
@@ -55,15 +56,19 @@ class Ways:
     emit: Listener
     schema: Snapshot
     pristine: Pristine
+    restore_seconds: float
 
     def revert(self) -> WayBack:
         """Take the release back by a revert, and count what is then not as it was."""
-        if failed := self._reverted() or self._dumped_otherwise():
+        begin = time.perf_counter()
+        failed = self._reverted()
+        seconds = time.perf_counter() - begin
+        if failed := failed or self._dumped_otherwise():
             return WayBack(REVERT, failed)
         if self.run.policy.rehearsal.data != FULL:
             return WayBack(REVERT, unproven=_WITHOUT_ROWS)
         try:
-            return WayBack(REVERT, stays=dict(self._stays()))
+            return WayBack(REVERT, stays=dict(self._stays()), seconds=seconds)
         except StatementError as error:
             return WayBack(REVERT, unproven=f"the rows could not be compared: {error.message}")
 
@@ -108,11 +113,11 @@ class Ways:
 
         A superuser's definitions are restored by the rehearsal itself, which runs none of them.
         """
-        copy, unproven = self.world.copy, ""
+        copy, done = self.world.copy, WayBack(RESTORE, seconds=self.restore_seconds)
         if self.run.policy.rehearsal.data != FULL:
-            unproven = _WITHOUT_ROWS
+            done = WayBack(RESTORE, unproven=_WITHOUT_ROWS)
         if self.world.role_is_superuser:
-            return WayBack(RESTORE, unproven=unproven)
+            return done
         self.emit(said("rehearsal: restore beside", "restoring beside as the role that migrates"))
         sender = Sender(self.emit, "rehearsal: restore beside")
         major = self.world.restorer.place.major
@@ -124,7 +129,7 @@ class Ways:
             Restorer(copy, major, self.backup, policy, sender, with_rows=False).beside()
         except RunbookError as error:
             return WayBack(RESTORE, error.message)
-        return WayBack(RESTORE, unproven=unproven)
+        return done
 
     def keep_applied(self) -> None:
         """Keep the copy as the release left it, where a restore in place may have to be tried."""
@@ -160,13 +165,15 @@ class Ways:
                 tables = snapshot.tables_by_size(connection)
                 left = snapshot.read_contents(connection, tables)
                 lost = {item.table: item.now for item in losses(connection, self.backup)}
+            begin = time.perf_counter()
             restore_in_place(restorer, self.schema, lost)
+            seconds = time.perf_counter() - begin
             stays = dict(self._stays_beside_rows(_APPLIED))
         except RunbookError as error:
             yield WayBack(IN_PLACE, error.message)
             return
         checksums = snapshot.rows_and_checksums(left)[1]
-        yield WayBack(IN_PLACE, stays=stays, checksums=checksums)
+        yield WayBack(IN_PLACE, stays=stays, checksums=checksums, seconds=seconds)
 
     def _stays_beside_rows(self, dbname: str) -> Iterator[tuple[str, int]]:
         """Yield what is not as it was at the start of sequences and large objects."""

@@ -24,7 +24,8 @@ class Option:
 
     ``refused`` says why it is not possible, ``unproven`` why nobody knows that it leads to the
     start; both are empty where there is no such reason. ``loses`` counts what it would lose by
-    name, ``stays`` what would stay as the release left it.
+    name, ``stays`` what would stay as the release left it. ``seconds`` is how long it took in the
+    rehearsal, 0 where nobody measured it.
     """
 
     way: str
@@ -32,6 +33,7 @@ class Option:
     unproven: str = ""
     loses: Mapping[str, int] = field(default_factory=dict)
     stays: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
 
     @property
     def safe(self) -> bool:
@@ -157,7 +159,8 @@ def _revert(run: Run, seen: Diagnosis | None, tried: WayBack | None) -> Option:
     # What was applied in part may have a way back where the whole has none.
     whole = seen is not None and set(steps) <= set(seen.migrations)
     refused, failed = (tried.failed, "") if whole else ("", tried.failed)
-    return Option(REVERT, refused, tried.unproven or failed, loses, tried.stays)
+    unproven = tried.unproven or failed
+    return Option(REVERT, refused, unproven, loses, tried.stays, tried.seconds)
 
 
 def _in_place(
@@ -181,4 +184,5 @@ def _by_restoring(
 ) -> Option:
     if tried is None:
         return Option(way, refused, "" if refused else _UNTRIED, loses)
-    return Option(way, refused or tried.failed, tried.unproven, loses, tried.stays)
+    refused = refused or tried.failed
+    return Option(way, refused, tried.unproven, loses, tried.stays, tried.seconds)

@@ -38,11 +38,11 @@ def _totals(counts: Mapping[str, int]) -> Iterator[str]:
         sums[kind(name)] += count
     for each, counted in _COUNTED.items():
         if names[each]:
-            yield f"{_many(sums[each], counted)} of {_many(names[each], each)}"
+            yield f"{many(sums[each], counted)} of {many(names[each], each)}"
     if names["sequence"]:
-        yield _many(names["sequence"], "sequence")
+        yield many(names["sequence"], "sequence")
     if names["large object"]:
-        yield _many(sums["large object"], "large object")
+        yield many(sums["large object"], "large object")
 
 
 def kind(name: str) -> str:
@@ -54,7 +54,8 @@ def kind(name: str) -> str:
     return "column" if len(identifiers.parts(name)) > 2 else "table"
 
 
-def _many(count: int, what: str) -> str:
+def many(count: int, what: str) -> str:
+    """Return a count with what is counted, in its plural where there is not one."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 

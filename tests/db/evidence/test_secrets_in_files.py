@@ -175,8 +175,10 @@ def test_what_a_release_replaces_gets_nowhere_and_comes_back(
         shown.append(take_backup(shop.run(release, "backup")))
         shown += [rehearse(shop.run(release, "rehearsal")), apply_step(run)]
         run = shop.run(release, "rollback")
-        shown += [diagnose_target(run), show_ways(run), roll_back(run, run.target.dbname)]
-    said = [f"{table!r} {table._repr_html_()}" for table in shown]
+        ways = show_ways(run)
+        shown += [diagnose_target(run), roll_back(run, run.target.dbname)]
+    said = [f"{ways!r} {ways._repr_html_()}"]
+    said += [f"{table!r} {table._repr_html_()}" for table in shown]
     written = "\n".join([*said, *files_of(tmp_path)])
     assert f"ALTER ROLE {role}" in written
     assert "has no way back but a restore" in written  # what would be sent is in no record

@@ -1,7 +1,7 @@
 """A way back refuses before it stops the application, is gone once, and says what is left to do."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from runbook_lib import (
     review_release,
     roll_back,
     show_carry,
+    show_losses,
     show_ways,
     start_application,
     stop_application,
@@ -24,6 +25,8 @@ from runbook_lib import (
 from runbook_lib.backup.archive import swap
 from runbook_lib.errors import GateError, RunbookError, TargetError
 from runbook_lib.evidence.run import Run
+from runbook_lib.notebook.show import Table
+from runbook_lib.notebook.ways import Card, Ways
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.rollback import in_place, restore
 from tests.support.defects import Project, project
@@ -43,6 +46,7 @@ CENTS = "ALTER TABLE account ADD currency text; UPDATE account SET amount = amou
 WATCHED = """CREATE FUNCTION seen() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
 CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION seen()"""
 HELD = "what is there cannot be moved aside because of event trigger watch"
+PROVEN = "proven: in the rehearsal it returned to the start"
 DETACHED = "ALTER TABLE part DETACH PARTITION part_1; ALTER TABLE part_1 RENAME TO old;"
 
 
@@ -80,6 +84,12 @@ def take_through(shop: Project, release: Path) -> None:
     apply_step(shop.run(release, "migrate"))
 
 
+def cards(run: Run) -> Sequence[Card]:
+    ways = show_ways(run)
+    assert isinstance(ways, Ways)
+    return ways.cards
+
+
 def sum_of(shop: Project) -> int:
     with shop.target.connect() as session:
         found: int = session.value("SELECT sum(amount) FROM account")
@@ -103,11 +113,10 @@ def test_a_rollback_that_was_carried_out_is_not_carried_out_again(shop: Project)
     with shop.target.connect() as session:
         session.execute("INSERT INTO account VALUES (101, 7)")
     run = shop.run(release, "rollback")
-    (revert, beside, _) = show_ways(run).rows
-    assert (revert["stays as changed"], beside["rehearsed"]) == (
-        "public.account (100)",
-        "returned to the start",
-    )
+    (revert, beside, _) = cards(run)
+    assert revert.option.stays == {"public.account": 100}
+    assert (beside.proposed, beside.standing) == (True, PROVEN)
+    assert beside.takes.endswith(" in the rehearsal")
     with pytest.raises(GateError, match=r"as the release changed it: public\.account \(100\)"):
         choose_way(run, run.target.dbname, "revert")
     assert rolled_back(run).startswith("Rolled back, and compared")
@@ -119,7 +128,7 @@ def test_a_rollback_that_was_carried_out_is_not_carried_out_again(shop: Project)
     kept = again.recorded("rollback")["rollback"]["kept_as"]  # type: ignore[index]
     assert rolled_back(again, carry=True).startswith("The run was rolled back already")
     assert sum_of(shop) == 5050 + 1 + 7, "a row of each database"
-    assert kept in str(show_ways(again).rows)
+    assert kept in repr(show_ways(again))
     with shop.target.connect() as session:
         session.execute("DELETE FROM account WHERE id = 101")
     assert "carried already" in carry_forward(again, True).caption
@@ -130,11 +139,13 @@ def test_a_rollback_that_was_carried_out_is_not_carried_out_again(shop: Project)
     drop_kept_database(again, kept)
     with shop.target.connect() as session:
         assert not restore.exists(session, kept)
-    assert show_ways(again).rows == []
+    left = show_ways(again)
+    assert isinstance(left, Table)
+    assert left.rows == []
 
 
 def test_losses_are_accepted_by_their_code_while_the_counts_are_those(shop: Project) -> None:
-    release = applied(shop, "CREATE TABLE extra (id int)")
+    release = applied(shop, "CREATE TABLE extra (id int); CREATE TABLE idle (a int)")
     run, said = shop.run(release, "rollback"), list[str]()
     for _ in range(2):
         with shop.target.connect() as session:
@@ -144,6 +155,10 @@ def test_losses_are_accepted_by_their_code_while_the_counts_are_those(shop: Proj
         ) as refused:
             choose_way(run, run.target.dbname, "revert")
         said += re.findall(r'accept = "(.*)"', refused.value.remedy)
+    assert [(row["table"], row["rows now"]) for row in show_losses(run).rows] == [
+        ("public.extra", 2),
+        ("1 empty table made since", 0),
+    ]
     was, now = said
     assert (was[:18], now[:19]) == ("1 row of 1 table: ", "2 rows of 1 table: ")
     with pytest.raises(GateError, match=rf'"{was}" is not what .* now it is accept = "{now}"'):
@@ -206,8 +221,8 @@ def test_a_way_that_was_not_rehearsed_is_not_proposed(shop: Project) -> None:
     release = applied(shop, "CREATE TABLE notes (id int)")
     run = shop.run(release, "rollback")
     (run.directory.path / "rehearsal.json").unlink()
-    assert {row["rehearsed"] for row in show_ways(run).rows} == {
-        "the rehearsal of this plan did not carry it out"
+    assert {card.standing for card in cards(run)} == {
+        "not proven: the rehearsal of this plan did not carry it out"
     }
     with pytest.raises(RunbookError, match="No way back is proven"):
         choose_way(run, run.target.dbname)
@@ -247,12 +262,8 @@ def test_a_restore_in_place_that_was_killed_midway_is_the_one_way_that_is_left(
         with pytest.raises(KeyboardInterrupt):
             roll_back(run, run.target.dbname, "in place")
     again = shop.run(release, "rollback")
-    refused = [row["possible"] for row in show_ways(again).rows]
-    assert [each[:41] for each in refused] == [
-        "no: a restore in place has to be finished",
-        "no: a restore in place has to be finished",
-        "yes",
-    ]
+    refused = [card.option.refused[:37] for card in cards(again)]
+    assert refused == [*["a restore in place has to be finished"] * 2, ""]
     assert rolled_back(again).startswith("Restored in place")
     assert sum_of(shop) == 5050
 
@@ -265,8 +276,8 @@ def test_what_holds_a_restore_in_place_refuses_it_before_the_application_is_stop
         session.execute(WATCHED)
     release = applied(shop, "ALTER TABLE account ADD currency text")
     run = shop.run(release, "rollback")
-    *_, in_place_row = show_ways(run).rows
-    assert in_place_row["possible"] == f"no: {HELD}"
+    *_, in_place_card = cards(run)
+    assert in_place_card.standing == f"not possible: {HELD}"
     with pytest.raises(GateError, match=HELD):
         choose_way(run, run.target.dbname, "in place", "")
     assert not (shop.root / "stopped").exists()
