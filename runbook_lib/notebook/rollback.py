@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 
 from runbook_lib.backup.dump import still_whole
 from runbook_lib.checks.beside import left_by_swap
@@ -11,9 +12,10 @@ from runbook_lib.evidence.records import Backup, Status
 from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.notebook.acts import check_act, check_confirmed
-from runbook_lib.notebook.application import started_again
-from runbook_lib.notebook.show import Progress, Table
-from runbook_lib.notebook.ways import Ways, make_cards
+from runbook_lib.notebook.application import started_again, stop_application
+from runbook_lib.notebook.page import at_screen
+from runbook_lib.notebook.show import Progress, Table, show
+from runbook_lib.notebook.ways import Card, Form, Ways, make_cards
 from runbook_lib.parser.identifiers import by_kind
 from runbook_lib.postgres import ledger
 from runbook_lib.postgres.snapshot import NOT_LOOKED_AT
@@ -110,12 +112,15 @@ def show_ways(run: Run) -> Table | Ways:
     """Show the ways back, what each would lose, and which is taken where nobody chooses."""
     if done := _done(run):
         return done
+    choice, cards = _read_ways(run)
+    return Ways(_NOTHING_LEFT if choice.nothing else _CAPTIONS[choice.proposal], cards)
+
+
+def _read_ways(run: Run) -> tuple[Choice, list[Card]]:
     backup = _backup(run)
     with run.database.runner_session() as connection:
         choice = read_choice(run, connection, backup)
-        pointing = left_by_swap(connection)
-    caption = _NOTHING_LEFT if choice.nothing else _CAPTIONS[choice.proposal]
-    return Ways(caption, make_cards(choice, backup, pointing))
+        return choice, make_cards(choice, backup, left_by_swap(connection))
 
 
 def choose_way(run: Run, confirm: str, way: str = "", accept: str = "") -> Table:
@@ -150,18 +155,18 @@ def _choose(run: Run, backup: Backup, way: str, accept: str) -> tuple[str, Choic
 def roll_back(run: Run, confirm: str, way: str = "", accept: str = "") -> Table:
     """Go back by ``way``, empty for the one that is proven to lose nothing; compared with what was.
 
-    ``confirm`` is the name of the database, typed by whoever decides; empty changes nothing.
-    ``accept`` is the code by which the ways show what may be lost and what may stay changed. A run
-    that is rolled back is not rolled back again. Raises GateError for another name, for what is
-    refused, or where every way loses something; the application, where this run stopped it, is
-    started again.
+    ``confirm`` is the name of the database, typed by whoever decides; empty changes nothing, and
+    shows at a screen the ways with their buttons. ``accept`` is the code by which the ways show
+    what may be lost and what may stay changed. A run that is rolled back is not rolled back again.
+    Raises GateError for another name, for what is refused, or where every way loses something; the
+    application, where this run stopped it, is started again.
     """
     check_act(run, "rollback")
     if done := _done(run):
         return done
     backup = _backup(run)
     if not confirm:
-        return Table("Nothing was rolled back: the parameter confirm is empty", [])
+        return _offer_ways(run)
     check_confirmed(run, confirm)
     with started_again(run, lambda: not _half_restored(run)):
         chosen, choice = _choose(run, backup, way, accept)
@@ -173,6 +178,23 @@ def roll_back(run: Run, confirm: str, way: str = "", accept: str = "") -> Table:
             counted = {item.table: item.now for item in choice.written}
             return _in_place(run, backup, choice.seen, counted)
         return _revert(run, choice.seen, choice.options[REVERT])
+
+
+def _offer_ways(run: Run) -> Table:
+    """Show at a screen the form that takes a way back; nothing is rolled back yet."""
+    if not at_screen() or _read_ways(run)[0].nothing:
+        return Table("Nothing was rolled back: the parameter confirm is empty", [])
+    asks, dbname = run.policy.approvals.confirm, run.target.dbname
+    Form(lambda: _read_ways(run)[1], partial(_take, run), dbname, asks).show()
+    return Table("Tick what a way asks, then press its button: it stops the application first", [])
+
+
+def _take(run: Run, confirm: str, way: str, accept: str) -> Table:
+    """Do for a button what the cells do: refuse first, stop the application, then roll back."""
+    check_confirmed(run, confirm)
+    show(choose_way(run, confirm, way, accept))
+    show(stop_application(run, confirm, way=way))
+    return roll_back(run, confirm, way, accept)
 
 
 def _half_restored(run: Run) -> bool:

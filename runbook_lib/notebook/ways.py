@@ -1,26 +1,34 @@
-"""The ways back as cards: what each loses and keeps, how long it takes, its point of no return.
+"""The ways back as cards, with what each loses and keeps, and the form that takes one at a screen.
 
 A card is HTML with inline styles alone: an exported page, or one that nobody trusts, says the same.
 """
 
 import html
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+import ipywidgets as widgets
 
 from runbook_lib.evidence.records import Backup
 from runbook_lib.formatting import duration
-from runbook_lib.notebook.show import shown
+from runbook_lib.notebook.buttons import Answer
+from runbook_lib.notebook.show import Table, show, shown, text_field
 from runbook_lib.rollback.attempt import IN_PLACE, RESTORE, REVERT
 from runbook_lib.rollback.choice import Choice, Option
-from runbook_lib.rollback.losses import largest_first, total
+from runbook_lib.rollback.losses import amount, largest_first, total
 
 TITLES = {REVERT: "Revert", RESTORE: "Restore beside", IN_PLACE: "In place"}
 _OPEN, _FOLDED = 8, 1_000  # losses of a card: open, and folded behind them
 _GREEN, _AMBER, _RED = "#1a7f37", "#9a6700", "#cf222e"
 _OWN = "sends the release's own down.sql, "
-_BOX = "flex: 1 1 22em; border: 1px solid #8c959f; border-radius: 6px; padding: 0.6em 0.8em;"
+_BOX = (
+    "flex: 1 1 22em; box-sizing: border-box; border: 1px solid #8c959f; border-radius: 6px; "
+    "padding: 0.6em 0.8em; line-height: 1.4;"
+)
 _WORD = "color: white; border-radius: 4px; padding: 0.1em 0.5em; font-weight: 600;"
-_CELL = "text-align: left; vertical-align: top; padding: 0.2em 0.6em 0.2em 0; white-space: normal;"
+_WRAPPED = "white-space: normal; overflow-wrap: anywhere; line-height: 1.4;"
+_CELL = f"text-align: left; vertical-align: top; padding: 0.15em 0.6em 0.15em 0; {_WRAPPED}"
+_NAME = "text-align: left; vertical-align: top; padding: 0.15em 0.6em 0.15em 0; min-width: 7em;"
 _NUMBER = "text-align: right; padding: 0 0.6em 0 0; font-variant-numeric: tabular-nums;"
 
 
@@ -104,10 +112,9 @@ def _box(card: Card) -> str:
         f'<p style="margin: 0 0 0.4em 0;"><strong>{card.title}</strong> '
         f'<span style="{_WORD} background-color: {colour};">{word}</span></p>'
     )
-    facts = {"is": card.standing, **card.facts}
     rows = "".join(
-        f'<tr><th style="{_CELL}">{name}</th><td style="{_CELL}">{_said(value)}</td></tr>'
-        for name, value in facts.items()
+        f'<tr><th style="{_NAME}">{name}</th><td style="{_CELL}">{_said(value)}</td></tr>'
+        for name, value in {"stands": card.standing, **card.facts}.items()
     )
     counted = _counted("would lose", card.option.loses) + _counted("stays", card.option.stays)
     return f'<div style="{_BOX}">{head}<table>{rows}</table>{counted}</div>'
@@ -176,3 +183,71 @@ def make_cards(choice: Choice, backup: Backup, pointing: Sequence[str]) -> list[
 
 def _takes(option: Option) -> str:
     return f"{duration(option.seconds)} in the rehearsal" if option.seconds else "not measured"
+
+
+@dataclass(frozen=True)
+class Form:
+    """Let a person at a screen take a way back, once each of its losses is ticked.
+
+    ``read`` reads the cards as they are now. ``act`` takes the name of the database, the way and
+    the code that its card showed: what is counted otherwise by then is refused, and shown anew.
+    ``asks`` tells whether the name has to be typed.
+    """
+
+    read: Callable[[], Sequence[Card]]
+    act: Callable[[str, str, str], Table]
+    dbname: str
+    asks: bool
+
+    def show(self) -> None:
+        """Show the cards, what has to be ticked of each, and its button."""
+        name = text_field("database", "" if self.asks else self.dbname, f"type {self.dbname}")
+        ways, answer = widgets.HBox(), Answer()
+        ways.layout.flex_flow = "row wrap"
+        self._draw(ways, name, answer)
+        show(widgets.VBox([*([name] if self.asks else []), ways, answer.box]))
+
+    def _draw(self, ways: widgets.HBox, name: widgets.Text, answer: Answer) -> None:
+        def take(card: Card) -> None:
+            ways.children = ()  # nothing is pressed twice
+            chosen = card.option.way, card.option.code
+            if not answer.to(lambda: self.act(name.value, *chosen)):
+                self._draw(ways, name, answer)
+
+        ways.children = tuple(_pressable(card, take) for card in self.read())
+
+
+def _pressable(card: Card, take: Callable[[Card], None]) -> widgets.VBox:
+    """Return a card with its boxes to tick and its button, without both where it is refused."""
+    ticks = [_tick(words) for words in _asked(card.option)]
+    button = widgets.Button(description=card.title, button_style="danger", disabled=bool(ticks))
+    for tick in ticks:
+        tick.observe(lambda _: _enable(button, ticks), "value")
+    button.on_click(lambda _: take(card))
+    way = widgets.VBox(
+        [widgets.HTML(_box(card)), *([] if card.option.refused else [*ticks, button])]
+    )
+    way.layout.flex, way.layout.min_width = "1 1 24em", "24em"
+    return way
+
+
+def _enable(button: widgets.Button, ticks: Sequence[widgets.Checkbox]) -> None:
+    button.disabled = not all(tick.value for tick in ticks)
+
+
+def _tick(words: str) -> widgets.Checkbox:
+    said = f'<span style="{_WRAPPED}">{_said(words)}</span>'  # a long name is not cut off
+    tick = widgets.Checkbox(description=said, description_allow_html=True, indent=False)
+    tick.layout.width = tick.layout.height = "auto"
+    return tick
+
+
+def _asked(option: Option) -> Iterator[str]:
+    """Yield what a person has to agree to before the way is taken."""
+    if option.unproven:
+        yield "take it though it is not proven"
+    for act, counts in (("lose", option.loses), ("leave changed", option.stays)):
+        found = list(largest_first(counts).items())
+        yield from (f"{act} {amount(*each)}" for each in found[:_OPEN])
+        if rest := dict(found[_OPEN:]):
+            yield f"{act} {total(rest)}: each is smaller"

@@ -54,6 +54,14 @@ def kind(name: str) -> str:
     return "column" if len(identifiers.parts(name)) > 2 else "table"
 
 
+def amount(name: str, count: int) -> str:
+    """Say of one name how much it is."""
+    what = kind(name)
+    if what == "sequence":
+        return f"{name}, which is {count:,} behind"
+    return f"{many(count, _COUNTED[what])} of {name}" if what in _COUNTED else many(count, what)
+
+
 def many(count: int, what: str) -> str:
     """Return a count with what is counted, in its plural where there is not one."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -2,10 +2,15 @@
 
 import ast
 import re
+from typing import Any
 
+import ipywidgets as widgets
 import pytest
 
-from runbook_lib.notebook.ways import Card, Ways
+from runbook_lib.errors import GateError
+from runbook_lib.notebook import ways as ways_module
+from runbook_lib.notebook.show import Table
+from runbook_lib.notebook.ways import Card, Form, Ways
 from runbook_lib.rollback.attempt import IN_PLACE, REVERT
 from runbook_lib.rollback.choice import Option
 
@@ -50,3 +55,53 @@ def test_its_text_says_the_same_and_its_last_line_can_be_pasted(ways: Ways) -> N
     assert ast.literal_eval(pasted.value) == revert.option.code
     assert revert.line in text
     assert text.index("5,000 public") < text.index("2,000 public.t2000")
+
+
+class Screen:
+    """What a form has put on the screen; its act is refused once, and the loss is another then."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.rows, self.acts = 1, list[tuple[str, str, str]]()
+        monkeypatch.setattr(ways_module, "show", lambda box: setattr(self, "box", box))
+        Form(self.read, self.act, "shop", asks=True).show()
+
+    def read(self) -> list[Card]:
+        asked = Option(REVERT, unproven="not tried", loses={"public.notes": self.rows})
+        return [card(asked), card(Option(IN_PLACE, refused="a trigger"))]
+
+    def act(self, confirm: str, way: str, accept: str) -> Table:
+        self.acts.append((confirm, way, accept))
+        if self.rows == 1:
+            self.rows = 2
+            raise GateError("Now it is 2 rows.")
+        return Table("Reverted", [])
+
+    def all(self, kind: type[Any]) -> list[Any]:
+        return list(_inside(self.box, kind))  # type: ignore[attr-defined]
+
+
+def _inside(widget: Any, kind: type[Any]) -> Any:
+    if isinstance(widget, kind):
+        yield widget
+    for child in getattr(widget, "children", ()):
+        yield from _inside(child, kind)
+
+
+def test_a_button_waits_for_every_tick_and_names_what_its_card_showed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen = Screen(monkeypatch)
+    screen.all(widgets.Text)[0].value = "shop"
+    for rows in (1, 2):
+        (button,), (unproven, loss) = screen.all(widgets.Button), screen.all(widgets.Checkbox)
+        assert f"lose {rows} row" in loss.description
+        unproven.value = True
+        assert button.disabled
+        loss.value = True
+        assert not button.disabled
+        code = screen.read()[0].option.code
+        button.click()
+        assert screen.acts[-1] == ("shop", REVERT, code)
+        refused = [item.value for item in screen.all(widgets.HTML) if "Now it is" in item.value]
+        assert len(refused) == (rows == 1)
+    assert screen.all(widgets.Button) == []
