@@ -11,6 +11,8 @@ from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.formatting import duration
 from runbook_lib.notebook.acts import check_act, check_confirmed
+from runbook_lib.notebook.buttons import offer
+from runbook_lib.notebook.page import at_screen
 from runbook_lib.notebook.show import Progress, Table
 from runbook_lib.postgres import process
 from runbook_lib.postgres.process import tail
@@ -65,8 +67,8 @@ def start_application(run: Run, confirm: str) -> Table:
     """Start the application, if ``confirm`` names the database; what the commands said is kept.
 
     One that was started since it was stopped is left alone, and one that was not stopped because
-    there was nothing to roll back. Raises GateError for another name, and ToolError for a command
-    that fails.
+    there was nothing to roll back. At a screen one that is stopped has a button, without
+    ``confirm``. Raises GateError for another name, and ToolError for a command that fails.
     """
     check_act(run, "rollback")
     return _start(run, confirm)
@@ -78,6 +80,9 @@ def _start(run: Run, confirm: str) -> Table:
         return Table("The application was started already", [])
     if confirm and stopped is None and _left_nothing(run):
         return Table("The application was not stopped", [])
+    if stopped and not confirm and at_screen():
+        offer("Start the application", lambda: start_application(run, run.target.dbname))
+        return Table("The application is stopped: start it by the button", [])
     try:
         return _carried_out(run, confirm, "start", run.environment.application.start)
     except ToolError as error:

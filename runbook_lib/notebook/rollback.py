@@ -13,6 +13,7 @@ from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.notebook.acts import check_act, check_confirmed
 from runbook_lib.notebook.application import started_again, stop_application
+from runbook_lib.notebook.buttons import offer
 from runbook_lib.notebook.page import at_screen
 from runbook_lib.notebook.show import Progress, Table, show
 from runbook_lib.notebook.ways import Card, Form, Ways, make_cards
@@ -312,15 +313,19 @@ def show_carry(run: Run) -> Table:
 def carry_forward(run: Run, carry_rows: bool) -> Table:
     """Insert what was written after the backup and is missing now, if ``carry_rows`` says so.
 
-    Once: a row that was carried, and deleted since, would come back.
+    At a screen a button does so, too. Once: a row that was carried, and deleted since, would come
+    back.
     """
     check_act(run, "rollback")
-    if not carry_rows:
+    if not carry_rows and not at_screen():
         return Table("Nothing was carried: the parameter carry_rows is false", [])
     if not (kept := _kept(run)):
         return Table(_NOTHING_KEPT, [])
     if done := run.directory.read(CARRIED):
         return Table(f"The rows were carried already, recorded {done['recorded_at']}", [])
+    if not carry_rows:
+        offer("Carry the missing rows", lambda: carry_forward(run, True))
+        return Table(f"Nothing is carried yet: the button inserts what only {kept} has", [])
     with (
         started_again(run),
         Progress("Carry forward", 1) as progress,

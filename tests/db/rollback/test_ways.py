@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,7 @@ from runbook_lib import (
 from runbook_lib.backup.archive import swap
 from runbook_lib.errors import GateError, RunbookError, TargetError
 from runbook_lib.evidence.run import Run
+from runbook_lib.notebook import buttons
 from runbook_lib.notebook.show import Table
 from runbook_lib.notebook.ways import Card, Ways
 from runbook_lib.postgres.connection import Connection
@@ -165,6 +167,30 @@ def test_losses_are_accepted_by_their_code_while_the_counts_are_those(shop: Proj
         rolled_back(run, "revert", was)
     assert not (shop.root / "stopped").exists()
     assert rolled_back(run, "", now).startswith("Reverted")
+
+
+def test_at_a_screen_buttons_carry_the_rows_and_start_the_application(
+    shop: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = applied(shop, CENTS)
+    with shop.target.connect() as session:
+        session.execute("INSERT INTO account VALUES (101, 7)")
+    run = shop.run(release, "rollback")
+    monkeypatch.setenv("JPY_SESSION_NAME", str(shop.root / "90_rollback.ipynb"))
+    choose_way(run, run.target.dbname, "restore")
+    stop_application(run, run.target.dbname, way="restore")
+    roll_back(run, run.target.dbname, "restore")
+    boxes = list[Any]()
+    monkeypatch.setattr(buttons, "show", boxes.append)
+    assert "by the button" in start_application(run, "").caption
+    assert "the button inserts" in carry_forward(run, False).caption
+    assert (sum_of(shop), (shop.root / "started").exists()) == (5050, False)
+    start, carry = (box.children[0] for box in boxes)
+    carry.click()
+    assert sum_of(shop) == 5057
+    start.click()
+    assert (shop.root / "started").exists()
+    assert (start.disabled, carry.disabled) == (True, True)
 
 
 def test_what_would_fail_is_refused_before_the_application_is_stopped(shop: Project) -> None:
