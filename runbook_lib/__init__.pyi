@@ -32,6 +32,7 @@ from .notebook.rollback import (
     show_losses,
     show_ways,
 )
+from .notebook.runs import choose_run, show_leftovers
 from .notebook.application import show_hooks, start_application, stop_application
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "chart_rehearsal",
     "chart_traffic",
     "check_target",
+    "choose_run",
     "choose_way",
     "compare_estimates",
     "compare_objects",
@@ -65,6 +67,7 @@ __all__ = [
     "show_findings",
     "show_hooks",
     "show_incidents",
+    "show_leftovers",
     "show_locks",
     "show_losses",
     "show_observations",

@@ -79,7 +79,7 @@ def _order(cells: list[Cell], code: list[Cell]) -> Iterator[str]:
 
 def _content(cell: Cell) -> Iterator[str]:
     source = _source(cell)
-    if len(source.splitlines()) > 7:
+    if len(source.splitlines()) > 7 and "parameters" not in _tags(cell):  # one a line
         yield "more than seven lines"
     if unknown := {tag for tag in _tags(cell) if tag not in _TAGS | _WHY}:
         yield f"unknown tags {sorted(unknown)}"
