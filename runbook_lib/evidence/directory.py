@@ -83,9 +83,11 @@ class RunDirectory:
         record |= redact_values(_plain(content))
         _write(self.path / f"{name}.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
-    def write_text(self, name: str, text: str) -> None:
-        """Write a whole text file."""
-        _write(self.path / name, redact(text))
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a whole text file, and return where it is."""
+        path = self.path / name
+        _write(path, redact(text))
+        return path
 
     def read(self, name: str) -> dict[str, Any] | None:
         """Return a record, None where there is none; raises EvidenceError for a damaged one."""

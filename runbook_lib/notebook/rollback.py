@@ -1,8 +1,10 @@
 """The acts of 90_rollback: what the run left, what each way would lose, and the way back."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from csv import DictWriter
+from dataclasses import asdict, replace
 from functools import partial
+from io import StringIO
 
 from runbook_lib.backup.dump import still_whole
 from runbook_lib.checks.beside import left_by_swap
@@ -20,6 +22,7 @@ from runbook_lib.notebook.ways import Card, Form, Ways, make_cards
 from runbook_lib.parser.identifiers import by_kind
 from runbook_lib.postgres import ledger
 from runbook_lib.postgres.snapshot import NOT_LOOKED_AT
+from runbook_lib.redaction import redact_values
 from runbook_lib.rollback import inverse, restore
 from runbook_lib.rollback.attempt import CARRIED, CARRY, IN_PLACE, RESTORE, REVERT, attempt
 from runbook_lib.rollback.carry_forward import Carried, carry, compare
@@ -31,6 +34,7 @@ from runbook_lib.rollback.restore import Restorer, exists
 from runbook_lib.rollback.revert import revert
 
 _SHOWN = 5
+_TO_DECIDE, _KEYS_SHOWN = "90_rows_to_decide.csv", 20
 _NOTHING_KEPT = "No restore kept an old database: there is nothing to carry"
 _NOTHING_LEFT = "There is nothing to roll back: this run left nothing on the target"
 _CAPTIONS = {
@@ -306,8 +310,33 @@ def show_carry(run: Run) -> Table:
         if not (kept := _kept(run)):
             return Table(_NOTHING_KEPT, [])
         found = compare(run.database, kept, _backup(run))
-    run.directory.write("90_compare", {"kept_as": kept, "tables": found})
+    _record_compared(run, "90_compare", kept, found)
+    show(_to_decide(run, found))
     return _carried(found, "Written after the backup")
+
+
+def _record_compared(run: Run, name: str, kept: str, found: Sequence[Carried]) -> None:
+    """Record how the tables differ; the keys of rows to decide are in a list of their own."""
+    counted = [replace(item, undecided=()) for item in found]
+    run.directory.write(name, {"kept_as": kept, "tables": counted})
+
+
+def _to_decide(run: Run, found: Sequence[Carried]) -> Table:
+    """Show the first rows that a person has to decide about, and write all that are listed."""
+    total = sum(item.differ + item.gone for item in found)
+    # Hidden before CSV doubles the quotes in them.
+    rows = [redact_values(asdict(row)) for item in found for row in item.undecided]
+    if not rows:
+        return Table("No row is left for a person to decide", [])
+    text = StringIO(newline="")
+    writer = DictWriter(text, fieldnames=list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    path = run.directory.write_text(_TO_DECIDE, text.getvalue())
+    place = path.relative_to(run.root)
+    part = f"the first {len(rows):,} are" if total > len(rows) else "all are"
+    caption = f"{many(total, 'row')} for a person to decide; {part} in {place}, by their keys"
+    return Table(caption, rows[:_KEYS_SHOWN])
 
 
 def carry_forward(run: Run, carry_rows: bool) -> Table:
@@ -332,7 +361,7 @@ def carry_forward(run: Run, carry_rows: bool) -> Table:
         attempt(run, CARRY, progress.follow, kept_as=kept) as sender,
     ):
         found = carry(run.database, kept, _backup(run), sender)
-        run.directory.write(CARRIED, {"kept_as": kept, "tables": found})
+        _record_compared(run, CARRIED, kept, found)
     return _carried(found, "Carried from the database that was kept")
 
 

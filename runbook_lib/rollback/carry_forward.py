@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from runbook_lib.errors import SqlState, StatementError
 from runbook_lib.evidence.journal import Event
@@ -15,6 +15,7 @@ from runbook_lib.postgres.connection import (
     Connection,
     Database,
     Identifier,
+    Literal,
     Query,
     Row,
 )
@@ -28,7 +29,10 @@ _GONE = "FROM ONLY {name} AS ours WHERE NOT EXISTS (SELECT FROM {copy} AS theirs
 _DIFFER = "FROM {copy} AS theirs JOIN ONLY {name} AS ours ON {same} WHERE {other}"
 _INSERT = "INSERT INTO {name} ({listed}) OVERRIDING SYSTEM VALUE SELECT {values} {missing}"
 _OTHER = "theirs.{0}::text IS DISTINCT FROM ours.{0}::text"
+_KEYS = "SELECT {key} AS key {rows} ORDER BY {order} LIMIT {most}"
 _TEXT = "text"
+MOST_KEYS = 10_000  # of a table and a kind: where more were changed, nobody decides row by row
+OTHER_VALUES, DELETED = "other values", "deleted since"
 _OBJECTS = "SELECT oid FROM pg_largeobject_metadata"
 _READ_OBJECT = "SELECT lo_get(%(oid)s)"
 _SET_AHEAD = (
@@ -38,11 +42,21 @@ _MAKE_OBJECT = "SELECT lo_from_bytea(%(oid)s, %(data)s)"
 
 
 @dataclass(frozen=True)
+class Undecided:
+    """Name a row of which only a person knows what it should be, by its key."""
+
+    table: str
+    key: str
+    what: str
+
+
+@dataclass(frozen=True)
 class Carried:
     """Hold how a table of the kept database differs from the restored one, in rows.
 
     ``missing`` are those whose key is not there, ``differ`` have other values, ``gone`` were
-    deleted since the backup and are there again. ``why`` says what keeps rows from being carried.
+    deleted since the backup and are there again: ``undecided`` names the first of these two.
+    ``why`` says what keeps rows from being carried.
     """
 
     table: str
@@ -50,6 +64,7 @@ class Carried:
     differ: int = 0
     gone: int = 0
     why: str = ""
+    undecided: tuple[Undecided, ...] = field(default=(), compare=False)
 
 
 def compare(database: Database, kept_as: str, backup: Backup) -> tuple[Carried, ...]:
@@ -189,9 +204,20 @@ def _compared(
     counts = [restored.value(count.format(each)) for each in (missing, differ, gone)]
     why = "a trigger of the table would fire" if ours["fires"] else ""
     found = replace(found, missing=counts[0], differ=counts[1], gone=counts[2], why=why)
+    found = replace(found, undecided=tuple(_undecided(restored, found, parts)))
     if not why:
         found = replace(found, why=_unfit(restored, parts, missing))
     return found, SQL(_INSERT).format(**parts, missing=missing)
+
+
+def _undecided(
+    restored: Connection, found: Carried, parts: Mapping[str, Composable]
+) -> Iterator[Undecided]:
+    for count, what, text in ((found.differ, OTHER_VALUES, _DIFFER), (found.gone, DELETED, _GONE)):
+        if count:
+            rows = SQL(text).format(**parts)
+            read = SQL(_KEYS).format(**parts, rows=rows, most=Literal(MOST_KEYS))
+            yield from (Undecided(found.table, x["key"], what) for x in restored.rows(read))
 
 
 def _parts(ours: Row, theirs: Row, columns: list[str], copy: str) -> dict[str, Composable]:
@@ -208,12 +234,15 @@ def _parts(ours: Row, theirs: Row, columns: list[str], copy: str) -> dict[str, C
     keys = [
         f"theirs.{each} = ours.{each}{'' if each in same else f'::{_TEXT}'}" for each in ours["key"]
     ]
+    named = [SQL("{} || ours.{}::text").format(Literal(f"{x}="), SQL(x)) for x in ours["key"]]
     # The release gave the others another type, and by that perhaps every value another text.
     others = [_OTHER.format(each) for each in equal] or ["false"]
     return {
         "copy": Identifier(copy),
         "name": SQL(ours["name"]),
         "same": SQL(" AND ".join(keys)),
+        "key": SQL("concat_ws(', ', {})").format(SQL(", ").join(named)),
+        "order": SQL(", ".join(f"ours.{each}" for each in ours["key"])),
         "other": SQL(" OR ".join(others)),
         **{name: SQL(", ".join(items)) for name, items in lists.items()},
     }

@@ -9,7 +9,15 @@ from runbook_lib.errors import StatementError
 from runbook_lib.evidence.records import Backup
 from runbook_lib.postgres import snapshot
 from runbook_lib.postgres.connection import Connection, Database
-from runbook_lib.rollback.carry_forward import Carried, carry, compare
+from runbook_lib.rollback import carry_forward
+from runbook_lib.rollback.carry_forward import (
+    DELETED,
+    OTHER_VALUES,
+    Carried,
+    Undecided,
+    carry,
+    compare,
+)
 from runbook_lib.rollback.restore import Restorer
 from tests.support.senders import unheard
 from tests.support.snapshots import POLICY, back_up, identified
@@ -78,6 +86,27 @@ def test_what_was_written_since_is_counted_and_nothing_changed(
     )
     with target.connect() as session:
         assert snapshot.count_rows(session) == dict(backup.rows)
+
+
+def test_rows_for_a_person_to_decide_are_named_by_their_keys_up_to_a_bound(
+    target: Database,
+    connection: Connection,
+    backup: Backup,
+    kept: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connection.execute("INSERT INTO lines SELECT 1, n FROM generate_series(1, 5) n")
+    later = back_up(target, backup.path.parent)
+    connection.execute("UPDATE lines SET what = 'x' WHERE place IN (2, 3)")
+    connection.execute("DELETE FROM lines WHERE place > 3; DELETE FROM orders WHERE id = 3")
+    monkeypatch.setattr(carry_forward, "MOST_KEYS", 1)
+    lines, orders = compare(target, restored(target, later, kept), later)
+    assert (lines.differ, lines.gone, orders.gone) == (2, 2, 1)
+    assert (*lines.undecided, *orders.undecided) == (
+        Undecided("public.lines", "order_id=1, place=2", OTHER_VALUES),
+        Undecided("public.lines", "order_id=1, place=4", DELETED),
+        Undecided("public.orders", "id=3", DELETED),
+    )
 
 
 def test_missing_rows_are_carried_with_their_values_and_the_sequences_go_on(

@@ -26,10 +26,11 @@ from runbook_lib import (
 from runbook_lib.backup.archive import swap
 from runbook_lib.errors import GateError, RunbookError, TargetError
 from runbook_lib.evidence.run import Run
-from runbook_lib.notebook import buttons
+from runbook_lib.notebook import buttons, rollback
 from runbook_lib.notebook.show import Table
 from runbook_lib.notebook.ways import Card, Ways
-from runbook_lib.postgres.connection import Connection
+from runbook_lib.postgres.connection import SQL, Connection, Literal
+from runbook_lib.redaction import keep_secret
 from runbook_lib.rollback import in_place, restore
 from tests.support.defects import Project, project
 from tests.support.releases import write_release
@@ -191,6 +192,32 @@ def test_at_a_screen_buttons_carry_the_rows_and_start_the_application(
     start.click()
     assert (shop.root / "started").exists()
     assert (start.disabled, carry.disabled) == (True, True)
+
+
+def test_rows_to_decide_are_shown_by_key_and_all_listed_in_a_private_file(
+    shop: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret, shown = 'say "friend" 4711', list[Table]()
+    with shop.target.connect() as session:
+        session.execute("CREATE TABLE door (word text PRIMARY KEY)")
+        session.execute(SQL("INSERT INTO door VALUES ({})").format(Literal(secret)))
+    release = applied(shop, CENTS)
+    with shop.target.connect() as session:
+        session.execute("DELETE FROM door")
+    run = shop.run(release, "rollback")
+    keep_secret(secret)
+    roll_back(run, run.target.dbname, "restore")
+    monkeypatch.setattr(rollback, "show", shown.append)
+    show_carry(run)
+    (table,) = shown
+    assert "101 rows for a person to decide; all are in runs/test/" in table.caption
+    assert (len(table.rows), table.rows[0]["key"]) == (20, "id=1")
+    path = run.directory.path / "90_rows_to_decide.csv"
+    assert path.stat().st_mode & 0o777 == 0o600
+    lines = path.read_text().splitlines()
+    assert (len(lines), lines[:2]) == (102, ["table,key,what", "public.account,id=1,other values"])
+    assert lines[-1].startswith("public.door,")
+    assert "friend" not in "".join(lines)
 
 
 def test_what_would_fail_is_refused_before_the_application_is_stopped(shop: Project) -> None:
