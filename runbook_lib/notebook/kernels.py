@@ -243,7 +243,7 @@ def _preload() -> None:
         getattr(runbook_lib, name)
     for kind in (Environment, *RECORDS.values()):
         adapter(kind)
-    Table("", [{"status": ""}])._repr_html_()  # its template is compiled
+    Table("", [{"status": ""}])._repr_html_()  # pandas loads what it needs
     with suppress(RunbookError):
         installations()  # each is asked for its version
 

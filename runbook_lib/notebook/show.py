@@ -1,10 +1,9 @@
 """Show things in a notebook: tables, progress, forms."""
 
-import hashlib
 import html
 import os
 import shlex
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from runbook_lib.evidence.records import CheckResult, Outcome, Status
 from runbook_lib.evidence.run import Run
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.formatting import visible
-from runbook_lib.notebook import page
+from runbook_lib.notebook import markup, page
 from runbook_lib.redaction import redact, redact_values
 
 DIGEST_SHOWN = 12  # of a digest's 64 digits
@@ -35,21 +34,9 @@ _FOUND = {
     Severity.INFO: Status.NOT_MEASURED,
 }
 
-_COLOURS = {
-    Status.PASS: "#1a7f37",
-    Status.WARN: "#9a6700",
-    Status.FAIL: "#cf222e",
-    Status.NOT_MEASURED: "#57606a",
-    Outcome.DONE: "#1a7f37",
-    Outcome.ALREADY_DONE: "#57606a",
-    Outcome.FAILED: "#cf222e",
-    Outcome.UNKNOWN: "#9a6700",
-}
 _ORDER = list(Status)
-_MARKED = ("status", "outcome")
 _WELL = {Status.PASS, Status.NOT_MEASURED, Outcome.DONE, Outcome.ALREADY_DONE}
-_OPEN = 40  # rows of a table at most that are open: of more, the first ones and what is not well
-_FIRST = 20
+_OPEN = 20  # rows of a table that are open: of more, what is not well, or else the first
 _FOLDED = 1_000  # rows at most behind them: a notebook is read, and the records have all
 
 
@@ -57,7 +44,7 @@ _FOLDED = 1_000  # rows at most behind them: a notebook is read, and the records
 class Table:
     """Show rows as a table in a notebook and as text elsewhere, secrets hidden.
 
-    Of many rows those that need a look are open, and some more; the rest is folded.
+    Of many rows those that need a look are open, or else the first; the rest is folded.
     """
 
     caption: str
@@ -66,80 +53,73 @@ class Table:
     @property
     def frame(self) -> "pd.DataFrame":
         """Return the open rows as pandas knows them."""
-        return pd.DataFrame([_hidden(row) for row in self._parts()[0]])
+        return pd.DataFrame(_hidden(self._parts()[0]))
 
     def _parts(self) -> "tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]]":
         """Return the rows that are open, and those that are folded."""
         if len(self.rows) <= _OPEN:
             return self.rows, ()
-        bad = {at for at, row in enumerate(self.rows) if _needs_a_look(row)}
-        first = [at for at in range(len(self.rows)) if at not in bad][:_FIRST]
-        wanted = {*sorted(bad)[: _OPEN - _FIRST], *first}
-        wanted |= {at for at in bad if _failed(self.rows[at])}
+        bad = [at for at, row in enumerate(self.rows) if _needs_a_look(row)]
+        wanted = {*bad[:_OPEN], *(at for at in bad if _failed(self.rows[at]))} or range(_OPEN)
         open_rows = [row for at, row in enumerate(self.rows) if at in wanted]
         return open_rows, [row for at, row in enumerate(self.rows) if at not in wanted]
 
     def __repr__(self) -> str:
         text = "" if not self.rows else "\n" + self.frame.to_string(index=False)
-        left = len(self._parts()[1])
-        return shown(self.caption) + text + (f"\n... and {left:,} more" if left else "")
+        rest = self._parts()[1]
+        return shown(self.caption) + text + (f"\n... and {_more(rest)}" if rest else "")
 
     def _repr_html_(self) -> str:
-        caption = html.escape(shown(self.caption))
-        if not self.rows:
-            return f"<p><strong>{caption}</strong></p>"
-        identity = hashlib.sha256(self.caption.encode()).hexdigest()[:8]
-        style = self.frame.style.hide(axis="index").set_uuid(identity)
-        style = style.set_caption(caption).format(_cell, escape="html")
-        style = style.set_table_styles(
-            [
-                {
-                    "selector": "caption",
-                    "props": "caption-side: top; text-align: left; font-weight: 600; "
-                    "font-size: 1.1em; padding: 0.4em 0;",
-                },
-                {"selector": "th, td", "props": "vertical-align: top;"},
-                {"selector": "td", "props": "max-width: 34em; overflow-wrap: break-word;"},
-            ]
-        )
-        sides: Any = {
-            name: [{"selector": "", "props": f"text-align: {_side(self.frame, name)};"}]
-            for name in self.frame.columns
-        }
-        style = style.set_table_styles(sides, overwrite=False)
-        marked: list[Hashable] = [name for name in _MARKED if name in self.frame.columns]
-        style = style.map(_colour, subset=marked)
-        return str(style.to_html()) + _folded(self._parts()[1])
+        seen, rest = self._parts()
+        caption = shown(self.caption)
+        if not seen:
+            return markup.titled(caption)
+        return markup.table(_hidden(seen), self.frame, caption) + _folded(rest)
 
 
-def _hidden(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: shown(item) if isinstance(item, str) else item for key, item in row.items()}
+def _hidden(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {key: shown(item) if isinstance(item, str) else item for key, item in row.items()}
+        for row in rows
+    ]
 
 
 def _needs_a_look(row: Mapping[str, Any]) -> bool:
-    return any(row[name] not in _WELL for name in _MARKED if name in row)
+    return any(row[name] not in _WELL for name in markup.MARKED if name in row)
 
 
 def _failed(row: Mapping[str, Any]) -> bool:
-    return any(row.get(name) in {Status.FAIL, Outcome.FAILED} for name in _MARKED)
+    return any(row.get(name) in {Status.FAIL, Outcome.FAILED} for name in markup.MARKED)
 
 
 def _folded(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as a table that a click opens, with as little around them as can be."""
+    """Return the rows that a click opens, without the columns that say the same in each."""
     if not rows:
         return ""
-    lines = (
-        "".join(f"<td>{html.escape(_cell(item))}</td>" for item in _hidden(row).values())
-        for row in rows[:_FOLDED]
-    )
-    head = "".join(f"<th>{html.escape(str(name))}</th>" for name in rows[0])
-    table = "\n".join(f"<tr>{line}</tr>" for line in (head, *lines))
-    part = f", of which {_FOLDED:,} are here" if len(rows) > _FOLDED else ""
-    return (
-        f"<details><summary>{len(rows):,} more{part}</summary><style>.more td, .more th "
-        f'{{text-align: left; vertical-align: top}}</style><table class="more">\n{table}\n'
-        "</table></details>"
-    )
+    same = _same(rows)
+    hidden = [
+        {key: item for key, item in row.items() if key not in same}
+        for row in _hidden(rows[:_FOLDED])
+    ]
+    return markup.folded(hidden, pd.DataFrame(hidden), f"show {_more(rows)}")
+
+
+def _more(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Count the rows that are folded, and say once what is the same in each."""
+    same = ", ".join(f"{key} {item}" for key, item in _same(rows).items() if item)
+    part = f"; {_FOLDED:,} of them are here, the records have all" if len(rows) > _FOLDED else ""
+    return shown(f"{len(rows):,} more{f' with {same}' if same else ''}{part}")
+
+
+def _same(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the texts that every row has; one column at least is not among them."""
+    first = rows[0]
+    found = {
+        key: item
+        for key, item in first.items()
+        if isinstance(item, str) and all(row.get(key) == item for row in rows)
+    }
+    return found if len(rows) > 1 and len(found) < len(first) else {}
 
 
 @dataclass(frozen=True)
@@ -196,33 +176,13 @@ def rule_pages(run: Run) -> str:
 
 
 def _diff_line(line: str) -> str:
-    status = {"+": Status.PASS, "-": Status.FAIL}.get(line[:1], Status.NOT_MEASURED)
-    return f'<span style="color: {_COLOURS[status]};">{line}</span>'
+    status = {"+": Status.PASS, "-": Status.FAIL}.get(line[:1])
+    return markup.coloured(line, status) if status else line
 
 
 def shown(text: str) -> str:
     """Return a text as a screen may have it: without secrets, and with nothing that acts on it."""
     return visible(redact(text))
-
-
-def _side(frame: "pd.DataFrame", name: Hashable) -> str:
-    return "right" if pd.api.types.is_numeric_dtype(frame[name]) else "left"
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, (Link, Remedy)):
-        return value.html
-    if pd.isna(value):
-        return ""
-    if isinstance(value, float):
-        return f"{value:,.1f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _colour(value: object) -> str:
-    colour = _COLOURS.get(str(value), "")  # type: ignore[call-overload]
-    # White on a dark ground reads on light and on dark themes.
-    return f"background-color: {colour}; color: white; font-weight: 600" if colour else ""
 
 
 def worst_first(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -173,9 +173,9 @@ def test_brief_and_prechecks_run_by_hand_show_what_a_dba_decides_on(desk: Desk) 
         _assert_header(prechecks, 2)
         checks = prechecks.table("Prechecks: ")
         assert checks.columns[:2] == ("check", "status")
-        assert len(checks.rows) > 10
         assert set(checks.column("status")) <= {"pass", "warn", "not measured"}
-        assert "server version" in checks.column("check")
+        seen = [row[0] for table in prechecks.tables() for row in table.rows]
+        assert "server version" in seen, "what passed is there, open or folded"
         assert prechecks.table("Decision: go on").column("next") == ["20_backup.ipynb"]
         assert [table.caption for table in prechecks.tables() if not table.fits] == []
         _assert_finished(prechecks, "Dry run", "Prechecks")

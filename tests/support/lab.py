@@ -320,6 +320,8 @@ class Notebook:
         return [error for cell in self.cells() for error in cell.errors]
 
     def tables(self) -> list[SeenTable]:
+        """Return every table, what was folded opened."""
+        self.panel.locator("details").evaluate_all("all => all.forEach(item => item.open = true)")
         found = []
         for table in self.panel.locator(".jp-OutputArea-output table").all():
             table.scroll_into_view_if_needed()
