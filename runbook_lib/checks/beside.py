@@ -53,5 +53,5 @@ def check_swap(connection: Connection) -> CheckResult:
     """Say what a swap of names would leave pointing at the old database."""
     found = left_by_swap(connection)
     status = Status.WARN if found else Status.PASS
-    observed = ", ".join(found) or "nothing"
+    observed = ", ".join(found) or "nothing else names this database"
     return CheckResult("left by a swap", status, observed, "nothing", _POINT if found else "")

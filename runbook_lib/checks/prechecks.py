@@ -5,7 +5,7 @@ Most are queries, ``queries/*.sql``; a release brings more of its own in ``check
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -154,7 +154,9 @@ def _result(name: str, good: bool, observed: object, expected: str, remedy: str)
 
 def _server(connection: Connection, target: Target) -> Iterator[CheckResult]:
     answered = connection.value("SELECT 1")
-    yield _result("connection", answered == 1, "answers", "answers", "Start the server.")
+    yield _result(
+        "connection", answered == 1, "a query was answered", "an answer", "Start the server."
+    )
     yield _result(
         "server version",
         target.major >= _OLDEST_SERVER,
@@ -318,15 +320,13 @@ def compare(release: Release, rows: Iterable[LedgerRow]) -> tuple[CheckResult, .
     listed = [item.name for item in release.migrations]
     pending = [name for name in listed if name not in done]
     there = [name for name in listed if name in done]
-    of = len(listed)
     return (
-        CheckResult(
-            "pending migrations",
-            Status.PASS,
-            ", ".join(pending) or "none",
-            f"{len(pending)} of {of}",
-        ),
-        CheckResult(
-            "applied migrations", Status.PASS, ", ".join(there) or "none", f"{len(there)} of {of}"
-        ),
+        _counted("pending migrations", pending, listed),
+        _counted("applied migrations", there, listed),
     )
+
+
+def _counted(name: str, some: Sequence[str], listed: Sequence[str]) -> CheckResult:
+    names = f": {', '.join(some)}" if some else ""
+    observed = f"{len(some)} of {len(listed)}{names}"
+    return CheckResult(name, Status.PASS, observed, "for information")

@@ -343,7 +343,7 @@ def checked(run: Run, title: str, results: Sequence[CheckResult], content: dict[
     run.record(not failed, {"failed": failed, "checks": results, **content})
     rows = [
         {
-            "check": item.name,
+            "check": _in_words(item.name),
             "status": item.status.value,
             "observed": item.observed,
             "expected": item.expected,
@@ -356,6 +356,11 @@ def checked(run: Run, title: str, results: Sequence[CheckResult], content: dict[
         f"{unseen} not measured"
     )
     return Table(caption, worst_first(rows))
+
+
+def _in_words(name: str) -> str:
+    """Return the name of a check as a person reads it; a variable's name stays as it is."""
+    return name if name.isupper() else name.replace("_", " ")
 
 
 def findings_table(title: str, findings: Sequence[Finding], pages: str = "") -> Table:

@@ -138,7 +138,7 @@ class Migration:
 
 @dataclass(frozen=True)
 class Check:
-    """Hold one verification query read from a file."""
+    """Hold one verification query read from a file; ``seen`` says what it looked at in one text."""
 
     name: str
     why: str
@@ -147,6 +147,7 @@ class Check:
     remedy: str
     sql: str
     path: Path
+    seen: str = ""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from runbook_lib.release.manifest import Listed, Manifest, read_manifest
 from runbook_lib.release.model import Acceptance, Check, Declaration, Migration, Release
 
 _HEADER = ("name", "severity", "expect", "remedy")
+_SEEN = "seen"  # a header line that may be left out
 
 MANIFEST, DOWN = "release.toml", "down.sql"
 _ALONE = "cannot be in the one transaction that takes a release back"
@@ -352,7 +353,8 @@ def read_checks(directory: Path) -> tuple[Check, ...]:
 def read_check(path: Path) -> Check:
     """Read one check: a line that says why, the header, then one SQL statement.
 
-    ``expect`` is ``no rows``, ``= N``, ``>= N`` or ``by hand``. Raises ReleaseError with the line.
+    ``expect`` is ``no rows``, ``= N``, ``>= N`` or ``by hand``; ``seen``, which may be left out, a
+    query for what is said where the check holds. Raises ReleaseError with the line.
     """
     lines = _text_of(path).splitlines()
     size = next((at for at, text in enumerate(lines) if not text.startswith("--")), len(lines))
@@ -360,7 +362,7 @@ def read_check(path: Path) -> Check:
     fields: dict[str, str] = {}
     for text in comments[1:]:
         key, colon, value = text.partition(":")
-        if colon and key in _HEADER:
+        if colon and key in {*_HEADER, _SEEN}:
             fields[key] = value.strip()
         elif fields:  # a header line goes on
             last = next(reversed(fields))
@@ -379,9 +381,12 @@ def read_check(path: Path) -> Check:
         raise ReleaseError(message, path=path, line=size + 1, remedy="Add or remove the query.")
     if sql:
         _refuse_no_query(sql, path, size)
+    if seen := fields.get(_SEEN, ""):
+        line = next(at for at, text in enumerate(comments) if text.startswith(f"{_SEEN}:"))
+        _refuse_no_query(seen, path, line)
     severity = Severity(fields["severity"])
     expect, remedy = fields["expect"], fields["remedy"]
-    return Check(fields["name"], comments[0], severity, expect, remedy, sql, path)
+    return Check(fields["name"], comments[0], severity, expect, remedy, sql, path, seen)
 
 
 def _text_of(path: Path) -> str:

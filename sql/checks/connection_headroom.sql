@@ -4,6 +4,8 @@
 -- expect: no rows
 -- remedy: Look for idle sessions in pg_stat_activity; make the pools smaller or max_connections
 --     larger.
+-- seen: SELECT count(*) || ' of ' || current_setting('max_connections') || ' connections in use'
+--     FROM pg_stat_activity WHERE backend_type = 'client backend'
 SELECT used, allowed, round(100.0 * used / allowed, 1) AS percent
 FROM (
     SELECT count(*) AS used,

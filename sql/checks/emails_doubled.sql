@@ -4,6 +4,7 @@
 -- expect: no rows
 -- remedy: Merge the accounts, or have their owner choose; then a unique index on lower(email) is
 --     safe.
+-- seen: SELECT count(*) || ' active accounts, no address twice' FROM public.users WHERE "isActive"
 SELECT lower("email") AS email, count(*) AS accounts, string_agg("id", ', ' ORDER BY "id") AS ids
 FROM public.users
 WHERE "isActive"

@@ -3,6 +3,9 @@
 -- severity: error
 -- expect: no rows
 -- remedy: ALTER TYPE ... ADD VALUE for the label that is missing.
+-- seen: SELECT count(*) || ' labels of ' || count(DISTINCT enumtypid) || ' enums, none missing'
+--     FROM pg_enum JOIN pg_type ON pg_type.oid = enumtypid WHERE typnamespace =
+--     'public'::regnamespace
 SELECT enum, label AS missing
 FROM (VALUES
     ('UserRole', '{CUSTOMER, VENDOR, ADMIN}'::text[]),

@@ -3,6 +3,8 @@
 -- severity: error
 -- expect: no rows
 -- remedy: Apply the migration that creates it.
+-- seen: SELECT count(*) || ' enums, none missing' FROM pg_type WHERE typnamespace =
+--     'public'::regnamespace AND typtype = 'e'
 SELECT migration, missing
 FROM (VALUES
     ('20251117022438_add_password_reset_table', '{

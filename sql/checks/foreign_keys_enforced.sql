@@ -3,6 +3,8 @@
 -- severity: error
 -- expect: no rows
 -- remedy: ALTER TABLE ... ENABLE TRIGGER ALL, then look for orphans.
+-- seen: SELECT count(*) || ' foreign keys, all enforced' FROM pg_constraint WHERE connamespace =
+--     'public'::regnamespace AND contype = 'f'
 SELECT DISTINCT tgrelid::regclass::text AS "table", conname
 FROM pg_trigger
 JOIN pg_constraint ON pg_constraint.oid = tgconstraint

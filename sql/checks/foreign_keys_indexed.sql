@@ -3,6 +3,8 @@
 -- severity: warning
 -- expect: no rows
 -- remedy: Add an index that begins with the columns of the foreign key.
+-- seen: SELECT count(*) || ' foreign keys, each with an index' FROM pg_constraint WHERE
+--     connamespace = 'public'::regnamespace AND contype = 'f'
 SELECT conrelid::regclass::text AS "table", conname
 FROM pg_constraint
 WHERE connamespace = 'public'::regnamespace

@@ -3,6 +3,8 @@
 -- severity: error
 -- expect: no rows
 -- remedy: Recreate the foreign key as its migration says.
+-- seen: SELECT count(*) || ' foreign keys, those of the list as declared' FROM pg_constraint WHERE
+--     connamespace = 'public'::regnamespace AND contype = 'f'
 SELECT declared.name, declared.on_delete AS expected, constraints.confdeltype AS found
 FROM (VALUES
     ('organizations_ownerId_fkey', 'r'),            -- critical: an owner hands over first

@@ -3,6 +3,8 @@
 -- severity: error
 -- expect: no rows
 -- remedy: DROP INDEX CONCURRENTLY and create it as the migration says.
+-- seen: SELECT count(*) || ' indexes, those of the list as declared' FROM pg_index JOIN pg_class
+--     ON pg_class.oid = indexrelid WHERE relnamespace = 'public'::regnamespace
 SELECT declared.name, declared.shape AS expected, indexdef AS found
 FROM (VALUES
     ('idx_products_status', 'btree (status)'),

@@ -3,6 +3,8 @@
 -- severity: error
 -- expect: no rows
 -- remedy: DROP INDEX CONCURRENTLY, then build it again; IF NOT EXISTS would only skip it.
+-- seen: SELECT count(*) || ' indexes, all valid' FROM pg_index JOIN pg_class ON pg_class.oid =
+--     indexrelid WHERE relnamespace = 'public'::regnamespace
 SELECT indexrelid::regclass::text AS index,
        indrelid::regclass::text AS "table",
        indisvalid,

@@ -3,6 +3,8 @@
 -- severity: warning
 -- expect: no rows
 -- remedy: Find out who applied them and add them to the release, or Prisma reports drift.
+-- seen: SELECT count(*) || ' rows in the ledger, all of this release' FROM
+--     public._prisma_migrations
 SELECT migration_name, finished_at
 FROM public._prisma_migrations
 WHERE finished_at IS NOT NULL

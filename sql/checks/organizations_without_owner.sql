@@ -3,6 +3,7 @@
 -- severity: warning
 -- expect: no rows
 -- remedy: Agree on the owner with each organization, then UPDATE organizations SET "ownerId".
+-- seen: SELECT count(*) || ' organizations, each with an owner' FROM public.organizations
 SELECT "id", "name", "status", "createdAt"
 FROM public.organizations
 WHERE "ownerId" IS NULL

@@ -3,6 +3,8 @@
 -- severity: warning
 -- expect: no rows
 -- remedy: Ask the owner of the blocking session to end it, or pg_terminate_backend() it.
+-- seen: SELECT count(*) || ' sessions, none blocked for 5 s' FROM pg_stat_activity WHERE datname =
+--     current_database()
 SELECT waiting.pid,
        waiting.application_name,
        now() - waiting.query_start AS waiting_for,

@@ -3,6 +3,10 @@
 -- severity: warning
 -- expect: no rows
 -- remedy: Let them finish, or end them with SELECT pg_terminate_backend(pid).
+-- seen: SELECT count(*) || ' sessions, oldest transaction ' || round(coalesce(max(extract(epoch
+--     FROM clock_timestamp() - xact_start)), 0)) || ' s, limit ' || %(long_transaction)s || ' s'
+--     FROM pg_catalog.pg_stat_activity WHERE datname = current_database() AND pid <>
+--     pg_backend_pid() AND backend_type = 'client backend'
 (SELECT 'pid ' || pid || ' (' || concat_ws(', ', usename, nullif(application_name, ''), state)
         || ') for ' || round(seconds) || ' s' AS session, NULL AS not_measured
  FROM pg_catalog.pg_stat_activity,

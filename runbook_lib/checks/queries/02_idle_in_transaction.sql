@@ -4,6 +4,10 @@
 -- expect: no rows
 -- remedy: Have the application commit or roll back, or end the session with SELECT
 --     pg_terminate_backend(pid).
+-- seen: SELECT count(*) || ' sessions, ' || count(*) FILTER (WHERE starts_with(state, 'idle in
+--     transaction')) || ' idle in a transaction, limit ' || %(lock_timeout)s || ' s' FROM
+--     pg_catalog.pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+--     AND backend_type = 'client backend'
 (SELECT 'pid ' || pid || ' (' || concat_ws(', ', usename, nullif(application_name, ''))
         || ') for ' || round(seconds) || ' s' AS session, NULL AS not_measured
  FROM pg_catalog.pg_stat_activity,

@@ -4,6 +4,9 @@
 -- expect: no rows
 -- remedy: Wait until it is done with the table: unlike any other autovacuum it does not give
 --     way to a lock.
+-- seen: SELECT count(*) || ' autovacuum workers here, none against wraparound on a table of the
+--     release' FROM pg_catalog.pg_stat_activity WHERE datname = current_database() AND
+--     backend_type = 'autovacuum worker'
 SELECT CASE WHEN backend_type IS NOT NULL
             THEN 'pid ' || pid || ' on ' || n.nspname || '.' || c.relname END AS worker,
        CASE WHEN backend_type IS NULL

@@ -3,6 +3,7 @@
 -- severity: info
 -- expect: no rows
 -- remedy: Nothing to do where these are the applications that should be there.
+-- seen: SELECT 'no other session'
 SELECT count(*) || ' of ' || coalesce(nullif(application_name, ''), 'unnamed')
        || ' (' || usename || ')' AS sessions
 FROM pg_catalog.pg_stat_activity

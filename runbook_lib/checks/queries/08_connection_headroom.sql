@@ -3,6 +3,9 @@
 -- severity: error
 -- expect: no rows
 -- remedy: Close idle sessions, make the pools smaller, build fewer indexes at a time (indexes.lanes), or raise the limit that is named.
+-- seen: SELECT (SELECT sum(numbackends) FROM pg_catalog.pg_stat_database) || ' of ' ||
+--     current_setting('max_connections') || ' connections in use, and the migration needs ' ||
+--     %(sessions)s || ' more'
 SELECT what || ': ' || used || ' of ' || allowed || ' connections are in use, and the migration needs ' || %(sessions)s || ' more' AS connections
 FROM (
     SELECT 'server' AS what,

@@ -4,6 +4,9 @@
 -- expect: no rows
 -- remedy: DROP INDEX CONCURRENTLY and build it again. One that the release builds is rebuilt
 --     by the runbook.
+-- seen: SELECT count(*) || ' indexes, all valid' FROM pg_catalog.pg_index AS i JOIN
+--     pg_catalog.pg_class AS c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace AS n ON n.oid
+--     = c.relnamespace WHERE n.nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema')
 SELECT n.nspname || '.' || c.relname AS index
 FROM pg_catalog.pg_index AS i
 JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid AND c.relkind = 'i'

@@ -3,6 +3,7 @@
 -- severity: warning
 -- expect: no rows
 -- remedy: Drop or disable them for the migration, or make sure that they only watch.
+-- seen: SELECT 'no trigger and no rule on public._prisma_migrations'
 SELECT 'trigger ' || t.tgname AS found
 FROM pg_catalog.pg_trigger AS t
 JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid

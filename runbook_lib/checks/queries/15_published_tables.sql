@@ -4,6 +4,8 @@
 -- expect: no rows
 -- remedy: Change the subscribers' tables first: logical replication does not carry DDL, and
 --     stops where columns differ.
+-- seen: SELECT count(*) || ' publications, none of a table that the release names' FROM
+--     pg_catalog.pg_publication
 SELECT schemaname || '.' || tablename || ' by ' || string_agg(pubname, ', ' ORDER BY pubname) AS published
 FROM pg_catalog.pg_publication_tables
 WHERE schemaname || '.' || tablename = ANY(%(tables)s::text[])

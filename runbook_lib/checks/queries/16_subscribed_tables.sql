@@ -3,6 +3,8 @@
 -- severity: warning
 -- expect: no rows
 -- remedy: ALTER SUBSCRIPTION ... DISABLE while its tables change, and enable it afterwards.
+-- seen: SELECT count(*) || ' tables are subscribed, none that the release names' FROM
+--     pg_catalog.pg_subscription_rel
 SELECT n.nspname || '.' || c.relname || ' by ' || s.subname AS subscribed
 FROM pg_catalog.pg_subscription_rel AS r
 JOIN pg_catalog.pg_subscription AS s ON s.oid = r.srsubid

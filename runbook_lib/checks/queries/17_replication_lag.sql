@@ -4,6 +4,8 @@
 -- expect: no rows
 -- remedy: Wait until the standby has caught up: the release writes WAL on top of what it is
 --     behind.
+-- seen: SELECT count(*) || ' standbys, limit ' || pg_size_pretty(%(replication_lag)s::bigint) || '
+--     behind' FROM pg_catalog.pg_stat_replication
 SELECT CASE WHEN state IS NOT NULL
             THEN coalesce(nullif(application_name, ''), 'pid ' || pid) || ' is '
                  || pg_size_pretty(behind) || ' behind' END AS standby,

@@ -3,6 +3,9 @@
 -- severity: error
 -- expect: no rows
 -- remedy: Start the standby, or take it out of synchronous_standby_names and reload.
+-- seen: SELECT CASE current_setting('synchronous_standby_names') WHEN '' THEN 'no synchronous
+--     standby is asked for' ELSE count(*) FILTER (WHERE sync_state IN ('sync', 'quorum')) || '
+--     connected' END FROM pg_catalog.pg_stat_replication
 SELECT CASE WHEN hidden = 0 THEN names || ' is not connected' END AS standby,
        CASE WHEN hidden > 0 THEN 'whether ' || names || ' is connected is hidden' END AS not_measured
 FROM current_setting('synchronous_standby_names') AS names,

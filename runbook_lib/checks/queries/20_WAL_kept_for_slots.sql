@@ -3,6 +3,9 @@
 -- severity: warning
 -- expect: no rows
 -- remedy: Set max_slot_wal_keep_size to what the disk can spare.
+-- seen: SELECT count(*) || ' replication slots, max_slot_wal_keep_size is ' ||
+--     current_setting('max_slot_wal_keep_size') FROM pg_catalog.pg_replication_slots WHERE NOT
+--     temporary
 SELECT count(*) || ' slots, max_slot_wal_keep_size is -1' AS slots
 FROM pg_catalog.pg_replication_slots
 WHERE NOT temporary AND current_setting('max_slot_wal_keep_size') = '-1'

@@ -4,6 +4,7 @@
 -- expect: no rows
 -- remedy: RESET it for the role that migrates. lock_timeout and statement_timeout the runbook
 --     sets itself, by policy.
+-- seen: SELECT 'no timeout of server, database or role is set'
 SELECT name || ' = ' || reset_val || coalesce(' ' || unit, '') || ' (' || source || ')' AS setting
 FROM pg_catalog.pg_settings
 WHERE name IN ('lock_timeout', 'statement_timeout', 'transaction_timeout',

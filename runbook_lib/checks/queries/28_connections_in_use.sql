@@ -3,6 +3,8 @@
 -- severity: warning
 -- expect: no rows
 -- remedy: Close idle sessions, make the pools smaller, or raise the limit that is named.
+-- seen: SELECT (SELECT sum(numbackends) FROM pg_catalog.pg_stat_database) || ' of ' ||
+--     current_setting('max_connections') || ' connections in use'
 SELECT what || ': ' || used || ' of ' || allowed || ' connections are in use' AS connections
 FROM (
     SELECT 'server' AS what,

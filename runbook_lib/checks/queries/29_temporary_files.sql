@@ -3,6 +3,7 @@
 -- severity: warning
 -- expect: no rows
 -- remedy: Raise temp_file_limit for the role that migrates.
+-- seen: SELECT 'temp_file_limit is ' || current_setting('temp_file_limit')
 SELECT 'temp_file_limit is ' || pg_size_pretty(s.setting::bigint * 1024) || ', '
        || n.nspname || '.' || c.relname || ' is ' || pg_size_pretty(size) AS setting
 FROM pg_catalog.pg_settings AS s, pg_class AS c

@@ -4,6 +4,8 @@
 -- expect: no rows
 -- remedy: Have a superuser create the extension beforehand, or GRANT CREATE ON DATABASE for a
 --     trusted one.
+-- seen: SELECT cardinality(%(extensions)s::text[]) || ' extensions created, none that only a
+--     superuser may create'
 SELECT v.name || CASE WHEN v.trusted THEN ': no CREATE on the database' ELSE ': not trusted' END AS extension
 FROM pg_catalog.pg_available_extensions AS a
 JOIN pg_catalog.pg_available_extension_versions AS v ON v.name = a.name AND v.version = a.default_version

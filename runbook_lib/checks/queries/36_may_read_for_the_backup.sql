@@ -4,6 +4,9 @@
 -- expect: no rows
 -- remedy: GRANT pg_read_all_data (PostgreSQL 14; not for large objects), or SELECT on these and
 --     USAGE on their schemas, or EXECUTE, to the role.
+-- seen: SELECT count(*) || ' tables and sequences, SELECT granted on all' FROM pg_catalog.pg_class
+--     AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind IN ('r',
+--     'p', 'S') AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema')
 SELECT n.nspname || '.' || c.relname AS relation
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

@@ -4,6 +4,8 @@
 -- expect: no rows
 -- remedy: GRANT SELECT, INSERT, UPDATE ON public._prisma_migrations, or CREATE ON SCHEMA
 --     public, to the role.
+-- seen: SELECT CASE WHEN to_regclass('public._prisma_migrations') IS NULL THEN 'no ledger yet,
+--     CREATE granted on schema public' ELSE 'SELECT, INSERT and UPDATE granted on the ledger' END
 SELECT 'no ' || privilege || ' on the ledger' AS missing
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace,

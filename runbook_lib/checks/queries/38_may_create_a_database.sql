@@ -4,6 +4,7 @@
 -- expect: no rows
 -- remedy: ALTER ROLE ... CREATEDB and make it the database's owner, or have an administrator
 --     at hand.
+-- seen: SELECT current_user || ' may create a database, and has the rights of this one''s owner'
 SELECT 'the role has no CREATEDB' AS missing
 FROM pg_catalog.pg_roles
 WHERE rolname = current_user AND NOT (rolsuper OR rolcreatedb)

@@ -4,6 +4,7 @@
 -- expect: no rows
 -- remedy: GRANT SELECT ON LARGE OBJECT each of them to the role that migrates, or ALTER LARGE
 --     OBJECT ... OWNER TO it.
+-- seen: SELECT count(*) || ' large objects, all readable' FROM pg_catalog.pg_largeobject_metadata
 SELECT 'large object ' || oid || ' of ' || pg_get_userbyid(lomowner) AS large_object
 FROM pg_catalog.pg_largeobject_metadata
 WHERE current_setting('lo_compat_privileges') = 'off' AND NOT pg_has_role(lomowner, 'USAGE')

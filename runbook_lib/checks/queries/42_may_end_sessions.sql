@@ -4,6 +4,9 @@
 -- expect: no rows
 -- remedy: GRANT pg_signal_backend to the role that migrates, or let these end before a database is
 --     restored beside.
+-- seen: SELECT count(*) || ' other sessions, all may be ended' FROM pg_catalog.pg_stat_activity
+--     WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client
+--     backend'
 SELECT DISTINCT 'those of ' || a.usename AS sessions
 FROM pg_catalog.pg_stat_activity AS a
 JOIN pg_catalog.pg_roles AS r ON r.oid = a.usesysid

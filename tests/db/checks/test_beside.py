@@ -62,7 +62,7 @@ def test_a_role_that_may_not_is_told_why(target: Database, connection: Connectio
 @pytest.mark.parametrize(
     ("setup", "named"),
     [
-        ("SELECT 1", "nothing"),
+        ("SELECT 1", "nothing else names this database"),
         (CRON, "job 7 of pg_cron"),
         (
             "CREATE SUBSCRIPTION {0} CONNECTION 'dbname=none' PUBLICATION p"
@@ -80,4 +80,4 @@ def test_what_stays_with_the_old_database_is_named(
     if "SUBSCRIPTION" in setup:
         connection.execute(f"DROP SUBSCRIPTION {target.dbname}")
     assert found.observed == named.format(target.dbname)
-    assert (found.status is Status.PASS) == (named == "nothing")
+    assert (found.status is Status.PASS) == (setup == "SELECT 1")

@@ -122,8 +122,8 @@ def test_what_is_pending_and_what_is_applied_is_named(
 ) -> None:
     ledger.record_applied(connection, Connection.execute, release.migrations[0], NOON)
     found = compared(connection, release)
-    assert found["applied migrations"].observed == "0001_a"
-    assert found["pending migrations"].observed == "0002_b"
+    assert found["applied migrations"].observed == "1 of 2: 0001_a"
+    assert found["pending migrations"].observed == "1 of 2: 0002_b"
     assert {item.status for item in found.values()} == {Status.PASS}
 
 

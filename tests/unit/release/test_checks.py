@@ -48,6 +48,16 @@ def test_a_header_line_may_go_on(tmp_path: Path) -> None:
     assert reader.read_check(path).remedy == "Mend it. and again: now."
 
 
+def test_what_a_check_looked_at_is_a_query_of_its_header(tmp_path: Path) -> None:
+    path = write(tmp_path, seen="SELECT count(*)\n--    || ' rows' FROM t")
+    assert reader.read_check(path).seen == "SELECT count(*) || ' rows' FROM t"
+
+
+@pytest.mark.parametrize("seen", ["DELETE FROM t", "SELECT 1; SELECT 2", "SELEC 1"])
+def test_what_it_looked_at_is_told_by_one_query_that_reads(tmp_path: Path, seen: str) -> None:
+    assert refused(write(tmp_path, seen=seen)).line == 6
+
+
 @pytest.mark.parametrize("key", list(HEADER))
 def test_a_header_without_one_of_its_lines_is_refused(tmp_path: Path, key: str) -> None:
     error = refused(write(tmp_path, **{key: ""}))
