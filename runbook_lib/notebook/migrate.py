@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from runbook_lib.errors import GateError, RunbookError
@@ -16,14 +15,14 @@ from runbook_lib.migrate.apply import count_statements, guarding
 from runbook_lib.migrate.guard import describe_blockers
 from runbook_lib.notebook import page
 from runbook_lib.notebook.acts import check_act
-from runbook_lib.notebook.charts import Chart, Span, chart_steps, timeline
+from runbook_lib.notebook.charts import Chart, chart_steps, timeline
 from runbook_lib.notebook.show import Progress, Table
 from runbook_lib.notebook.steps import StepButton, show_steps
+from runbook_lib.notebook.traffic import moment, read_spans
 from runbook_lib.parser.parse import fingerprint
 from runbook_lib.release.plan import Step, StepKind
 
 _SHOWN = 30
-_LANES = 12  # of the timeline: the tables that took longest
 _QUIET = {"server", "began", "committing", "committed", "built", "phase"}  # the statements tell it
 _WORDS = {
     "retried": "a lock was in the way; the transaction was tried again",
@@ -204,7 +203,7 @@ def _statements(done: _Done) -> Table:
     return Table(f"{what}: {len(rows)} statements in {duration(done.seconds)}", rows)
 
 
-def chart_migration(run: Run) -> Chart:
+def chart_migration(run: Run) -> Chart | Table:
     """Draw how long each step took on the target."""
     return chart_steps(run, run.journal, "The statements of the release took {total}")
 
@@ -242,26 +241,14 @@ def _detail(item: Mapping[str, Any]) -> str:
 
 
 def chart_traffic(run: Run) -> Chart | Table:
-    """Draw the statements of the last steps over what a tiny write took meanwhile."""
+    """Draw what the last steps did, and waited for, over what a tiny write took meanwhile."""
     steps = _last_steps(run)
     done = [line for line in run.journal.runs() if line["step"] in steps]
     if not done:
-        return Table("No step has run yet", [])
-    begin = min(_seconds(line["started_at"]) for line in done)
-    end = max(_seconds(line["started_at"]) + line["seconds"] for line in done)
-    took: dict[str, float] = {}
-    for line in done:
-        took[_lane(line["label"])] = took.get(_lane(line["label"]), 0.0) + line["seconds"]
-    longest = sorted(took, key=lambda lane: -took[lane])[:_LANES]
-    others = f"{len(took) - len(longest)} other tables"
-    spans = [
-        Span(
-            lane if (lane := _lane(line["label"])) in longest else others,
-            _seconds(line["started_at"]) - begin,
-            line["seconds"],
-        )
-        for line in done
-    ]
+        return Table("No statement has run yet: there is nothing to draw", [])
+    begin = min(moment(line["started_at"]) for line in done)
+    end = max(moment(line["started_at"]) + line["seconds"] for line in done)
+    spans = read_spans(done, run.journal.events(steps), begin)
     samples = _samples(run, begin, end)
     slowest = max((took for _, took in samples), default=None)
     felt = f"the slowest of {len(samples)} tiny writes took {duration(slowest)}" if slowest else ""
@@ -273,18 +260,9 @@ def chart_traffic(run: Run) -> Chart | Table:
 
 def _samples(run: Run, begin: float, end: float) -> Sequence[tuple[float, float]]:
     lines = Journal(run.directory.path / TRAFFIC).lines()
-    taken = [(_seconds(line["at"]), line["seconds"]) for line in lines if line["seconds"]]
+    taken = [(moment(line["at"]), line["seconds"]) for line in lines if line["seconds"]]
     # A sample is noted when it ends.
     return [(at - begin, took) for at, took in taken if begin <= at <= end + took]
-
-
-def _lane(label: str) -> str:
-    """Give concurrent builds the lane of their table, and everything else one lane."""
-    return label.rpartition(" on ")[2] if "concurrently" in label else "in transactions"
-
-
-def _seconds(at: str) -> float:
-    return datetime.fromisoformat(at).timestamp()
 
 
 def _last_steps(run: Run) -> Sequence[str]:

@@ -193,7 +193,7 @@ def forecast(run: Run) -> Table:
     return Table(f"Forecast, {method}; {grown}", rows)
 
 
-def chart_rehearsal(run: Run) -> Chart:
+def chart_rehearsal(run: Run) -> Chart | Table:
     """Draw how long the statements of each step took in the rehearsal."""
     journal = Journal(run.directory.path / "rehearsal.jsonl")
     return chart_steps(run, journal, "Rehearsed on today's data, the statements take {total}")

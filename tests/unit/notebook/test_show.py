@@ -8,7 +8,6 @@ import pytest
 
 from runbook_lib.errors import GateError
 from runbook_lib.findings import Finding, Severity
-from runbook_lib.notebook.charts import bars
 from runbook_lib.notebook.show import Progress, Table, findings_table
 
 
@@ -64,11 +63,6 @@ def test_progress_and_errors_show_them_so_as_well() -> None:
     bar.at(ACTING)
     assert WRITTEN in bar._label.value
     assert str(GateError(ACTING)).endswith(WRITTEN)
-
-
-def test_a_chart_takes_any_name_for_a_name() -> None:
-    chart = bars(r"$\frac{$ and a_$1$", [r"t_$\x$", "$"], [1.0, 2.0], [r"$\sum$", ""])
-    assert chart._repr_png_().startswith(b"\x89PNG")
 
 
 SAFE = (("CREATE INDEX CONCURRENTLY i ON t USING btree (n)",), ("-- done", "SELECT '</pre>'"))
@@ -182,13 +176,3 @@ def test_what_is_folded_shows_markup_as_it_is_written() -> None:
     folded = Table("many", [{"step": ACTING}] * 50)._repr_html_().split("<details>")[1]
     assert WRITTEN in folded
     assert "<script>" not in folded
-
-
-def test_of_many_bars_the_longest_are_drawn_and_the_others_are_one() -> None:
-    few = bars("t", ["a"], [1.0], [""]).figure.get_size_inches()
-    names = [f"s{at}" for at in range(800)]
-    many = bars("t", names, [float(at) for at in range(800)], [""] * 800).figure
-    labels = [text.get_text() for text in many.axes[0].get_yticklabels()]
-    assert labels[-2:] == ["s799", "761 others"]
-    assert len(labels) == 40
-    assert many.get_size_inches()[1] < 12 * few[1]
