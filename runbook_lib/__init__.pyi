@@ -21,7 +21,7 @@ from .notebook.migrate import apply_step, chart_migration, chart_traffic, show_i
 from .notebook.index_timing import chart_estimates, chart_indexes, compare_estimates, time_indexes
 from .notebook.verify import compare_objects, verify_target
 from .notebook.monitor import watch_metrics
-from .notebook.signoff import answer_criteria, seal_evidence, show_approvals
+from .notebook.signoff import answer_criteria, seal_evidence, show_approvals, sign_off
 from .notebook.rollback import (
     carry_forward,
     choose_way,
@@ -76,6 +76,7 @@ __all__ = [
     "show_runs",
     "show_steps",
     "show_ways",
+    "sign_off",
     "start_application",
     "stop_application",
     "take_backup",

@@ -247,6 +247,27 @@ class Monitoring:
 
 
 @dataclass(frozen=True)
+class SigningOff:
+    """Say what a run's sign-off waits for, besides what was measured."""
+
+    required: Annotated[
+        bool,
+        Setting(
+            "a run is over only when it is signed off: until then a headless one ends with an exit "
+            "status that is not 0, and the next one goes on with the same run"
+        ),
+    ] = False
+    sections: Annotated[
+        tuple[Text, ...],
+        Setting("the sections of the release's checklists that are answered; empty: all"),
+    ] = ()
+    roles: Annotated[
+        tuple[Text, ...],
+        Setting("those who approve the release at its end; empty: the roles that it names"),
+    ] = ()
+
+
+@dataclass(frozen=True)
 class Policy:
     """Hold what an environment allows and demands."""
 
@@ -258,6 +279,7 @@ class Policy:
     rehearsal: Rehearsals = Rehearsals()
     approvals: Approving = Approving()
     monitor: Monitoring = Monitoring()
+    signoff: SigningOff = SigningOff()
     notebooks: Notebooks = Notebooks()
 
 

@@ -1,7 +1,7 @@
 """Read and check the approvals of a run."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -60,7 +60,7 @@ def check_approvals(
     if not policy.approvals.roles and not policy.approvals.confirm:
         return
     approvals = read_approvals(directory)
-    for trouble in _doubts(approvals, policy):
+    for _, trouble in doubts(approvals.approval, policy.approvals.roles):
         message = f"{FILE} of this run cannot be right: {trouble}."
         raise GateError(message, remedy="Correct it, or give the approvals in 30_rehearsal.ipynb.")
     present = {item.role for item in approvals.approval if item.name.strip()}
@@ -77,39 +77,52 @@ def check_approvals(
         raise GateError(message, remedy=remedy)
 
 
-def _doubts(approvals: Approvals, policy: Policy) -> Iterator[str]:
-    """Yield what no honest record of approvals holds: a role has one person, a person one role."""
-    latest = datetime.now(UTC) + _SLACK
+def doubts(given: Iterable[Approval], asked: Collection[str]) -> Iterator[tuple[int, str]]:
+    """Yield what no honest list of approvals holds: a role has one person, a person one role.
+
+    ``asked`` are the roles that the policy asks for; each doubt comes with its place in the list.
+    """
     roles, names = dict[str, str](), dict[str, str]()
-    for item in approvals.approval:
+    for place, item in enumerate(given):
         name = " ".join(item.name.split()).casefold()
-        at = item.at if item.at.tzinfo else item.at.replace(tzinfo=UTC)
-        if item.role not in policy.approvals.roles:
-            yield f"no role of the policy is called {item.role}"
+        if item.role not in asked:
+            yield place, f"no role of the policy is called {item.role}"
         if item.role in roles:
-            yield f"the role {item.role} stands there twice"
+            yield place, f"the role {item.role} stands there twice"
         if name and name in names:
-            yield f"{item.name} approves as {names[name]} and as {item.role}"
-        if at > latest:
-            yield f"the approval of the {item.role} is of {at:%Y-%m-%d %H:%M}, still to come"
+            yield place, f"{item.name} approves as {names[name]} and as {item.role}"
+        if still_to_come(item.at):
+            yield place, f"the approval of the {item.role} is of {minute(item.at)}, still to come"
         roles[item.role] = name
         names.setdefault(name, item.role)
 
 
+def still_to_come(at: datetime) -> bool:
+    """Tell whether a moment lies ahead, by more than two clocks differ."""
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)) > datetime.now(UTC) + _SLACK
+
+
+def minute(at: datetime) -> str:
+    """Write a moment to the minute."""
+    return f"{at:%Y-%m-%d %H:%M %Z}".strip()
+
+
 def approvals_text(plan_digest: str, dbname: str, given: Iterable[Approval]) -> str:
     """Return the text of ``approvals.toml``."""
-    lines = [f"plan = {_quoted(plan_digest)}", f"confirm = {_quoted(dbname)}", ""]
+    lines = [f"plan = {quoted(plan_digest)}", f"confirm = {quoted(dbname)}", ""]
+    return "\n".join([*lines, *approval_lines(given)])
+
+
+def approval_lines(given: Iterable[Approval]) -> Iterator[str]:
+    """Yield the lines of a table ``[[approval]]`` for each."""
     for item in given:
-        lines += [
-            "[[approval]]",
-            f"role = {_quoted(item.role)}",
-            f"name = {_quoted(item.name)}",
-            f"at = {item.at.isoformat(timespec='seconds')}",
-            "",
-        ]
-    return "\n".join(lines)
+        yield "[[approval]]"
+        yield f"role = {quoted(item.role)}"
+        yield f"name = {quoted(item.name)}"
+        yield f"at = {item.at.isoformat(timespec='seconds')}"
+        yield ""
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Write a TOML basic string; JSON's escapes are a part of TOML's."""
-    return json.dumps(text, ensure_ascii=False)
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

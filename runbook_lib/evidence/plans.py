@@ -70,6 +70,6 @@ def _unfinished_before(run: Run) -> Iterator[Run]:
         found = replace(run, directory=directory, plan=read_plan(directory))
         if not found.plan.target.same_database(run.target):
             continue
-        if found.passed("signoff") or found.passed("rollback"):
+        if found.over:
             return
         yield found

@@ -15,6 +15,7 @@ class Status(StrEnum):
 
     FAIL = "fail"
     WARN = "warn"
+    OPEN = "open"
     NOT_MEASURED = "not measured"
     PASS = "pass"  # noqa: S105  an outcome, not a password
 

@@ -79,9 +79,12 @@ class Run:
         """Tell whether the migration waits for a rehearsal that has the rows to count losses of."""
         return self.policy.rehearsal.required and self.policy.rehearsal.data == "full"
 
-    def record(self, passed: bool, content: dict[str, Any], name: str = "") -> None:
-        """Write the phase's record, bound to the plan."""
-        head = {"status": "passed" if passed else "failed", "plan": self.plan.digest}
+    def record(
+        self, passed: bool, content: dict[str, Any], name: str = "", *, left_open: bool = False
+    ) -> None:
+        """Write the phase's record, bound to the plan; ``left_open``: it waits for people."""
+        status = "passed" if passed else "open" if left_open else "failed"
+        head = {"status": status, "plan": self.plan.digest}
         self.directory.write(name or _BY_NAME[self.phase].notebook, {**head, **content})
 
     def recorded(self, phase: str) -> dict[str, Any] | None:
@@ -104,6 +107,15 @@ class Run:
                 at = found["recorded_at"]
                 return f"The run {self.directory.path.name} {said}, recorded {at}"
         return ""
+
+    @property
+    def over(self) -> bool:
+        """Tell whether a new run may follow: a sign-off may stay open where the policy lets it."""
+        if self.passed("signoff") or self.passed("rollback"):
+            return True
+        found = self.recorded("signoff")
+        left = found is not None and found["status"] == "open"
+        return left and not self.policy.signoff.required
 
     def looked(self) -> bool:
         """Tell whether the prechecks were made for this plan, whatever they found."""

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from runbook_lib.config.setting import adapter
 from runbook_lib.errors import EvidenceError
+from runbook_lib.evidence.answers import Line, Seat
 from runbook_lib.evidence.directory import RunDirectory
 from runbook_lib.evidence.records import Backup, CheckResult, Metric
 from runbook_lib.findings import Finding
@@ -76,6 +77,19 @@ class Watched(Record):
 
     metrics: tuple[Metric, ...]
     over: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedOff:
+    """Record where a sign-off stands; ``open`` names what waits for people, ``left`` counts it."""
+
+    status: Literal["passed", "open", "failed"]
+    plan: str
+    criteria: tuple[Line, ...]
+    approvals: tuple[Seat, ...]
+    open: tuple[str, ...]
+    left: str
+    failed: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -155,6 +169,7 @@ RECORDS: Mapping[str, type] = {
     "20_backup": BackupTaken,
     "60_verify": Checked,
     "70_monitor": Watched,
+    "80_signoff": SignedOff,
     "acceptances": Accepted,
     "schema_before": Change,
     "schema_touched": Touched,

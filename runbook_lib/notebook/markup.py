@@ -18,6 +18,7 @@ _GREEN, _AMBER, _RED, _GREY = "#1a7f37", "#9a6700", "#cf222e", "#57606a"
 _COLOURS: Mapping[str, str] = {
     Status.PASS: _GREEN,
     Status.WARN: _AMBER,
+    Status.OPEN: _AMBER,
     Status.FAIL: _RED,
     Status.NOT_MEASURED: _GREY,
     Outcome.DONE: _GREEN,

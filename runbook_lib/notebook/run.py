@@ -43,15 +43,24 @@ def run_phases(run: Run) -> Table:
                         raise _both(held, error) from None
                     held = error
                 took = duration(time.perf_counter() - begin)
+                status = "open" if _left(run, phase) else "pass"
                 rows.append(
-                    {"phase": phase.title, "status": "pass", "took": took, "notebook": path.name}
+                    {"phase": phase.title, "status": status, "took": took, "notebook": path.name}
                 )
                 progress.advance()
             if held is not None and phase.name == "rehearsal":
                 raise held
     run.directory.seal()
     evidence = run.directory.path.relative_to(run.root)
-    return Table(f"The release went through every phase; the evidence is in {evidence}", rows)
+    left = _left(run, PHASES[-1])
+    said = f"Applied, sign-off open: {left}" if left else "The release went through every phase"
+    return Table(f"{said}; the evidence is in {evidence}", rows)
+
+
+def _left(run: Run, phase: Phase) -> str:
+    """Say what of the sign-off waits for people, empty where nothing does, or in other phases."""
+    found = run.recorded(phase.name) if phase.name == "signoff" else None
+    return str(found["left"]) if found and found["status"] == "open" else ""
 
 
 def _both(first: GateError | None, second: GateError) -> GateError:

@@ -11,6 +11,7 @@ from runbook_lib.checks.baseline import find_candidates, prove_equal
 from runbook_lib.config.environments import Environment, acting, find_root, read_environment
 from runbook_lib.config.policies import Policy
 from runbook_lib.errors import ConfigError, EvidenceError, GateError
+from runbook_lib.evidence.answers import FILE as ANSWERS
 from runbook_lib.evidence.approvals import check_approvals
 from runbook_lib.evidence.directory import RunDirectory
 from runbook_lib.evidence.journal import Journal
@@ -188,7 +189,7 @@ def _continued(opening: _Opening, connection: Connection) -> Run | None:
     run = _latest(opening, here)
     if run is None:
         return None
-    if run.passed("signoff") or run.passed("rollback"):
+    if run.over:
         return None if opening.phase in _STARTS else run
     waiting = run.pending()
     if not waiting:
@@ -210,8 +211,7 @@ def _to_roll_back(here: Sequence[Run]) -> Run:
     """
     if not here[-1].passed("rollback"):
         return here[-1]
-    ends = ("rollback", "signoff")
-    unfinished = [run for run in here if not any(run.passed(end) for end in ends)]
+    unfinished = [run for run in here if not run.over]
     return (unfinished or here)[-1]
 
 
@@ -223,17 +223,19 @@ def _readable(opening: _Opening) -> list[RunDirectory]:
     found = RunDirectory.all(opening.root, opening.environment.name, opening.release.name)
     reasons = {directory: unreadable(directory) for directory in found}
     for latest in found[-1:]:
-        if reasons[latest] and not _over(latest, opening.phase):
+        if reasons[latest] and not _over(latest, opening):
             message = f"This version cannot go on with the run: {reasons[latest]}."
             remedy = "Finish it with the version that began it, or move its directory away."
             raise EvidenceError(message, path=latest.path, remedy=remedy)
     return [directory for directory in found if not reasons[directory]]
 
 
-def _over(directory: RunDirectory, phase: str) -> bool:
-    """Tell whether a run has ended, and a new one may begin."""
+def _over(directory: RunDirectory, opening: _Opening) -> bool:
+    """Tell whether a run of another version is over, and a new one may begin."""
+    required = opening.environment.policy.signoff.required
+    enough = {"passed"} if required else {"passed", "open"}
     ends = (directory.read(name) or {} for name in _ENDS)
-    return phase in _STARTS and any(end.get("status") == "passed" for end in ends)
+    return opening.phase in _STARTS and any(end.get("status") in enough for end in ends)
 
 
 def _latest(opening: _Opening, here: Sequence[Run]) -> Run | None:
@@ -402,6 +404,8 @@ def decide(run: Run) -> Table:
     if record is None or record["plan"] != run.plan.digest:
         message = f"{phase.title} has no record for this plan."
         raise GateError(message, remedy="Run the cells above first.")
+    if record["status"] == "open":
+        return _left_open(run, phase.title, record["left"])
     if record["status"] != "passed":
         failed = record.get("failed", [])
         more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
@@ -411,3 +415,16 @@ def decide(run: Run) -> Table:
     after = PHASES[min(PHASES.index(phase) + 1, len(PHASES) - 1)]
     row = {"phase": phase.title, "status": Status.PASS.value, "next": f"{after.notebook}.ipynb"}
     return Table("Decision: go on", [row])
+
+
+def _left_open(run: Run, title: str, left: str) -> Table:
+    """Say that people have not signed off yet; raises GateError where the policy waits for that."""
+    if run.policy.signoff.required:
+        message = f"The release is applied, and its sign-off is open: {left}."
+        remedy = (
+            f"Answer in 80_signoff.ipynb, or in {ANSWERS} of this run for the plan "
+            f"{run.plan.digest} (docs/signoff.md), then run again: it goes on from there."
+        )
+        raise GateError(message, remedy=remedy)
+    row = {"phase": title, "status": Status.OPEN.value, "open": left, "next": "80_signoff.ipynb"}
+    return Table("Decision: applied, sign-off open", [row])

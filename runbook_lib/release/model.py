@@ -64,11 +64,15 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Criterion:
-    """Hold one line of the release's checklists and the check that answers it, if one does."""
+    """Hold one line of the release's checklists and what answers it, if anything is measured.
+
+    It is a check of 60_verify, or metrics of 70_monitor, none of them over its threshold, or both.
+    """
 
     section: Text
     text: Text
     check: str
+    metrics: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,12 @@ class TestAFinishedRun:
         phases = {"00_brief", "10_prechecks", "20_backup", "30_rehearsal", "50_index_timing"}
         assert names - steps == phases | {"60_verify", "70_monitor", "80_signoff"}
 
+    def test_leaves_its_sign_off_open_and_says_what_of_it(self, finished: Path) -> None:
+        signoff = record(runs(finished)[0], "80_signoff")
+        assert (signoff["status"], signoff["left"]) == ("open", "23 criteria, 5 approvals")
+        executed = (finished / "out.ipynb").read_text()
+        assert "Applied, sign-off open: 23 criteria, 5 approvals; the evidence is in" in executed
+
     def test_seals_its_evidence(self, finished: Path) -> None:
         (run,) = runs(finished)
         assert command("sha256sum", "--check", "--quiet", "SHA256SUMS", cwd=run).returncode == 0

@@ -1,5 +1,6 @@
 """A password-protected server: the run completes, and the password is found nowhere."""
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,7 +70,7 @@ def test_the_password_is_in_nothing_that_is_written(url: str, tmp_path: Path) ->
             "notebooks/run.ipynb", "env=prod", project=project, env={"RUNBOOK_PROD_URL": url}
         )
         assert done.returncode == 0, done.stderr[-3000:]
-        assert record(runs(project, "prod")[-1], "80_signoff")["status"] == "passed"
+        assert record(runs(project, "prod")[-1], "80_signoff")["status"] == "open"
         text = everything_written(project) + done.stdout + done.stderr + wrong.stdout + wrong.stderr
         for secret in (PASSWORD, quote(PASSWORD, safe=""), "Tr0ub4dor"):
             assert secret not in text
@@ -78,7 +79,25 @@ def test_the_password_is_in_nothing_that_is_written(url: str, tmp_path: Path) ->
         stop(project)
 
 
-def test_prod_waits_for_its_approvals(url: str, tmp_path: Path) -> None:
+def answers(run: Path) -> str:
+    """Answer all that is open in a run, and approve for the roles that have not yet."""
+    found, when = record(run, "80_signoff"), "at = 2026-11-22T12:00:00Z"
+    open_lines = [item["text"] for item in found["criteria"] if item["status"] == "open"]
+    open_roles = [item["role"] for item in found["approvals"] if item["status"] == "open"]
+    said = [
+        f'[[answer]]\ncriterion = {json.dumps(text)}\nanswer = "yes"\nwho = "N. A."\n{when}\n'
+        for text in open_lines
+    ]
+    given = [
+        f'[[approval]]\nrole = "{role}"\nname = "N. {initial}."\n{when}\n'
+        for role, initial in zip(open_roles, "DE", strict=True)
+    ]
+    return "".join((*said, *given))
+
+
+def test_prod_waits_for_its_approvals_and_at_the_end_for_its_sign_off(
+    url: str, tmp_path: Path
+) -> None:
     project = fresh_project(tmp_path / "project")
     try:
         asked = papermill(
@@ -101,7 +120,14 @@ def test_prod_waits_for_its_approvals(url: str, tmp_path: Path) -> None:
         done = papermill(
             "notebooks/run.ipynb", "env=prod", project=project, env={"RUNBOOK_PROD_URL": url}
         )
-        assert done.returncode == 0, done.stderr[-3000:]
+        assert done.returncode != 0
+        assert "its sign-off is open: 23 criteria, 2 approvals" in done.stderr
+        (run / "answers.toml").write_text(f'plan = "{digest}"\n{answers(run)}')
+        signed = papermill(
+            "notebooks/run.ipynb", "env=prod", project=project, env={"RUNBOOK_PROD_URL": url}
+        )
+        assert signed.returncode == 0, signed.stderr[-3000:]
+        assert record(run, "80_signoff")["status"] == "passed"
         assert runs(project, "prod") == [run]
     finally:
         stop(project)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,18 +10,31 @@ import pytest
 from runbook_lib.config.environments import read_environment
 from runbook_lib.errors import RunbookError
 from runbook_lib.evidence.acceptances import read_acceptances
-from runbook_lib.evidence.approvals import read_approvals
+from runbook_lib.evidence.answers import Asked, read_answers
+from runbook_lib.evidence.approvals import Approval, read_approvals
 from runbook_lib.notebook.session import open_run
+from runbook_lib.release.model import Criterion
 from runbook_lib.release.reader import read_release
 from tests.support.projects import REPOSITORY
 from tests.support.releases import write_release
 
 DATA = REPOSITORY / "tests" / "data" / "malformed"
+ASKED = Asked(
+    "d1e5",
+    (
+        Criterion("Application Health", "Health checks passing", ""),
+        Criterion("Before", "Notify team", ""),
+        Criterion("After", "Notify team", ""),
+    ),
+    ("Database Administrator", "Lead", "Manager"),
+    (Approval("Database Administrator", "Di Dactic", datetime(2026, 1, 30, 9, tzinfo=UTC)),),
+)
 READERS: dict[str, tuple[str, str, Callable[[Path], object]]] = {
     "environments": ("environments.toml", "ConfigError", lambda d: read_environment(d, "prod")),
     "release": ("release.toml", "ReleaseError", read_release),
     "approvals": ("approvals.toml", "ConfigError", read_approvals),
     "acceptances": ("acceptances.toml", "ConfigError", read_acceptances),
+    "answers": ("answers.toml", "ConfigError", lambda d: read_answers(d, ASKED)),
 }
 KINDS = list(READERS)
 PLACELESS = ("There is no environment",)  # what is not in the file stands in no line of it
