@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.markers import MarkerStyle
 
 from runbook_lib.evidence.journal import Journal
+from runbook_lib.evidence.records import Outcome
 from runbook_lib.evidence.run import Run
 from runbook_lib.formatting import duration, minutes, size
 from runbook_lib.notebook.charts import (
@@ -60,7 +61,8 @@ def read_builds(
     """Return the indexes this run built on tables that were there before, slowest first.
 
     An index of a table that its own file creates is built over nothing: its time says nothing.
-    ``runs`` are the journal's statements; the rest is read from the catalog.
+    ``runs`` are the journal's statements, of which those count that ended well; the rest is read
+    from the catalog.
     """
     wanted = seconds_of_indexes(release, steps, runs)
     builds = catalog.read_indexes(connection, wanted, wanted)
@@ -71,7 +73,8 @@ def seconds_of_indexes(
     release: Release, steps: Iterable[Step], runs: Iterable[Mapping[str, Any]]
 ) -> dict[str, float]:
     """Return what each index on an older table took, by its name with its schema."""
-    took = {(run["path"], run["number"]): float(run["seconds"]) for run in runs}
+    done = (run for run in runs if run["outcome"] == Outcome.DONE)
+    took = {(run["path"], run["number"]): float(run["seconds"]) for run in done}
     wanted: dict[str, float] = {}
     for step in steps:
         if step.kind is not StepKind.APPLY:

@@ -1,7 +1,7 @@
 """The acts of 40_migrate: one step of the plan, or several, and what happened meanwhile."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -204,8 +204,16 @@ def _statements(done: _Done) -> Table:
 
 
 def chart_migration(run: Run) -> Chart | Table:
-    """Draw how long each step took on the target."""
-    return chart_steps(run, run.journal, "The statements of the release took {total}")
+    """Draw how long each step took on the target, unless one of them stopped."""
+    stopped = _stopped(run, run.journal.begun())
+    return stopped or chart_steps(run, run.journal, "The statements of the release took {total}")
+
+
+def _stopped(run: Run, steps: Collection[str]) -> Table | None:
+    """Return what is shown in the place of a chart where one of these steps is not done."""
+    waiting = (step.name for step in run.pending() if step.name in steps)
+    name = next(waiting, "")
+    return Table(f"{name} stopped: what it took is not drawn", []) if name else None
 
 
 def show_incidents(run: Run) -> Table:
@@ -246,6 +254,8 @@ def chart_traffic(run: Run) -> Chart | Table:
     done = [line for line in run.journal.runs() if line["step"] in steps]
     if not done:
         return Table("No statement has run yet: there is nothing to draw", [])
+    if stopped := _stopped(run, steps):
+        return stopped
     begin = min(moment(line["started_at"]) for line in done)
     end = max(moment(line["started_at"]) + line["seconds"] for line in done)
     spans = read_spans(done, run.journal.events(steps), begin)

@@ -21,6 +21,7 @@ from runbook_lib.evidence.run import PHASES, ROLLBACK, Run
 from runbook_lib.evidence.schemas import VERSION, this_version, unreadable, write_schemas
 from runbook_lib.notebook import acts, copies, page
 from runbook_lib.notebook.banner import OpenedRun
+from runbook_lib.notebook.failure import show_as_cards
 from runbook_lib.notebook.show import Table, hide_in_outputs
 from runbook_lib.notebook.transcript import TRANSCRIPT
 from runbook_lib.parser import transactions
@@ -56,6 +57,7 @@ def open_run(env: str, release: str = "", phase: str = "run") -> Run:
     refused. Raises a RunbookError that says what is wrong before anything is touched.
     """
     hide_in_outputs(TRANSCRIPT.hear)
+    show_as_cards()
     acts.close_all()
     check_parameters(page.executed_cells())
     copies.check_belongs(env)

@@ -6,7 +6,7 @@ Its messages are protobuf's: ``kinds`` holds their classes and the constants of 
 from typing import Any
 
 import postgast
-from postgast import PgQueryError, deparse, parse, parse_plpgsql, scan, walk
+from postgast import PgQueryError, deparse, normalize, parse, parse_plpgsql, scan, walk
 
 __all__ = [
     "Node",
@@ -14,6 +14,7 @@ __all__ = [
     "definition",
     "deparse",
     "kinds",
+    "normalize",
     "of",
     "only",
     "parse",
