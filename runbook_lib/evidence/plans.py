@@ -8,6 +8,7 @@ from runbook_lib.evidence.approvals import read_approvals
 from runbook_lib.evidence.directory import RunDirectory
 from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.schemas import read_record
+from runbook_lib.evidence.texts import Change, changed_files
 from runbook_lib.release import plan
 from runbook_lib.release.changes import changes
 from runbook_lib.release.plan import Plan
@@ -43,8 +44,27 @@ def changed(run: Run) -> tuple[str, ...]:
     before = [*_former(run), *_unfinished_before(run)]
     approved = next((item for item in before if _approved(item)), None)
     if approved:
-        return _few(changes(approved.plan, run.plan, "approved"))
+        found = _few(changes(approved.plan, run.plan, "approved"))
+        return (*found, _void(approved)) if found else ()
     return _few(changes(before[0].plan, run.plan, "made")) if before else ()
+
+
+def _void(approved: Run) -> str:
+    """Say whose approvals a change voids."""
+    given = read_approvals(approved.directory.path).approval
+    who = (f"{item.name} ({item.role}, {item.at:%Y-%m-%d %H:%M %Z})" for item in given)
+    return f"this voids what was approved by {' and '.join(who) or 'the typed confirmation'}"
+
+
+def changed_texts(run: Run) -> tuple[Change, ...]:
+    """Return the files that are others now than in the plan that `changed` compares with.
+
+    That may be the run's own: a file may be edited while its page is open.
+    """
+    plans = [run, *_former(run), *_unfinished_before(run)]
+    approved = next((item for item in plans if _approved(item)), None)
+    found = (tuple(changed_files(item)) for item in ([approved] if approved else plans))
+    return next(filter(None, found), ())
 
 
 def _few(clauses: Sequence[str]) -> tuple[str, ...]:

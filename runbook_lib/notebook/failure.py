@@ -13,8 +13,9 @@ from typing import Any
 from IPython import get_ipython
 
 import runbook_lib
-from runbook_lib.errors import RunbookError, SqlState, StatementError
+from runbook_lib.errors import GateError, RunbookError, SqlState, StatementError
 from runbook_lib.evidence.journal import BEGAN
+from runbook_lib.evidence.plans import changed_texts
 from runbook_lib.evidence.records import Outcome
 from runbook_lib.evidence.run import PHASES, ROLLBACK, Position, Run, read_position
 from runbook_lib.formatting import duration
@@ -30,6 +31,8 @@ from runbook_lib.release.plan import Step, StepKind
 
 _LOCKS = {SqlState.LOCK_NOT_AVAILABLE, SqlState.DEADLOCK_DETECTED}
 _AROUND = 3  # lines of a file before and behind the one that is meant
+_FILES, _DIFF = 5, 60  # files that changed, and lines of each
+_NO_DIFF = "It was changed; its text as planned was not kept, or only what is secret differs."
 _QUERY = 200  # characters of another session's statement
 _TITLES = {phase.name: phase.title for phase in (*PHASES, ROLLBACK)}
 _AGAIN = "Run the cells again from the gate on: what is in is not done twice."
@@ -119,6 +122,8 @@ def _of_refusal(error: RunbookError, run: Run | None) -> Iterator[Part]:
         yield Part("Where", [f"{error.place}{state}"])
         if around := _around(error, run):
             yield Part("The file there", around, code=True)
+    if run is not None and isinstance(error, GateError):
+        yield from _changes(run)
     migrating = run is not None and run.phase == "migrate" and run.began
     if run is not None and migrating:
         yield Part("What is in", list(_stands(run)))
@@ -129,6 +134,16 @@ def _of_refusal(error: RunbookError, run: Run | None) -> Iterator[Part]:
         todo += _next_acts(error, run)
     if todo:
         yield Part("What to do", todo)
+
+
+def _changes(run: Run) -> Iterator[Part]:
+    """Show what was changed in the files since the plan was approved, or made."""
+    with suppress(RunbookError):  # records that cannot be read are what another card is about
+        found = changed_texts(run)
+        for item in found[:_FILES]:
+            yield Part(item.path, item.diff[:_DIFF] or [_NO_DIFF], code=bool(item.diff))
+        if len(found) > _FILES:
+            yield Part("And", [f"{len(found) - _FILES} more files"])
 
 
 def _next_acts(error: StatementError, run: Run) -> Iterator[str]:

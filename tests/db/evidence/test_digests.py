@@ -1,6 +1,7 @@
 """What was approved is what is run: whatever changes afterwards is named before the first act."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -15,6 +16,7 @@ from runbook_lib import (
 from runbook_lib.errors import GateError
 from runbook_lib.evidence.approvals import FILE, Approval, approvals_text
 from runbook_lib.evidence.run import Run
+from runbook_lib.notebook.failure import card_of
 from runbook_lib.postgres.connection import Database
 from runbook_lib.postgres.embedded import Sandbox
 from tests.support.defects import Project, project
@@ -183,13 +185,51 @@ def test_a_change_after_the_approval_is_named_and_undone_it_counts_again(
             opened(shop, "migrate")
     finally:
         path.unlink() if before is None else path.write_text(before)
-    assert caught.value.message == f"Migration waits for Prechecks of a new plan: {said}."
+    void = re.escape("; this voids what was approved by Ann Onym (DBA, ")
+    waits = re.escape(f"Migration waits for Prechecks of a new plan: {said}")
+    who = rf"{waits}{void}.* UTC\) and Bo Oster \(Lead, .* UTC\)\."
+    assert re.fullmatch(who, caught.value.message)
     assert caught.value.remedy is not None
     assert "the rehearsal" in caught.value.remedy
     with shop.target.connect() as session:
         assert session.value("SELECT to_regclass('users')") is None
     again = opened(shop, "migrate")
     assert (again.directory, again.plan) == (approved.directory, approved.plan)
+
+
+def test_a_refusal_shows_the_bytes_that_changed_since_the_approval(shop: Project) -> None:
+    path = shop.root / "release/0002_orders/migration.sql"
+    before = path.read_text()
+    approved = opened(shop, "migrate")
+    path.write_text(before.replace("int", "bigint"))
+    try:
+        with pytest.raises(GateError) as caught:
+            opened(shop, "migrate")
+        shown = repr(card_of(caught.value, opened(shop, "brief")))
+        edited = repr(card_of(caught.value, approved))  # its page was open all the while
+    finally:
+        path.write_text(before)
+    for card in (shown, edited):
+        assert "0002_orders/migration.sql:\n" in card
+        assert "-CREATE TABLE orders (id int PRIMARY KEY);" in card
+        assert "+CREATE TABLE orders (id bigint PRIMARY KEY);" in card
+        assert "0001_users" not in card
+    assert "+CREATE" not in repr(card_of(caught.value, opened(shop, "migrate")))
+
+
+def test_a_file_whose_text_was_not_kept_is_named_without_its_bytes(shop: Project) -> None:
+    path = shop.root / "release/0001_users/down.sql"
+    before, run = path.read_text(), opened(shop, "migrate")
+    kept = run.directory.path / "release_texts.json"
+    texts = kept.read_text()
+    kept.unlink()
+    path.write_text(f"{before}-- more\n")
+    try:
+        card = repr(card_of(GateError("It changed."), run))
+    finally:
+        path.write_text(before)
+        kept.write_text(texts)
+    assert "0001_users/down.sql:\n    It was changed; its text as planned was not kept" in card
 
 
 @pytest.mark.slow
@@ -208,7 +248,7 @@ def test_approvals_of_another_plan_are_refused_with_what_changed_since(shop: Pro
         path.write_text(before)
         prepared(shop)
     change = SETTING.format("policy.locks.timeout", "3.0", "4.0")
-    assert f"lacks the digest of this plan; {change}." in caught.value.message
+    assert f"lacks the digest of this plan; {change}; this voids " in caught.value.message
 
 
 def test_the_target_and_who_migrates_it_are_approved_with_the_plan(
