@@ -301,7 +301,8 @@ def _ledger(connection: Connection, release: Release, plan: Plan) -> Iterator[Ch
 
 
 def _unchanged(connection: Connection, plan: Plan, rows: tuple[LedgerRow, ...]) -> CheckResult:
-    if any(step.name in ledger.applied(rows) for step in plan.steps):
+    begun = {row.name for row in rows if row.failed and row.applied_steps}
+    if any(step.name in {*ledger.applied(rows), *begun} for step in plan.steps):
         observed = "the run has begun: the ledger says where it stands"
         return CheckResult("schema as planned", Status.PASS, observed, "as planned")
     found = snapshot.take_snapshot(connection).fingerprint

@@ -2,9 +2,12 @@
 
 import hashlib
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
+from runbook_lib.errors import GateError, ReleaseError
+from runbook_lib.evidence.halves import Half, refuse_changed, way_back
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.formatting import natural
 from runbook_lib.hazards import rules
@@ -13,6 +16,7 @@ from runbook_lib.hazards.data_loss import LOSSES, find_losses
 from runbook_lib.hazards.locks import LOCKS
 from runbook_lib.hazards.server_wide import SERVER
 from runbook_lib.parser.parse import fingerprint
+from runbook_lib.parser.transactions import transactions_of
 from runbook_lib.postgres import catalog, ledger
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.postgres.ledger import LedgerRow
@@ -40,16 +44,19 @@ def review(
     connection: Connection,
     release: Release,
     plan: Plan,
-    own_rows: Set[str],
+    own_rows: Mapping[str, Sequence[Mapping[str, Any]]],
     fingerprints: Mapping[str, str],
+    made_by: Callable[[str], str],
     *,
     measured: bool = False,
 ) -> tuple[Finding, ...]:
     """Return what is wrong with the files, the order, the ledger, and what would hurt.
 
     What reading takes for a loss only warns where a rehearsal is going to count it: ``measured``.
-    ``own_rows`` are unfinished ledger rows that this run may go on from; ``fingerprints`` are the
-    parse fingerprints of files applied earlier, by checksum, as evidence recorded them.
+    ``own_rows`` are unfinished ledger rows that this run may go on from, by id, each with its
+    file's lines of the journal; ``made_by`` says which run made another's, empty for none.
+    ``fingerprints`` are the parse fingerprints of files applied earlier, by checksum, as evidence
+    recorded them.
     """
     rows = ledger.read(connection)
     done = ledger.applied(rows)
@@ -62,7 +69,8 @@ def review(
     found = (
         *release.defects,
         *plan.defects,
-        *ledger_findings(release, plan.order, rows, own_rows, fingerprints),
+        *ledger_findings(release, plan.order, rows, own_rows, fingerprints, made_by),
+        *_changed_halves(release, plan, rows, own_rows),
         *rules.find_hazards(pending, facts, accepts, RULES, plan.splits),
         *losses,
     )
@@ -103,8 +111,9 @@ def ledger_findings(
     release: Release,
     order: Sequence[str],
     rows: Iterable[LedgerRow],
-    own_rows: Set[str],
+    own_rows: Container[str],
     fingerprints: Mapping[str, str],
+    made_by: Callable[[str], str],
 ) -> Iterator[Finding]:
     """Yield where the ledger and the files do not agree (PostgreSQL keeps no such record)."""
     kept = list(rows)
@@ -119,17 +128,51 @@ def ledger_findings(
             yield _found("applied-unknown", Severity.WARNING, release.name, cause, remedy)
     for row in kept:
         if row.failed and row.id not in own_rows:
-            cause = f"An earlier try of {row.name} failed and was not resolved: "
-            cause += (row.logs or "no log").strip().splitlines()[0]
-            remedy = f"Clear up, then: npx prisma migrate resolve --rolled-back {row.name}."
             path = _path(listed[row.name]) if row.name in listed else release.name
-            yield _found("failed-row-blocks", Severity.ERROR, path, cause, remedy)
+            found = _unresolved(row, made_by(row.id))
+            yield _found("failed-row-blocks", Severity.ERROR, path, *found)
     last = max((at for at, name in enumerate(order) if name in done), default=-1)
     for name in order[: last + 1]:
         if name not in done:
             cause = f"{name} is not applied, and {order[last]}, which comes after it, is."
             remedy = "Make sure that the later file did not count on it."
             yield _found("slips-in", Severity.WARNING, _path(listed[name]), cause, remedy)
+
+
+def _unresolved(row: LedgerRow, run: str) -> tuple[str, str]:
+    """Return what an unfinished row of another run, or of nobody known, means, and what to do."""
+    log = (row.logs or "no log").strip().splitlines()[0]
+    if run:
+        cause = f"The run {run} left {row.name} unfinished, with {row.applied_steps} of its "
+        cause += f"transactions committed: {log}"
+        remedy = (
+            f"Go on with that run, with its release and environment, or there {way_back(row.name)}."
+        )
+        return cause, remedy
+    cause = f"An earlier try of {row.name} failed and was not resolved: {log}"
+    return cause, f"Clear up, then: npx prisma migrate resolve --rolled-back {row.name}."
+
+
+def _changed_halves(
+    release: Release,
+    plan: Plan,
+    rows: Iterable[LedgerRow],
+    own_rows: Mapping[str, Sequence[Mapping[str, Any]]],
+) -> Iterator[Finding]:
+    """Yield where a file of which a part is in no longer says what is in."""
+    splits = {step.name: step.split for step in plan.steps if step.kind is StepKind.APPLY}
+    for row in rows:
+        if not row.failed or row.id not in own_rows or row.name not in splits:
+            continue
+        migration = release.migration(row.name)
+        try:
+            pieces = transactions_of(migration.statements, splits[row.name])
+            refuse_changed(Half.of(own_rows[row.id]), migration, pieces, row.applied_steps)
+        except ReleaseError:
+            continue  # a finding of the files themselves
+        except GateError as error:
+            known = error.path or release.name, error.message, error.remedy
+            yield replace(_found("half-changed", Severity.ERROR, *known), line=error.line or 1)
 
 
 def _found(rule: str, severity: Severity, path: str, cause: str, remedy: str) -> Finding:

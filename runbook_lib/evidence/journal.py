@@ -152,9 +152,16 @@ class Journal:
         """Return the names of the files that this run began."""
         return frozenset(line["step"] for line in self.lines() if line["event"] == BEGAN)
 
-    def own_rows(self) -> frozenset[str]:
-        """Return the ids of the ledger rows that this run began."""
-        return frozenset(line["id"] for line in self.lines() if line["event"] == LEDGER_ROW)
+    def own_rows(self) -> dict[str, list[dict[str, Any]]]:
+        """Return by id the ledger rows that this run began, each with its file's lines since."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        row_of: dict[str, str] = {}
+        for line in self.lines():
+            if line["event"] == LEDGER_ROW:
+                row_of[line["step"]] = line["id"]
+            if line.get("step") in row_of:
+                found.setdefault(row_of[line["step"]], []).append(line)
+        return found
 
     def events(self, steps: Collection[str]) -> list[dict[str, Any]]:
         """Return everything these steps noted but the lines of their statements, in order."""

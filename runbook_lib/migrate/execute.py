@@ -1,12 +1,13 @@
 """Apply one file, record a baseline, add demo rows: what a step of a plan does to a database."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from runbook_lib.config.policies import Policy
 from runbook_lib.errors import (
@@ -17,7 +18,9 @@ from runbook_lib.errors import (
     StatementError,
     TargetError,
 )
-from runbook_lib.evidence.journal import BEGAN, LEDGER_ROW, Event, Listener, said
+from runbook_lib.evidence import halves
+from runbook_lib.evidence.halves import Half
+from runbook_lib.evidence.journal import BEGAN, Event, Listener, said
 from runbook_lib.evidence.records import Outcome
 from runbook_lib.evidence.sender import Prober, Sender, lost_in_commit
 from runbook_lib.migrate.guard import Unguarded
@@ -39,7 +42,8 @@ _GONE = {SqlState.UNDEFINED_OBJECT, SqlState.UNDEFINED_TABLE}
 _LOOK = 0.5  # seconds between two tries to reach a server that was lost
 
 
-OwnRows = Callable[[], Set[str]]
+# The ledger rows that this run began, by id, each with what its journal says of the file since.
+OwnRows = Callable[[], Mapping[str, Sequence[Mapping[str, Any]]]]
 
 
 class HeldRunner(ExitStack):
@@ -84,16 +88,18 @@ class Applier:
     server: OneServer = field(default_factory=OneServer)
 
     def migrate(
-        self, migration: Migration, own_rows: OwnRows = frozenset, split: Split | None = None
+        self, migration: Migration, own_rows: OwnRows = dict, split: Split | None = None
     ) -> Outcome:
         """Apply one migration file and write its ledger row in the same transaction.
 
         A file that cannot be one transaction, or that the plan's ``split`` takes apart, is applied
         transaction by transaction, each counted in its ledger row, and goes on where an earlier try
-        stopped, if that row is among ``own_rows``, asked for when the runner's lock is held. Raises
-        StatementError with SQLSTATE, file and line; a file that is one transaction then left
-        nothing behind. Raises OutcomeUnknownError where the connection was lost in COMMIT and the
-        server does not come back to be asked, FailoverError where another one answers.
+        stopped, if that row is among ``own_rows``, asked for when the runner's lock is held: also
+        with a text that was mended behind what is in. Raises StatementError with SQLSTATE, file and
+        line, which says what is in: a file that is one transaction left nothing behind. Raises
+        GateError where what is in was changed, OutcomeUnknownError where the connection was lost in
+        COMMIT and the server does not come back to be asked, FailoverError where another one
+        answers.
         """
         pieces = transactions_of(migration.statements, split)
         lost_at: set[int] = set()
@@ -118,8 +124,7 @@ class Applier:
             rows = ledger.read(runner, migration.name)
             if migration.name in ledger.applied(rows):
                 return Outcome.ALREADY_DONE
-            failed = any(row.failed for row in rows)
-            begun = ledger.unfinished(rows, migration, own_rows()) if failed else None
+            begun = _begun(rows, migration, pieces, own_rows)
             self.emit(
                 Event(BEGAN, migration.name, {"pid": connection.pid}, durable=False)
             )  # a power cut may take it: nothing has happened yet
@@ -206,6 +211,23 @@ class Applier:
         return finished
 
 
+def _begun(
+    rows: Sequence[LedgerRow],
+    migration: Migration,
+    pieces: Sequence[Transaction],
+    own_rows: OwnRows,
+) -> LedgerRow | None:
+    """Return the row of an earlier try that this one goes on from, None where there is none."""
+    if not any(row.failed for row in rows):
+        return None
+    own = own_rows()
+    begun = ledger.unfinished(rows, migration, own)
+    if begun is not None:
+        half = Half.of(own[begun.id])
+        halves.refuse_changed(half, migration, pieces, begun.applied_steps)
+    return begun
+
+
 @dataclass(frozen=True)
 class _File:
     """Apply one file in a session of its own, beside the runner's, which holds the lock."""
@@ -226,7 +248,7 @@ class _File:
 
     def apply(self, begun: LedgerRow | None) -> None:
         """Apply it as one transaction or transaction by transaction; go on from ``begun``."""
-        if len(self.pieces) == 1 and self.pieces[0].in_block:
+        if begun is None and len(self.pieces) == 1 and self.pieces[0].in_block:
             self._whole(self.pieces[0])
         else:
             self._in_units(begun)
@@ -245,7 +267,7 @@ class _File:
 
     def _in_units(self, begun: LedgerRow | None) -> None:
         """Commit transaction by transaction, each with its count in the ledger row."""
-        done, row_id = (begun.applied_steps, begun.id) if begun else (0, self._begin_row())
+        done, row_id = self._gone_on(begun) if begun else (0, self._begin_row())
         guard, connection = self.applier.guard, self.connection
         for setting in settings_of(self.pieces[:done]):
             connection.execute(setting)
@@ -267,6 +289,8 @@ class _File:
             except StatementError as error:
                 if self.applier.go_on and not connection.closed:
                     continue  # what failed is known; the rest is tried as well
+                said = halves.what_is_in(self.step, self.pieces, number - 1)
+                error.remedy = f"{error.remedy} {said}".strip()
                 change = self.sender.change
                 ledger.record_failure(self.runner, change, row_id, number - 1, error)
                 raise
@@ -276,8 +300,19 @@ class _File:
         with self.runner.transaction():
             change = self.sender.change
             row_id = ledger.record_started(self.runner, change, self.migration)
-            self.applier.emit(Event(LEDGER_ROW, self.step, {"id": row_id}))
+            self.applier.emit(halves.ledger_row(self.migration, row_id, self.pieces))
         return row_id
+
+    def _gone_on(self, begun: LedgerRow) -> tuple[int, str]:
+        """Let the row be of the file as it is now; return what is done of it, and its id."""
+        if begun.checksum != self.migration.checksum:
+            # The journal first: what it knows more than the ledger is not committed yet.
+            self.applier.emit(halves.ledger_row(self.migration, begun.id, self.pieces))
+            change = self.sender.change
+            ledger.record_mended(self.runner, change, begun.id, self.migration.checksum)
+        if begun.applied_steps == len(self.pieces):  # what was left to do was taken out
+            self._count(self.runner, begun.applied_steps, begun.id)
+        return begun.applied_steps, begun.id
 
     def _count(self, connection: Connection, number: int, row_id: str) -> None:
         """Count the transaction in the ledger row, which the last one finishes."""

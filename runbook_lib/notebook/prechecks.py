@@ -9,6 +9,7 @@ from runbook_lib.checks.beside import check_swap, try_beside
 from runbook_lib.checks.prechecks import check_rehearsal_disk, run_prechecks
 from runbook_lib.checks.sarif import FINDINGS, as_sarif
 from runbook_lib.evidence.directory import RunDirectory
+from runbook_lib.evidence.halves import made_by
 from runbook_lib.evidence.journal import Journal, to_all
 from runbook_lib.evidence.records import CheckResult, Status
 from runbook_lib.evidence.run import ACCEPTANCES, REVIEW, Run
@@ -39,6 +40,7 @@ def review_release(run: Run) -> Table:
             run.plan,
             run.journal.own_rows(),
             _fingerprints(run),
+            lambda row: made_by(run.root, row),
             measured=run.measures,
         )
     tried = _dry_run(run)

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -91,20 +91,18 @@ def applied(rows: Iterable[LedgerRow]) -> frozenset[str]:
     return frozenset(row.name for row in rows if row.finished)
 
 
-def unfinished(rows: Iterable[LedgerRow], migration: Migration, own: Set[str]) -> LedgerRow | None:
+def unfinished(
+    rows: Iterable[LedgerRow], migration: Migration, own: Container[str]
+) -> LedgerRow | None:
     """Return the unfinished row of a migration, if it is our ``own``.
 
-    Raises GateError for another's row, and for a file that was edited after its first part.
+    Raises GateError for another's row.
     """
     found = [row for row in rows if row.name == migration.name and row.failed]
     if any(row.id not in own for row in found):
         message = f"The ledger holds a failed row of {migration.name} from elsewhere."
-        remedy = f"Resolve it: npx prisma migrate resolve --rolled-back {migration.name}."
+        remedy = "10_prechecks.ipynb says whose it is, and what to do."
         raise GateError(message, remedy=remedy)
-    if found and found[0].checksum != migration.checksum:
-        steps = found[0].applied_steps
-        message = f"{migration.name} was edited after {steps} of its transactions were committed."
-        raise GateError(message, path=migration.path, remedy="Restore the file as it was.")
     return found[0] if found else None
 
 
@@ -161,6 +159,12 @@ def take_back(connection: Connection, send: Send, names: Sequence[str]) -> None:
     if names:
         schema, _ = _place(connection)
         send(connection, _query("ledger_take_back", schema), {"names": list(names)})
+
+
+def record_mended(connection: Connection, send: Send, row_id: str, checksum: str) -> None:
+    """Write into the unfinished row of a file the checksum of the text that it goes on with."""
+    schema, _ = _place(connection)
+    send(connection, _query("ledger_mended", schema), {"id": row_id, "checksum": checksum})
 
 
 def record_progress(

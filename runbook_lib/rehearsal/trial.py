@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from runbook_lib.checks.verify import Absent, find_absent
 from runbook_lib.errors import GateError, ReleaseError, RunbookError, SqlState, StatementError
@@ -27,7 +28,7 @@ class Recording:
     """Keep the last run of each statement, unfinished ledger rows, and what transactions took."""
 
     runs: dict[tuple[str, str, int, int], StatementRun] = field(default_factory=dict)
-    rows: set[str] = field(default_factory=set)
+    rows: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     taken: dict[tuple[str, int, str], Taken] = field(default_factory=dict)
 
     def keep(self, event: Event) -> None:
@@ -36,7 +37,7 @@ class Recording:
             run = event.run
             self.runs[run.step, run.path, run.number, run.transaction] = run
         elif event.name == LEDGER_ROW:
-            self.rows.add(event.content["id"])
+            self.rows[event.content["id"]] = [{"event": event.name, **event.content}]
 
     def count(self, found: Iterable[Taken]) -> None:
         """Keep what a transaction did to older tables."""
