@@ -20,10 +20,12 @@ STARTED, ENDED = "started", "ended"  # a statement of the release
 SENDING, SENT = "sending", "sent"  # a statement of the runbook's own
 PROGRAM, EXITED = "program", "exited"  # a program of PostgreSQL's, or a hook
 BEGAN = "began"  # a file, in a session of its own
+COMMITTING = "committing"  # a transaction, whose COMMIT comes next
 LEDGER_ROW = "ledger row"  # the unfinished row of a file that is several transactions
+TOOK = "took"  # what a transaction of such a file did to rows, as the server counted
 SERVER = "server"  # which one the run is on: the first, and each that took its place
 SAID = "said"  # shown for the moment, and not kept
-_OF_STATEMENTS = {STARTED, ENDED, SENDING, SENT, LEDGER_ROW}
+_OF_STATEMENTS = {STARTED, ENDED, SENDING, SENT, LEDGER_ROW, TOOK}
 
 
 @dataclass(frozen=True)

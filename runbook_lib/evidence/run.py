@@ -10,7 +10,7 @@ from runbook_lib.config.environments import Environment
 from runbook_lib.config.policies import Policy
 from runbook_lib.evidence.acceptances import read_acceptances
 from runbook_lib.evidence.directory import RunDirectory, file_name
-from runbook_lib.evidence.journal import Journal
+from runbook_lib.evidence.journal import COMMITTING, LEDGER_ROW, Journal
 from runbook_lib.evidence.records import Backup, Outcome
 from runbook_lib.evidence.schemas import BackupTaken, Review, read_record
 from runbook_lib.findings import Finding
@@ -97,6 +97,13 @@ class Run:
         if found is None or found["status"] != "passed":
             return False
         return phase == "backup" or bool(found["plan"] == self.plan.digest)
+
+    @property
+    def worked(self) -> bool:
+        """Tell whether this run has committed anything of a step, or may have."""
+        steps = {step.name for step in self.plan.steps}
+        sent = (x for x in self.journal.lines() if x["event"] in {COMMITTING, LEDGER_ROW})
+        return self.began and any(line["step"] in steps for line in sent)
 
     @property
     def ended(self) -> str:

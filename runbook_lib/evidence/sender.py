@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from runbook_lib.errors import OutcomeUnknownError, StatementError, TargetError, ToolError
 from runbook_lib.evidence.directory import file_sha256
 from runbook_lib.evidence.journal import (
+    COMMITTING,
     EXITED,
     PROGRAM,
     SENDING,
@@ -209,7 +210,7 @@ class Sender:
 
     def committing(self, number: int) -> None:
         """Say that the COMMIT of the transaction of this number comes next."""
-        self.emit(Event("committing", self.step, {"transaction": number}))
+        self.emit(Event(COMMITTING, self.step, {"transaction": number}))
 
     def committed(self, number: int) -> None:
         """Say that the transaction of this number is committed; the ledger tells that as well."""

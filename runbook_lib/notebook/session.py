@@ -14,6 +14,7 @@ from runbook_lib.errors import ConfigError, EvidenceError, GateError
 from runbook_lib.evidence.answers import FILE as ANSWERS
 from runbook_lib.evidence.approvals import check_approvals
 from runbook_lib.evidence.directory import RunDirectory
+from runbook_lib.evidence.halves import Half
 from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.plans import PLAN, changed, put_in_place, read_plan
 from runbook_lib.evidence.records import Status
@@ -29,6 +30,7 @@ from runbook_lib.parser import transactions
 from runbook_lib.parser.statement import Split
 from runbook_lib.postgres import catalog, ledger, snapshot
 from runbook_lib.postgres.connection import Connection, Database
+from runbook_lib.postgres.ledger import LedgerRow
 from runbook_lib.postgres.targets import reach
 from runbook_lib.redaction import keep_secret, know_words
 from runbook_lib.rehearsal.world import open_empty
@@ -188,8 +190,9 @@ def _continued(opening: _Opening, connection: Connection) -> Run | None:
         if not here:
             message = f"No run on {opening.environment.name} took a backup to roll back to."
             raise GateError(message, remedy="Restore another backup by hand.")
-        return _to_roll_back([run for run in here if run.began] or here)
-    run = _latest(opening, here)
+        return _to_roll_back([run for run in here if run.worked] or here)
+    rows = ledger.read(connection)
+    run = _halfway(opening, here, connection, rows) or _latest(opening, here)
     if run is None:
         return None
     if run.over:
@@ -197,7 +200,8 @@ def _continued(opening: _Opening, connection: Connection) -> Run | None:
     waiting = run.pending()
     if not waiting:
         return run  # what was carried out stays the plan
-    if len(waiting) == len(run.plan.steps):
+    begun = {row.name for row in rows if row.failed} & {step.name for step in waiting}
+    if len(waiting) == len(run.plan.steps) and not begun:
         # Nothing was done yet: the plan holds only while the schema is what it was made for.
         live = snapshot.take_snapshot(connection).fingerprint
         if live != run.plan.schema_fingerprint:
@@ -239,6 +243,52 @@ def _over(directory: RunDirectory, opening: _Opening) -> bool:
     enough = {"passed"} if required else {"passed", "open"}
     ends = (directory.read(name) or {} for name in _ENDS)
     return opening.phase in _STARTS and any(end.get("status") in enough for end in ends)
+
+
+def _halfway(
+    opening: _Opening, here: Sequence[Run], connection: Connection, rows: Sequence[LedgerRow]
+) -> Run | None:
+    """Return the run that left a file in by half, with the files as they are now.
+
+    The latest is returned also where it took the file back, which it applies anew. None where there
+    is no such run, or where other steps come first now: its records go by their places.
+    """
+    failed = {row.id for row in rows if row.failed}
+    tried = here if failed else here[-1:]
+    wanted = failed or {row.id for row in rows if row.finished_at is None}
+    mine = (run for run in reversed(tried) if run.worked and not run.ended) if wanted else ()
+    run = next((run for run in mine if wanted & run.journal.own_rows().keys()), None)
+    if run is None or _steps_hold(opening, run.plan):
+        return run
+    now = _mended(opening, connection, run, rows)
+    return put_in_place(run, now) if now else None
+
+
+def _mended(
+    opening: _Opening, connection: Connection, run: Run, rows: Sequence[LedgerRow]
+) -> Plan | None:
+    """Return the plan of a run in its midst for the files as they are now.
+
+    What is done stays as it was, and what is in of a file keeps its split. None where the steps up
+    to the last that was begun are others now.
+    """
+    waiting, own, begun = set(run.pending()), run.journal.own_rows(), run.journal.begun()
+    done = tuple(step for step in run.plan.steps if step not in waiting)
+    now = _planned(opening, connection)
+    left = {step.name: step for step in now.steps if step.name not in {x.name for x in done}}
+    before = {step.name: step for step in run.plan.steps}
+    for row in rows:
+        if row.failed and row.id in own and row.name in left:
+            known = before[row.name].split, left[row.name].split, row.applied_steps
+            split = Half.of(own[row.id]).split(*known)
+            left[row.name] = replace(left[row.name], split=split)
+    steps = (*done, *left.values())
+    last = max((at for at, name in enumerate(before, 1) if name in begun), default=0)
+    if [step.name for step in steps[:last]] != list(before)[:last]:
+        return None
+    fingerprint = run.plan.schema_fingerprint
+    made = replace(now, steps=steps, applied=run.plan.applied, schema_fingerprint=fingerprint)
+    return with_digest(made)
 
 
 def _latest(opening: _Opening, here: Sequence[Run]) -> Run | None:
@@ -283,6 +333,17 @@ def _as_set_now(
 
 def _started(opening: _Opening, connection: Connection) -> Run:
     """Plan the release for the target as it is now, and make the run's directory."""
+    planned = _planned(opening, connection)
+    directory = RunDirectory.create(opening.root, opening.environment.name, opening.release.name)
+    directory.write(VERSION, this_version())
+    directory.write(PLAN, planned)
+    keep_texts(directory, opening.release, planned)
+    write_schemas(directory.path / "schemas")
+    return opening.run(planned, directory)
+
+
+def _planned(opening: _Opening, connection: Connection) -> Plan:
+    """Plan the release for the target as it is now."""
     environment, release = opening.environment, opening.release
     if environment.demo_rows and not environment.embedded:
         message = f"[{environment.name}] asks for demo rows, which go into embedded targets only."
@@ -305,7 +366,7 @@ def _started(opening: _Opening, connection: Connection) -> Run:
         # Where they differ nothing is run over them either; the finding blocks the migration.
         baseline = baseline or {item.name: "there, and not proven equal" for item in found}
     waiting = [item for item in migrations if item.name not in {*applied, *baseline}]
-    planned = plan.make_plan(
+    return plan.make_plan(
         release,
         opening.target,
         applied,
@@ -317,12 +378,6 @@ def _started(opening: _Opening, connection: Connection) -> Run:
         splits=_splits(connection, waiting, existing, environment.policy),
         defects=defects,
     )
-    directory = RunDirectory.create(opening.root, environment.name, release.name)
-    directory.write(VERSION, this_version())
-    directory.write(PLAN, planned)
-    keep_texts(directory, release, planned)
-    write_schemas(directory.path / "schemas")
-    return opening.run(planned, directory)
 
 
 def check_gate(run: Run) -> None:

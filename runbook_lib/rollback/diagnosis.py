@@ -1,7 +1,7 @@
 """Tell what a run left on the target, and what of it has a way back."""
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runbook_lib.evidence import touched
 from runbook_lib.evidence.run import SERVER_BEFORE, Run
@@ -27,7 +27,8 @@ class Diagnosis:
     it that only a restore takes back; ``strangers`` came from somebody else. ``migrations`` are
     those the ledger calls applied; ``down`` are the release's own statements that take them back,
     which are sent first. ``undone`` is what a revert would send where there are none. ``data``
-    counts, by name, the rows of created tables and the values of created columns.
+    counts, by name, the rows of created tables and the values of created columns. ``halves`` are
+    files of which a part is in.
     """
 
     before: Snapshot
@@ -41,11 +42,12 @@ class Diagnosis:
     down: tuple[Statement, ...]
     undone: tuple[Undo, ...]
     data: Mapping[str, int]
+    halves: tuple[str, ...] = ()
 
     @property
     def nothing(self) -> bool:
         """Tell whether the run left nothing behind."""
-        return not (self.made or self.migrations or self.changed or self.undone)
+        return not (self.made or self.migrations or self.changed or self.undone or self.halves)
 
     @property
     def revertible(self) -> bool:
@@ -126,15 +128,16 @@ def diagnose_run(run: Run, connection: Connection) -> Diagnosis | None:
     kept = touched.stretches(run)
     if not kept:
         return None
-    applied = ledger.applied(ledger.read(connection))
-    mine = run.journal.begun() & applied
+    rows = ledger.read(connection)
+    mine, own = run.journal.begun() & ledger.applied(rows), run.journal.own_rows()
     now = snapshot.take_snapshot(connection, settings=True)
-    return diagnose(
+    seen = diagnose(
         connection,
         kept[0].before.revealed(now),
         touched.marks_of(kept, now),
         [run.release.migration(step.name) for step in run.plan.steps if step.name in mine],
     )
+    return replace(seen, halves=tuple(row.name for row in rows if row.failed and row.id in own))
 
 
 def left_on_server(run: Run, connection: Connection) -> tuple[tuple[str, str], ...]:

@@ -93,7 +93,8 @@ class _Revert:
             with self.sender.transaction(self.connection):
                 self._lock()
                 self._refuse_losses(accepted)
-                ledger.take_back(self.connection, self.sender.change, self.seen.migrations)
+                names = (*self.seen.migrations, *self.seen.halves)
+                ledger.take_back(self.connection, self.sender.change, names)
                 sent = self._undo()
 
         def again(attempt: int, pause: float, error: StatementError) -> None:
