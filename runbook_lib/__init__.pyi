@@ -31,6 +31,7 @@ from .notebook.rollback import (
     show_carry,
     show_losses,
     show_ways,
+    take_back,
 )
 from .notebook.runs import choose_run, show_leftovers
 from .notebook.application import show_hooks, start_application, stop_application
@@ -79,6 +80,7 @@ __all__ = [
     "sign_off",
     "start_application",
     "stop_application",
+    "take_back",
     "take_backup",
     "time_indexes",
     "verify_target",

@@ -26,6 +26,7 @@ class Sent:
 
     number: int
     line: int
+    label: str
     fingerprint: str
 
 
@@ -97,8 +98,10 @@ class Half:
         for part, piece in zip_longest(self.parts[:committed], pieces[:committed]):
             run = part.statements if part else ()
             for was, now in zip_longest(run, _all(piece) if piece else ()):
-                if was is None or now is None or was.fingerprint != fingerprint(now.sql):
-                    return _described(was, now)
+                if now is None:
+                    return _gone(was)
+                if was is None or was.fingerprint != fingerprint(now.sql):
+                    return _differs(was, now)
         return self._missing(pieces[committed : committed + 1], committed)
 
     def _missing(self, following: Sequence[Transaction], committed: int) -> tuple[int, str] | None:
@@ -107,7 +110,7 @@ class Half:
         for part in self.parts[committed : committed + 1]:
             for was in part.statements:
                 if was.fingerprint in self.alone and was.fingerprint not in there:
-                    return _described(was, None)
+                    return _gone(was)
         return None
 
 
@@ -120,13 +123,13 @@ def _all(piece: Transaction) -> Iterator[Statement]:
     yield from filter(None, (piece.opens, *piece.statements, piece.closes))
 
 
-def _described(was: Sent | None, now: Statement | None) -> tuple[int, str]:
-    if now is None:
-        line = was.line if was else 0
-        return line, f"what was run from line {line} is there no more"
-    if was is None:
-        return now.line, f"'{now.label}' was not run with it"
-    return now.line, f"'{now.label}' is not what was run from line {was.line}"
+def _gone(was: Sent) -> tuple[int, str]:
+    return was.line, f"'{was.label}' is there no more, which was run from line {was.line}"
+
+
+def _differs(was: Sent | None, now: Statement) -> tuple[int, str]:
+    how = f"is not what was run from line {was.line}" if was else "was not run with it"
+    return now.line, f"'{now.label}' {how}"
 
 
 def ledger_row(migration: Migration, row_id: str, pieces: Sequence[Transaction]) -> Event:
@@ -134,7 +137,7 @@ def ledger_row(migration: Migration, row_id: str, pieces: Sequence[Transaction])
     parts = [
         Part(
             piece.in_block,
-            tuple(Sent(x.number, x.line, fingerprint(x.sql)) for x in _all(piece)),
+            tuple(Sent(x.number, x.line, x.label, fingerprint(x.sql)) for x in _all(piece)),
         )
         for piece in pieces
     ]
@@ -157,7 +160,7 @@ def refuse_changed(
 
 def way_back(step: str) -> str:
     """Say how a file of which a part is in is taken back."""
-    return f'take the file back: 90_rollback.ipynb, file = "{step}"'
+    return f'take the file back: take_back(run, "{step}") in 90_rollback.ipynb'
 
 
 def what_is_in(step: str, pieces: Sequence[Transaction], committed: int) -> str:

@@ -20,12 +20,12 @@ from runbook_lib.errors import (
 )
 from runbook_lib.evidence import halves
 from runbook_lib.evidence.halves import Half
-from runbook_lib.evidence.journal import BEGAN, Event, Listener, said
-from runbook_lib.evidence.records import Outcome
+from runbook_lib.evidence.journal import BEGAN, TOOK, Event, Listener, said
+from runbook_lib.evidence.records import Outcome, Taken
 from runbook_lib.evidence.sender import Prober, Sender, lost_in_commit
 from runbook_lib.migrate.guard import Unguarded
 from runbook_lib.migrate.index_builds import Builder
-from runbook_lib.migrate.row_counts import RowCounter
+from runbook_lib.migrate.row_counts import RowCounter, older_tables
 from runbook_lib.parser.statement import Split, Statement, Transaction
 from runbook_lib.parser.transactions import names_in, settings_of, transactions_of
 from runbook_lib.postgres import ledger
@@ -269,6 +269,7 @@ class _File:
         """Commit transaction by transaction, each with its count in the ledger row."""
         done, row_id = self._gone_on(begun) if begun else (0, self._begin_row())
         guard, connection = self.applier.guard, self.connection
+        rows = RowCounter(older_tables(self.runner), self._tell_rows)
         for setting in settings_of(self.pieces[:done]):
             connection.execute(setting)
             LockBudget(connection, self.applier.policy).clamp()
@@ -277,7 +278,7 @@ class _File:
                 guard.ready(self.step)
             try:
                 if transaction.in_block:
-                    self._try(self._one(transaction, number, row_id))
+                    self._try(self._one(transaction, number, row_id, rows))
                 else:
                     self._alone(
                         transaction, number, unsure=begun is not None and number == done + 1
@@ -325,13 +326,23 @@ class _File:
             self.connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
         ledger.become_runner(self.connection, self.applier.policy.statements.timeout)
 
-    def _one(self, transaction: Transaction, number: int, row_id: str) -> Callable[[], None]:
+    def _tell_rows(self, found: Sequence[Taken]) -> None:
+        """Keep what a transaction does to rows, which no statement takes back."""
+        if found:
+            self.applier.emit(Event(TOOK, self.step, {"rows": found}, durable=False))
+
+    def _one(
+        self, transaction: Transaction, number: int, row_id: str, rows: RowCounter
+    ) -> Callable[[], None]:
         """Return what does one transaction of a file, with its count in the ledger row."""
 
         def act() -> None:
+            rows.begin(self.runner, self.connection, self.step, number)
             with self._in_transaction(transaction, number):
                 self._send(transaction, number)
                 self._become_runner(transaction)
+                if not transaction.rolls_back:
+                    rows.committing(self.connection, self.step, number)
                 self._count(self.connection, number, row_id)
 
         return act
@@ -359,7 +370,7 @@ class _File:
         """
         sender, guard, counter = self.sender, self.applier.guard, self.applier.counter
         if counter is not None:
-            counter.begin(self.runner, self.step, number)
+            counter.begin(self.runner, self.connection, self.step, number)
         sender.begin(self.connection)
         commits = partial(self._committing, transaction, number)
         try:

@@ -16,6 +16,7 @@ from runbook_lib.postgres.queries import load
 from runbook_lib.release.model import Acceptance
 
 LARGE_OBJECTS = "large objects"
+_TAKEN_AT_ONCE = 15  # the first that hands over its counts when it is asked to
 _DELETES = ("deletes-rows", "drops-table", "deletes-large-objects")
 _CHANGES = ("changes-rows", "loses-values")
 _RENEWS = (*_DELETES, *_CHANGES, "drops-column")
@@ -47,8 +48,13 @@ class RowCounter:
         self._tell = tell
         self._shapes: dict[int, str | None] = {}
 
-    def begin(self, runner: Connection, step: str, number: int) -> None:
-        """Take note of what is there before a transaction of a step."""
+    def begin(self, runner: Connection, connection: Connection, step: str, number: int) -> None:
+        """Take note of what is there before a transaction of a step, which ``connection`` begins.
+
+        What its last transaction did would be counted with this one until the server has taken it.
+        """
+        if connection.server_major >= _TAKEN_AT_ONCE:
+            connection.rows("SELECT pg_catalog.pg_stat_force_next_flush()")
         self._shapes = {row["oid"]: row["shape"] for row in self._rows(runner)}
 
     def committing(self, connection: Connection, step: str, number: int) -> None:
@@ -128,9 +134,9 @@ class HeldCounter(RowCounter):
         super().__init__(tables, self._hold)
         self._rehearsed = rehearsed
 
-    def begin(self, runner: Connection, step: str, number: int) -> None:
+    def begin(self, runner: Connection, connection: Connection, step: str, number: int) -> None:
         """Count what the transaction is going to drop, empty or write anew; raises GateError."""
-        super().begin(runner, step, number)
+        super().begin(runner, connection, step, number)
         for item in self._rehearsed.taken:
             if (item.step, item.transaction) == (step, number) and item.renewed:
                 self._hold_growth(runner, item)

@@ -9,6 +9,7 @@ from io import StringIO
 from runbook_lib.backup.dump import still_whole
 from runbook_lib.checks.beside import left_by_swap
 from runbook_lib.errors import GateError
+from runbook_lib.evidence.directory import file_name
 from runbook_lib.evidence.journal import to_all
 from runbook_lib.evidence.records import Backup, Status
 from runbook_lib.evidence.run import Run
@@ -24,10 +25,19 @@ from runbook_lib.postgres import ledger
 from runbook_lib.postgres.snapshot import NOT_LOOKED_AT
 from runbook_lib.redaction import redact_values
 from runbook_lib.rollback import inverse, restore
-from runbook_lib.rollback.attempt import CARRIED, CARRY, IN_PLACE, RESTORE, REVERT, attempt
+from runbook_lib.rollback.attempt import (
+    CARRIED,
+    CARRY,
+    IN_PLACE,
+    RESTORE,
+    REVERT,
+    TAKE_BACK,
+    attempt,
+)
 from runbook_lib.rollback.carry_forward import Carried, carry, compare
-from runbook_lib.rollback.choice import Choice, Option, read_choice
+from runbook_lib.rollback.choice import Choice, Option, read_choice, refuse
 from runbook_lib.rollback.diagnosis import Diagnosis, diagnose_run, left_on_server
+from runbook_lib.rollback.half import read_half
 from runbook_lib.rollback.in_place import read_stage, restore_in_place
 from runbook_lib.rollback.losses import many, named
 from runbook_lib.rollback.restore import Restorer, exists
@@ -200,6 +210,33 @@ def _take(run: Run, confirm: str, way: str, accept: str) -> Table:
     show(choose_way(run, confirm, way, accept))
     show(stop_application(run, confirm, way=way))
     return roll_back(run, confirm, way, accept)
+
+
+def take_back(run: Run, step: str, accept: str = "") -> Table:
+    """Take back one file of which a part is in, as a revert does; the run applies it anew.
+
+    ``accept`` is the code of what may be lost and may stay changed, as it is counted now. Raises
+    GateError where no part of it is in by this run, and for what is refused or not accepted.
+    """
+    check_act(run, run.phase)
+    with run.database.runner_session() as connection:
+        seen, option = read_half(run, connection, step)
+    refuse(option, accept)
+    intent = {"file": step, "accepted": option.asks}
+    with (
+        Progress("Take back", len(seen.undone)) as progress,
+        attempt(run, TAKE_BACK, progress.follow, **intent) as sender,
+    ):
+        sent = [x.sql for x in revert(run.database, run.policy, seen, option.asks, sender)]
+    run.record(True, {**intent, "sent": sent}, f"90_taken_back_{file_name(step)}")
+    rows = [
+        ("statements", f"{len(sent)} dropped what was created or set back what was changed"),
+        ("ledger", "its row is marked as rolled back: the file is pending again"),
+        ("schema", "equal to the one before the file" + _aside(seen)),
+        ("rows of older tables", _rows_after(option)),
+    ]
+    caption = f"{step} is taken back, and compared with the schema before it: 40_migrate goes on"
+    return Table(caption, [{"what": name, "value": value} for name, value in rows])
 
 
 def _half_restored(run: Run) -> bool:

@@ -15,6 +15,8 @@ from runbook_lib.rollback.in_place import read_stage
 from runbook_lib.rollback.restore import as_recorded, exists
 
 REVERT, RESTORE, IN_PLACE, CARRY = "revert", "restore", "in place", "carry forward"
+TAKE_BACK = "take back"  # one file, of which a part is in: the run goes on
+_BESIDE = (CARRY, TAKE_BACK)  # after these the run is not rolled back
 FAILURE = "90_rollback_failed"
 """The record of a way back that failed, or that a kill cut off."""
 CARRIED = "90_carry"
@@ -64,7 +66,7 @@ def settle(run: Run, connection: Connection) -> None:
     settled = {"settled": "by the next start"}
     if way == CARRY and not run.directory.read(CARRIED):
         run.directory.write(CARRIED, {"kept_as": lines[0]["kept_as"], **settled})
-    elif way != CARRY and not run.passed("rollback"):
+    elif way not in _BESIDE and not run.passed("rollback"):
         found = {"way": way, **done, **settled}
         run.record(True, {"rollback": found}, ROLLBACK.notebook)
     run.journal.emit(Event(_ENDED, step, {"way": way, **settled}))
@@ -97,6 +99,9 @@ def _done(
         if began and exists(connection, began["kept_as"]):
             return {"dbname": run.target.dbname, "kept_as": began["kept_as"]}
         return None
+    if way == TAKE_BACK:
+        left = ledger.read(connection, lines[0]["file"])
+        return None if any(row.failed for row in left) else {}
     if way == REVERT:
         seen = diagnose_run(run, connection)
         return {"migrations": lines[0]["migrations"]} if seen is None or seen.nothing else None

@@ -94,7 +94,7 @@ class Choice:
             remedy = f"Set the parameter way to '{REVERT}', '{RESTORE}' or '{IN_PLACE}'."
             raise GateError(message, remedy=remedy)
         if not self.nothing:
-            _refuse(self.options[found], accept)
+            refuse(self.options[found], accept)
         return found
 
     def _accepted(self, accept: str) -> str:
@@ -107,7 +107,8 @@ class Choice:
         raise GateError(message, remedy=f"Look at the ways again. {now}.")
 
 
-def _refuse(option: Option, accept: str) -> None:
+def refuse(option: Option, accept: str) -> None:
+    """Raise GateError for a way that is not possible, or whose losses are not accepted."""
     if option.refused:
         message = f"The way '{option.way}' is not possible: {option.refused}."
         raise GateError(message, remedy="Take another one: the ways show which are possible.")
