@@ -1,6 +1,6 @@
 """The acts of 80_signoff: what was seen and what people say, the sign-off, and the seal."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
@@ -68,22 +68,24 @@ def _seat_row(seat: Seat) -> dict[str, Any]:
     }
 
 
-def sign_off(run: Run) -> Table:
+def sign_off(run: Run) -> Table | None:
     """Record where the sign-off stands; at a screen, take the answers and approvals besides.
 
     Headless, they are read from ``answers.toml`` in the run directory. What is signed off stays.
+    At a screen the verdict is shown below the form, which replaces it, and not returned.
     """
     standing = read_standing(run)
     if run.passed("signoff"):
         return _verdict(standing)
     _record(run, standing)
-    if at_screen():
-        SignOffForm(standing, lambda filled: _take(run, filled)).show()
-    return _verdict(standing)
+    if not at_screen():
+        return _verdict(standing)
+    SignOffForm(standing, lambda filled: take(run, filled)).show(_verdict(standing))
+    return None
 
 
-def _take(run: Run, filled: Filled) -> str:
-    """Keep what a person filled in, record where the sign-off stands then, and show it."""
+def take(run: Run, filled: Filled) -> Sequence[Table]:
+    """Keep what a person filled in, record where the sign-off stands then, and return that."""
     if run.passed("signoff") or run.passed("rollback"):
         message = "This run is over: it is signed off or rolled back."
         raise GateError(message, remedy="Nothing was recorded; open the run again.")
@@ -95,8 +97,7 @@ def _take(run: Run, filled: Filled) -> str:
     run.directory.write_text(FILE, answers_text(answers))
     standing = read_standing(run)
     _record(run, standing)
-    tables = _verdict(standing), answer_criteria(run), show_approvals(run)
-    return f"Recorded. {''.join(table._repr_html_() for table in tables)}"
+    return _verdict(standing), answer_criteria(run), show_approvals(run)
 
 
 def _answers(filled: Filled, before: Answers, now: datetime) -> Iterator[Answer]:

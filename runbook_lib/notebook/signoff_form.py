@@ -1,17 +1,18 @@
 """The form of the sign-off: each open criterion answered, each role's approval, by a person."""
 
 import html
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import get_args
 
 import ipywidgets as widgets
+from IPython.display import DisplayHandle, display
 
 from runbook_lib.errors import ConfigError, RunbookError
 from runbook_lib.evidence.answers import Line, Said
 from runbook_lib.evidence.signoff import Standing
-from runbook_lib.notebook.show import show, shown, text_field
+from runbook_lib.notebook.show import Table, show, shown, text_field
 
 Key = tuple[str, str]
 _OPEN = "open"
@@ -40,11 +41,12 @@ class Filled:
 class SignOffForm:
     """Show the fields of what only people can say, and a button that records what they said.
 
-    ``save`` records it and returns what stands then, as HTML.
+    ``save`` records it and returns what stands then: the verdict, and what it rests on.
     """
 
-    def __init__(self, standing: Standing, save: Callable[[Filled], str]) -> None:
+    def __init__(self, standing: Standing, save: Callable[[Filled], Sequence[Table]]) -> None:
         self._save = save
+        self._verdict: DisplayHandle | None = None
         self.who = text_field("your name", "", "who gives these answers")
         asked = [line for line in standing.lines if not line.measured]
         self.rows = {(line.section, line.text): _Row(line) for line in asked}
@@ -58,9 +60,10 @@ class SignOffForm:
         self.said = widgets.HTML()
         self.button.on_click(self._record)
 
-    def show(self) -> None:
-        """Display the fields, by section."""
+    def show(self, verdict: Table) -> None:
+        """Display the fields, by section, and below them the verdict, which each press replaces."""
         show(widgets.VBox([*self._fields(), self.button, self.said]))
+        self._verdict = display(verdict, display_id=True)  # type: ignore[no-untyped-call]
 
     def _fields(self) -> Iterator[widgets.Widget]:
         if self.rows:
@@ -76,16 +79,24 @@ class SignOffForm:
         return {key: row.word() for key, row in self.rows.items()}
 
     def _record(self, _: object) -> None:
+        self.button.disabled = True  # until it is done: one press records once
+        try:
+            self.said.value = self._recorded()
+        except RunbookError as error:  # a callback's error is seen nowhere else
+            self.said.value = f"<strong>Not recorded.</strong> {html.escape(shown(str(error)))}"
+        finally:
+            self.button.disabled = False
+
+    def _recorded(self) -> str:
         now = self._words()
         changed = {key: word for key, word in now.items() if word != self._before[key]}
         names = {role: item.value.strip() for role, item in self.names.items()}
-        try:
-            _check(self.who.value, changed)
-            self.said.value = self._save(Filled(self.who.value.strip(), changed, names))
-        except RunbookError as error:  # a callback's error is seen nowhere else
-            self.said.value = f"<strong>Not recorded.</strong> {html.escape(shown(str(error)))}"
-        else:
-            self._before = now
+        _check(self.who.value, changed)
+        verdict, *below = self._save(Filled(self.who.value.strip(), changed, names))
+        self._before = now
+        if self._verdict is not None:
+            self._verdict.update(verdict)  # type: ignore[no-untyped-call]
+        return f"Recorded. {''.join(table._repr_html_() for table in below)}"
 
 
 def _check(who: str, changed: Mapping[Key, Word]) -> None:

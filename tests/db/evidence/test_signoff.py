@@ -12,6 +12,9 @@ from runbook_lib.errors import ConfigError, GateError
 from runbook_lib.evidence.records import Status
 from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.schemas import SignedOff, read_record
+from runbook_lib.evidence.signoff import read_standing
+from runbook_lib.notebook.signoff import take
+from runbook_lib.notebook.signoff_form import Filled, Word
 from runbook_lib.postgres import ledger
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.release.reader import read_checks
@@ -82,9 +85,16 @@ def answer(run: Run, word: str) -> None:
     (run.directory.path / "answers.toml").write_text(text, encoding="utf-8")
 
 
+def signed(run: Run) -> str:
+    """Sign off, headless, and return the verdict."""
+    shown = sign_off(run)
+    assert shown is not None
+    return str(shown.caption)
+
+
 def test_an_open_sign_off_may_stay_open_and_a_new_run_follows(shop: Project) -> None:
     run = applied(shop)
-    assert sign_off(run).caption == "Applied, sign-off open: 1 criterion, 1 approval"
+    assert signed(run) == "Applied, sign-off open: 1 criterion, 1 approval"
     assert [row["status"] for row in decide(run).rows] == ["open"]
     assert not run.passed("signoff")
     assert shop.run(shop.root / "release", "signoff").directory == run.directory
@@ -99,7 +109,7 @@ def test_where_it_is_required_the_same_run_goes_on_until_it_is_signed_off(shop: 
     again = shop.run(shop.root / "release", "run")
     assert again.directory == run.directory
     answer(run, "yes")
-    assert sign_off(run).caption == "Signed off: 1 criterion holds; Bo Oster (Lead)"
+    assert signed(run) == "Signed off: 1 criterion holds; Bo Oster (Lead)"
     assert decide(run).caption == "Decision: go on"
     assert run.passed("signoff")
     assert shop.run(shop.root / "release", "run").directory != run.directory
@@ -123,12 +133,27 @@ def test_the_record_says_who_and_when(shop: Project) -> None:
 def test_a_no_fails_the_sign_off_and_can_be_answered_anew(shop: Project) -> None:
     run = applied(shop)
     answer(run, "no")
-    assert sign_off(run).caption == "Applied, not signed off: 1 failed"
+    assert signed(run) == "Applied, not signed off: 1 failed"
     with pytest.raises(GateError, match="Sign-off failed: Health checks pass: no, Ann Onym"):
         decide(run)
     answer(run, "yes")
     sign_off(run)
     assert run.passed("signoff")
+
+
+def test_what_people_fill_in_is_kept_and_the_last_one_signs_the_run_off(shop: Project) -> None:
+    run = applied(shop)
+    words = {("Application", "Health checks pass"): Word("yes", 'all "green"', "https://x")}
+    verdict, lines, _ = take(run, Filled("Ann <b>", words, {"Lead": ""}))
+    assert verdict.caption == "Applied, sign-off open: 1 approval"
+    assert "Ann &lt;b&gt;" in lines._repr_html_()
+    verdict, *_ = take(run, Filled("", {}, {"Lead": "Bo Oster"}))
+    assert verdict.caption == "Signed off: 1 criterion holds; Bo Oster (Lead)"
+    (line,) = read_standing(run).lines
+    assert line.answer is not None
+    assert (line.answer.who, line.answer.note) == ("Ann <b>", 'all "green"')
+    with pytest.raises(GateError, match="it is signed off"):
+        take(run, Filled("Cy Prus", {}, {"Lead": "Cy Prus"}))
 
 
 def test_what_is_signed_off_is_not_recorded_again(shop: Project) -> None:
@@ -137,7 +162,7 @@ def test_what_is_signed_off_is_not_recorded_again(shop: Project) -> None:
     sign_off(run)
     before = run.recorded("signoff")
     answer(run, "no")
-    assert sign_off(run).caption.startswith("Signed off: ")
+    assert signed(run).startswith("Signed off: ")
     assert run.recorded("signoff") == before
 
 

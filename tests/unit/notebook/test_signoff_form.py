@@ -10,6 +10,7 @@ from runbook_lib.evidence.answers import Answer, Line, Seat
 from runbook_lib.evidence.approvals import Approval
 from runbook_lib.evidence.records import Status
 from runbook_lib.evidence.signoff import Standing
+from runbook_lib.notebook.show import Table
 from runbook_lib.notebook.signoff_form import Filled, SignOffForm, Word
 
 AT = datetime(2026, 1, 31, 9, tzinfo=UTC)
@@ -29,9 +30,9 @@ class Desk:
         self.filled: list[Filled] = []
         self.form = SignOffForm(Standing((OPEN, TOLD, TABLES), (EARLY, LEAD)), self.save)
 
-    def save(self, filled: Filled) -> str:
+    def save(self, filled: Filled) -> list[Table]:
         self.filled.append(filled)
-        return "Recorded."
+        return [Table("verdict", []), Table("approvals", [])]
 
     def press(self, who: str = "Cy Prus") -> str:
         self.form.who.value = who
@@ -53,7 +54,7 @@ def test_only_what_a_person_changed_is_that_persons_word(desk: Desk) -> None:
     desk.form.rows[HEALTH].answer.value = "yes"
     desk.form.rows[HEALTH].note.value = " all green "
     desk.form.names["Lead"].value = "Bo Oster"
-    assert desk.press() == "Recorded."
+    assert desk.press() == "Recorded. <p><strong>approvals</strong></p>"
     desk.form.rows[USERS].answer.value = "no"
     desk.press("Di Dactic")
     first, second = desk.filled
@@ -74,7 +75,7 @@ def test_a_note_without_an_answer_is_not_dropped_in_silence(desk: Desk) -> None:
 
 
 def test_what_is_refused_is_said_beside_the_button_and_acts_on_no_screen(desk: Desk) -> None:
-    def refuse(filled: Filled) -> str:
+    def refuse(filled: Filled) -> list[Table]:
         raise ConfigError(f"{filled.who} approves twice.")
 
     form = SignOffForm(Standing((), (LEAD,)), refuse)
