@@ -162,4 +162,7 @@ def open_lab(root: Path) -> None:
     words = ["--KernelManager.transport=ipc", f"--ServerApp.root_dir={root}", str(start)]
     account = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     argv = [sys.executable, "-m", "jupyterlab", *account, *words]
-    os.execv(sys.executable, argv)  # noqa: S606  the same process, so that Ctrl-C reaches it
+    # A kernel reads this before its first cell.
+    environment = {**os.environ, "PYTHONSTARTUP": str(Path(__file__).with_name("startup.py"))}
+    # The same process, so that Ctrl-C reaches it.
+    os.execve(sys.executable, argv, environment)  # noqa: S606

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from runbook_lib.notebook import startup
 from tests.support.pages import PATIENCE, Page, opened
 from tests.support.projects import command, fresh_project, runs, stop
 from tests.support.releases import write_release
@@ -97,6 +98,19 @@ def test_a_cell_out_of_order_says_which_to_run_first(page: Page) -> None:
     assert answer.trace.count("\n") == 0
     assert "'run' is not known to this kernel: an earlier cell" in answer.trace
     assert "Run > Run All Above Selected Cell" in answer.shown
+
+
+@pytest.mark.slow
+def test_the_first_cell_of_a_restarted_kernel_says_which_to_run_first(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONSTARTUP", startup.__file__)
+    with opened(project / "notebooks" / "page.ipynb") as page:
+        page.save(_PARAMETERS)
+        answer = page.run(_APPLY)
+        assert answer.trace.startswith("NameError: 'apply_step' is not known to this kernel")
+        assert "nothing was done" in answer.trace
+        assert "[]" in page.run("[name for name in dir() if 'show' in name]").shown
 
 
 @pytest.mark.slow
