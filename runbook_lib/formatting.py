@@ -23,6 +23,13 @@ def duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
 
 
+def clock(seconds: float) -> str:
+    """Write a time that goes on as a clock shows it."""
+    whole, rest = divmod(int(seconds), 60)
+    hours, whole = divmod(whole, 60)
+    return f"{hours}:{whole:02}:{rest:02}" if hours else f"{whole}:{rest:02}"
+
+
 def size(count: int) -> str:
     """Write bytes as people say them."""
     amount = float(count)

@@ -24,6 +24,7 @@ COMMITTING = "committing"  # a transaction, whose COMMIT comes next
 LEDGER_ROW = "ledger row"  # the unfinished row of a file that is several transactions
 TOOK = "took"  # what a transaction of such a file did to rows, as the server counted
 SERVER = "server"  # which one the run is on: the first, and each that took its place
+WAITING = "waiting"  # for whom, each time that this changes
 SAID = "said"  # shown for the moment, and not kept
 _OF_STATEMENTS = {STARTED, ENDED, SENDING, SENT, LEDGER_ROW, TOOK}
 

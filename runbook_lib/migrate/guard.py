@@ -18,7 +18,7 @@ from typing import Self
 
 from runbook_lib.config.policies import Policy
 from runbook_lib.errors import GateError
-from runbook_lib.evidence.journal import Event, Listener, said
+from runbook_lib.evidence.journal import WAITING, Event, Listener, said
 from runbook_lib.formatting import duration
 from runbook_lib.migrate.drift import DriftWatch
 from runbook_lib.migrate.write_probe import Notes, WriteProbe
@@ -104,7 +104,7 @@ class Guard(ExitStack, Unguarded):
             self._first = None
 
         def tell(blockers: Sequence[Row]) -> None:
-            self._emit(Event("waiting", step, {"blockers": blockers}))
+            self._emit(Event(WAITING, step, {"blockers": blockers}))
             self._emit(said(step, f"waits for {describe_blockers(blockers)}"))
 
         return WaitWatch(self._database, tell).watching(pid)

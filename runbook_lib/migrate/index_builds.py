@@ -12,7 +12,7 @@ from typing import TypeGuard
 
 from runbook_lib.config.policies import Policy
 from runbook_lib.errors import SqlState, StatementError
-from runbook_lib.evidence.journal import Event, Listener, said
+from runbook_lib.evidence.journal import WAITING, Event, Listener, said
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.formatting import duration
 from runbook_lib.migrate.duplicates import describe_duplicates
@@ -437,7 +437,7 @@ class BuildWatch:
         waited = now - since
         pids = ",".join(str(row["pid"]) for row in blockers)
         if pids != told and waited >= _WORTH_TELLING:
-            self._note("waiting", statement=name, blockers=blockers)
+            self._note(WAITING, statement=name, blockers=blockers)
             told = pids
         self._waits[pid] = told, since
         if waited > self.policy.indexes.wait:

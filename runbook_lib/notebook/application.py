@@ -13,7 +13,8 @@ from runbook_lib.formatting import duration
 from runbook_lib.notebook.acts import check_act, check_confirmed
 from runbook_lib.notebook.buttons import offer
 from runbook_lib.notebook.page import at_screen
-from runbook_lib.notebook.show import Progress, Table
+from runbook_lib.notebook.progress import Progress
+from runbook_lib.notebook.show import Table
 from runbook_lib.postgres import process
 from runbook_lib.postgres.process import tail
 from runbook_lib.rollback.attempt import RESTORE

@@ -7,7 +7,8 @@ from runbook_lib.errors import GateError
 from runbook_lib.evidence.run import Run
 from runbook_lib.formatting import duration, size
 from runbook_lib.notebook.acts import check_act
-from runbook_lib.notebook.show import DIGEST_SHOWN, Progress, Table
+from runbook_lib.notebook.progress import Progress
+from runbook_lib.notebook.show import DIGEST_SHOWN, Table
 from runbook_lib.postgres import process
 
 

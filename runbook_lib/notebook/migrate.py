@@ -10,13 +10,15 @@ from runbook_lib.evidence import touched
 from runbook_lib.evidence.journal import Event, Journal, place_of, to_all
 from runbook_lib.evidence.records import Outcome
 from runbook_lib.evidence.run import TRAFFIC, Run
+from runbook_lib.evidence.standing import Forecast
 from runbook_lib.formatting import duration
 from runbook_lib.migrate.apply import count_statements, guarding
 from runbook_lib.migrate.guard import describe_blockers
 from runbook_lib.notebook import page
 from runbook_lib.notebook.acts import check_act
 from runbook_lib.notebook.charts import Chart, chart_steps, timeline
-from runbook_lib.notebook.show import Progress, Table
+from runbook_lib.notebook.progress import Progress
+from runbook_lib.notebook.show import Table
 from runbook_lib.notebook.steps import StepButton, show_steps
 from runbook_lib.notebook.traffic import moment, read_spans
 from runbook_lib.parser.parse import fingerprint
@@ -69,8 +71,9 @@ def _carry_out(run: Run, steps: Sequence[Step]) -> "list[_Done]":
     """Carry steps out, one after the other; what they touch is kept for a way back."""
     known = _Statements(run.journal)
     before = touched.keep_before(run, steps[0].name)
-    total = sum(count_statements(run, item) for item in steps)
-    with Progress(steps[0].kind.value if len(steps) == 1 else "steps", total) as progress:
+    counts = {item.name: count_statements(run, item) for item in steps}
+    title = steps[0].name if len(steps) == 1 else f"{steps[0].name} to {steps[-1].name}"
+    with Progress(title, sum(counts.values()), forecast=_forecast(run, counts)) as progress:
         emit = to_all(run.journal.emit, known.keep, progress.follow)
         try:
             with guarding(run, steps, emit) as carry_out:
@@ -80,6 +83,15 @@ def _carry_out(run: Run, steps: Sequence[Step]) -> "list[_Done]":
             raise
     touched.keep_touched(run, steps[0].name, before)
     return done
+
+
+def _forecast(run: Run, counts: Mapping[str, int]) -> Forecast | None:
+    """Return what the rehearsal foretells of these steps' statements, None where it does not."""
+    steps = (run.verdict() or {}).get("steps", ())
+    took = {item["step"]: item["seconds"] for item in steps if item["step"] in counts}
+    seconds = {name: took.get(name, 0.0) / count for name, count in counts.items() if count}
+    whole = sum(took.values())
+    return Forecast(seconds, whole) if whole else None
 
 
 def _choose(run: Run, name: str, until: str) -> Sequence[Step]:

@@ -2,7 +2,8 @@
 
 from runbook_lib.evidence.records import Status
 from runbook_lib.evidence.run import Run
-from runbook_lib.notebook.show import Progress, Table, worst_first
+from runbook_lib.notebook.progress import Progress
+from runbook_lib.notebook.show import Table, worst_first
 from runbook_lib.performance.monitor import measure
 
 

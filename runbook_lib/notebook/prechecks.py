@@ -17,7 +17,8 @@ from runbook_lib.evidence.schemas import this_version
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.hazards.reach import predict
 from runbook_lib.migrate.apply import count_statements
-from runbook_lib.notebook.show import Progress, Table, checked, findings_table, rule_pages
+from runbook_lib.notebook.progress import Progress
+from runbook_lib.notebook.show import Table, checked, findings_table, rule_pages
 from runbook_lib.parser.statement import LockMode
 from runbook_lib.parser.transactions import as_planned
 from runbook_lib.postgres import catalog

@@ -17,9 +17,9 @@ from runbook_lib.migrate.apply import count_statements
 from runbook_lib.notebook import page
 from runbook_lib.notebook.acts import check_act
 from runbook_lib.notebook.charts import Chart, chart_steps
+from runbook_lib.notebook.progress import Progress
 from runbook_lib.notebook.show import (
     DIGEST_SHOWN,
-    Progress,
     Table,
     approval_form,
     findings_table,

@@ -18,7 +18,8 @@ from runbook_lib.notebook.acts import check_act, check_confirmed
 from runbook_lib.notebook.application import started_again, stop_application
 from runbook_lib.notebook.buttons import offer
 from runbook_lib.notebook.page import at_screen
-from runbook_lib.notebook.show import Progress, Table, show
+from runbook_lib.notebook.progress import Progress
+from runbook_lib.notebook.show import Table, show
 from runbook_lib.notebook.ways import Card, Form, Ways, make_cards
 from runbook_lib.parser.identifiers import by_kind
 from runbook_lib.postgres import ledger

@@ -9,7 +9,8 @@ from runbook_lib.evidence.run import PHASES, Phase, Run
 from runbook_lib.formatting import duration
 from runbook_lib.notebook.copies import notebooks
 from runbook_lib.notebook.kernels import manager_options
-from runbook_lib.notebook.show import Progress, Table
+from runbook_lib.notebook.progress import Progress
+from runbook_lib.notebook.show import Table
 
 _ONLY_WITH_STEPS = {"backup", "rehearsal", "migrate", "index_timing"}
 _ONCE = {"brief", "backup", "rehearsal"}

@@ -1,14 +1,12 @@
-"""Show things in a notebook: tables, progress, forms."""
+"""Show things in a notebook: tables and forms."""
 
 import html
 import os
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import ipywidgets as widgets
 import pandas as pd
@@ -16,7 +14,6 @@ from IPython import get_ipython
 from IPython.display import display
 
 from runbook_lib.checks.review import page_of
-from runbook_lib.evidence.journal import PROGRAM, SAID, SENDING, Event
 from runbook_lib.evidence.records import CheckResult, Outcome, Status
 from runbook_lib.evidence.run import Run
 from runbook_lib.findings import Finding, Severity
@@ -247,55 +244,6 @@ def hide_in_outputs(hear: Callable[[Mapping[str, Any]], None]) -> None:
         return serialize(message, ident)
 
     session.serialize = redacted
-
-
-class Progress:
-    """Show a bar while a phase works; it ends in a still state that says what came of it."""
-
-    def __init__(self, title: str, total: int) -> None:
-        self._bar = widgets.IntProgress(value=0, max=max(total, 1), description=title)
-        self._bar.style.description_width = "initial"
-        self._label = widgets.Label(value="starting")
-        self._title = title
-
-    def __enter__(self) -> Self:
-        show(widgets.HBox([self._bar, self._label]))
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None:
-            self._bar.value = self._bar.max
-            self._bar.bar_style = "success"
-            self._label.value = "finished"
-        else:
-            self._bar.bar_style = "danger"
-            self._label.value = shown(f"stopped at: {self._label.value}")
-
-    def at(self, what: str) -> None:
-        """Say what is being worked on."""
-        self._label.value = shown(what)
-
-    def follow(self, event: Event) -> None:
-        """Show what is about to be sent, count what was, and say what is going on."""
-        if event.statement is not None:
-            self.at(f"{event.statement.label} (line {event.statement.line})")
-        elif event.run is not None:
-            self.advance()
-        elif event.name == SENDING:
-            self.at(event.content["sql"])
-        elif event.name == PROGRAM:
-            self.at(shlex.join(event.content["argv"]))
-        elif event.name == SAID:
-            self.at(event.content["what"])
-
-    def advance(self) -> None:
-        """Count one more part as done."""
-        self._bar.value = min(self._bar.value + 1, self._bar.max)
 
 
 def approval_form(

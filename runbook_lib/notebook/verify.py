@@ -7,7 +7,8 @@ from runbook_lib.evidence.journal import to_all
 from runbook_lib.evidence.records import CheckResult, Status
 from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.sender import Sender
-from runbook_lib.notebook.show import Progress, Table, checked
+from runbook_lib.notebook.progress import Progress
+from runbook_lib.notebook.show import Table, checked
 from runbook_lib.postgres import snapshot
 from runbook_lib.postgres.connection import Connection
 from runbook_lib.postgres.locks import bound_locks

@@ -338,7 +338,7 @@ class Notebook:
         return found[0]
 
     def progress(self) -> Locator:
-        return self.panel.locator(".jp-OutputArea-output .widget-hbox:has(.progress)")
+        return self.panel.locator(".jp-OutputArea-output div:has(> strong):has(> div > div)")
 
     def follow(self, link: str, path: Path) -> "Notebook":
         """Click the link of the last cell and return the notebook that it opens."""

@@ -26,7 +26,8 @@ from runbook_lib.evidence.sender import Sender
 from runbook_lib.findings import Finding, Severity
 from runbook_lib.migrate.execute import Applier
 from runbook_lib.notebook.charts import Chart
-from runbook_lib.notebook.show import Progress, Table, findings_table
+from runbook_lib.notebook.progress import Progress
+from runbook_lib.notebook.show import Table, findings_table
 from runbook_lib.postgres import connection as connections
 from runbook_lib.postgres import process, snapshot
 from runbook_lib.postgres.connection import Connection, Database
@@ -52,7 +53,7 @@ def hook(command: str, directory: Path, limit: float = 30) -> str:
     with Progress("t", 1) as progress:
         run = Sender(to_all(journal.emit, progress.follow), "stop").runner(process.run)
         (done,) = run_commands([command], limit, directory, run)
-        shown = str(progress._label.value)
+        shown = repr(progress.card)
     text = json.dumps([shown, asdict(done)], ensure_ascii=False)
     return text + journal.path.read_text()
 
@@ -269,9 +270,8 @@ def keys(value: object) -> object:
 def stopped() -> str:
     with pytest.raises(ValueError, match="x"), Progress("t", 1) as progress:
         progress.at(f"here {SECRET}")
-        label = progress._label
         raise ValueError("x")
-    return str(label.value)
+    return f"{progress.card!r} {progress.card._repr_html_()}"
 
 
 def stderr_of_a_program(directory: Path, _: Database) -> str:

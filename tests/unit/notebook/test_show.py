@@ -8,7 +8,8 @@ import pytest
 
 from runbook_lib.errors import GateError
 from runbook_lib.findings import Finding, Severity
-from runbook_lib.notebook.show import Progress, Table, findings_table
+from runbook_lib.notebook.progress import Progress
+from runbook_lib.notebook.show import Table, findings_table
 
 
 class Page(HTMLParser):
@@ -59,9 +60,11 @@ def test_a_table_shows_markup_and_control_characters_as_they_are_written(
 
 
 def test_progress_and_errors_show_them_so_as_well() -> None:
-    bar = Progress("Migrate", 1)
-    bar.at(ACTING)
-    assert WRITTEN in bar._label.value
+    progress = Progress("Migrate", 1)
+    progress.at(ACTING)
+    assert WRITTEN in repr(progress.card)
+    assert WRITTEN in progress.card._repr_html_()
+    assert "<script>" not in progress.card._repr_html_()
     assert str(GateError(ACTING)).endswith(WRITTEN)
 
 
