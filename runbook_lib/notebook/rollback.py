@@ -216,10 +216,13 @@ def _take(run: Run, confirm: str, way: str, accept: str) -> Table:
 def take_back(run: Run, step: str, accept: str = "") -> Table:
     """Take back one file of which a part is in, as a revert does; the run applies it anew.
 
+    Without its name nothing is done: at a screen a button is shown where there is such a file.
     ``accept`` is the code of what may be lost and may stay changed, as it is counted now. Raises
     GateError where no part of it is in by this run, and for what is refused or not accepted.
     """
     check_act(run, run.phase)
+    if not step:
+        return _offer_half(run, accept)
     with run.database.runner_session() as connection:
         seen, option = read_half(run, connection, step)
     refuse(option, accept)
@@ -238,6 +241,15 @@ def take_back(run: Run, step: str, accept: str = "") -> Table:
     ]
     caption = f"{step} is taken back, and compared with the schema before it: 40_migrate goes on"
     return Table(caption, [{"what": name, "value": value} for name, value in rows])
+
+
+def _offer_half(run: Run, accept: str) -> Table:
+    """Show a button for the file of which a part is in, if there is one."""
+    if not (name := run.begun()):
+        return Table("No file is in by a part: there is nothing to take back", [])
+    if at_screen():
+        offer(f"Take back {name}", lambda: take_back(run, name, accept))
+    return Table(f'A part of {name} is in: back = "{name}" takes it back', [])
 
 
 def _half_restored(run: Run) -> bool:

@@ -93,7 +93,7 @@ def test_without_confirm_nothing_is_run(run: Run, act: Any) -> None:
 
 @pytest.mark.parametrize("act", [stop_application, start_application])
 def test_for_another_database_nothing_is_run(run: Run, act: Any) -> None:
-    with pytest.raises(GateError, match="confirmed for 'shop_old', another database"):
+    with pytest.raises(GateError, match="confirmed for 'shop_old', and the database is shop"):
         act(run, "shop_old")
     assert files(run) == set()
 
