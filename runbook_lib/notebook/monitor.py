@@ -26,5 +26,6 @@ def watch_metrics(run: Run) -> Table:
         for item in found
     ]
     unseen = sum(item.value is None for item in found)
-    caption = f"{len(found)} metrics: {len(over)} over their threshold, {unseen} not measured"
+    high = f"over the threshold: {', '.join(over)}" if over else "none over its threshold"
+    caption = f"{len(found)} metrics: {high}; {unseen} not visible from here"
     return Table(caption, worst_first(rows))

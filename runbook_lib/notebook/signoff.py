@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
-from runbook_lib.errors import GateError
 from runbook_lib.evidence.answers import (
     FILE,
     Answer,
@@ -20,6 +19,7 @@ from runbook_lib.evidence.approvals import Approval, minute
 from runbook_lib.evidence.records import Status
 from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.signoff import Standing, asked_of, counted, read_standing
+from runbook_lib.notebook.acts import check_act
 from runbook_lib.notebook.page import at_screen
 from runbook_lib.notebook.show import Table
 from runbook_lib.notebook.signoff_form import Filled, SignOffForm
@@ -77,6 +77,7 @@ def sign_off(run: Run) -> Table | None:
     standing = read_standing(run)
     if run.passed("signoff"):
         return _verdict(standing)
+    check_act(run, "signoff")
     _record(run, standing)
     if not at_screen():
         return _verdict(standing)
@@ -86,9 +87,7 @@ def sign_off(run: Run) -> Table | None:
 
 def take(run: Run, filled: Filled) -> Sequence[Table]:
     """Keep what a person filled in, record where the sign-off stands then, and return that."""
-    if run.passed("signoff") or run.passed("rollback"):
-        message = "This run is over: it is signed off or rolled back."
-        raise GateError(message, remedy="Nothing was recorded; open the run again.")
+    check_act(run, "signoff")
     asked = asked_of(run)
     before, now = read_answers(run.directory.path, asked), datetime.now(UTC)
     approvals = tuple(_approvals(filled.names, before.approval, now))
