@@ -46,19 +46,19 @@ def choose_run(run: Run, name: str) -> Run:
 
     Raises GateError for one that took no backup, or whose files are gone.
     """
-    if name in {"", run.directory.path.name}:
-        return run
     found = next((item for item in _runs(run) if item.directory.path.name == name), None)
+    found = found if name else run
     if found is None or not found.backup():
         message = f"'{name}' is no run of this release on this target that took a backup."
         raise GateError(message, remedy="Set of_run to one that the list of the runs names.")
     if gone := _gone(found):
         message = f"The release no longer has {', '.join(gone)}, which this run began."
-        raise GateError(message, remedy="Bring the files back; of_run empty takes another run.")
-    with run.database.runner_session() as connection:
-        settle(found, connection)
-    acts.open_for_acts(found)
-    TRANSCRIPT.keep(found)
+        raise GateError(message, remedy="Bring the files back, or name another run by of_run.")
+    if found.directory != run.directory:
+        with run.database.runner_session() as connection:
+            settle(found, connection)
+        acts.open_for_acts(found)
+        TRANSCRIPT.keep(found)
     return found
 
 

@@ -179,18 +179,21 @@ class _Opening:
 def _continued(opening: _Opening, connection: Connection) -> Run | None:
     """Return the latest run, if it is of these files and this server and is not over.
 
-    A rollback takes the latest run that has a backup, whatever became of the files since.
+    A rollback takes the run that its page belongs to, else the latest that has a backup, whatever
+    became of the files since.
     """
     earlier = [opening.run(read_plan(directory), directory) for directory in _readable(opening)]
     here = [run for run in earlier if run.plan.target.same_database(opening.target)]
-    for tried in (*[run for run in here[:-1] if run.began][-1:], *here[-1:]):
+    own = [run for run in here if run.directory == copies.run_of_page()]
+    for tried in (*own, *[run for run in here[:-1] if run.began][-1:], *here[-1:]):
         settle(tried, connection)
     if opening.phase == "rollback":
         here = [run for run in here if run.backup()]
         if not here:
             message = f"No run on {opening.environment.name} took a backup to roll back to."
             raise GateError(message, remedy="Restore another backup by hand.")
-        return _to_roll_back([run for run in here if run.worked] or here)
+        own = [run for run in own if run.backup()]
+        return _to_roll_back(own or [run for run in here if run.worked] or here)
     rows = ledger.read(connection)
     run = _halfway(opening, here, connection, rows) or _latest(opening, here)
     if run is None:

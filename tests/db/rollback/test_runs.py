@@ -51,7 +51,9 @@ def listed(run: Run) -> dict[object, tuple[object, ...]]:
     return {row["run"]: tuple(row.values())[1:] for row in show_leftovers(run).rows}
 
 
-def test_an_older_run_is_taken_back_and_leaves_what_a_later_one_made(shop: Project) -> None:
+def test_an_older_run_is_taken_back_and_leaves_what_a_later_one_made(
+    shop: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     release = write_release(shop.root / "release", {"0001_a": "CREATE TABLE first (id int)"})
     older = backed_up(shop, release)
     apply_step(shop.run(release, "migrate"))
@@ -69,6 +71,12 @@ def test_an_older_run_is_taken_back_and_leaves_what_a_later_one_made(shop: Proje
     with pytest.raises(GateError, match="'yesterday' is no run of this release on this target"):
         choose_run(latest, "yesterday")
     assert choose_run(latest, "") is latest
+    page = older.directory.path / "pages" / "90_rollback.ipynb"
+    page.parent.mkdir()
+    page.write_text("{}")
+    with monkeypatch.context() as lab:
+        lab.setenv("JPY_SESSION_NAME", str(page))
+        assert shop.run(release, "rollback").directory == older.directory
     chosen = choose_run(latest, name)
     roll_back(chosen, chosen.target.dbname, "revert")
     with shop.target.connect() as session:
@@ -77,20 +85,15 @@ def test_an_older_run_is_taken_back_and_leaves_what_a_later_one_made(shop: Proje
     assert listed(chosen)[name] == ("rolled back", "nothing", "takes it back")
 
 
-def test_a_file_that_an_older_run_applied_by_halves_is_listed_with_it(shop: Project) -> None:
+def test_a_file_of_which_a_part_is_in_is_listed_with_the_run_that_began_it(shop: Project) -> None:
     release = write_release(shop.root / "release", {"0001_a": HALVES})
     older = backed_up(shop, release)
     with pytest.raises(RunbookError, match="Duplicate key"):
         apply_step(shop.run(release, "migrate"))
-    file = release / "0001_a" / "migration.sql"
-    file.write_text(file.read_text().replace("(1)", "(2)"))
-    later = backed_up(shop, release)
-    assert later.directory != older.directory
-    said = listed(later)
-    assert said[later.directory.path.name] == ("sent no step", "nothing", "takes it back")
-    assert said[older.directory.path.name][:2] == ("begun", "1 object made; a part of 0001_a")
-    file.parent.rename(release / "0001_b")
-    without = shop.run(release, "brief")
+    name, left = older.directory.path.name, "1 object made; a part of 0001_a"
+    assert listed(shop.run(release, "rollback")) == {name: ("begun", left, "takes it back")}
+    (release / "0001_a").rename(release / "0001_b")
+    without = shop.run(release, "rollback")
+    assert "no longer has 0001_a" in str(listed(without)[name])
     with pytest.raises(GateError, match="no longer has 0001_a, which this run began"):
-        choose_run(without, older.directory.path.name)
-    assert "no longer has 0001_a" in str(listed(without)[older.directory.path.name])
+        choose_run(without, "")
