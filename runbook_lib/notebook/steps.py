@@ -11,6 +11,7 @@ from runbook_lib.evidence.run import Run
 from runbook_lib.formatting import duration
 from runbook_lib.migrate.apply import count_statements
 from runbook_lib.notebook.acts import check_confirmed
+from runbook_lib.notebook.failure import card_of
 from runbook_lib.notebook.show import Spot, Table, show, text_field
 from runbook_lib.release.plan import Step
 
@@ -93,10 +94,14 @@ class StepButton:
                 check_confirmed(self._run, self._typed.value)
             with self._progress.taken():
                 self._result.show(self._act(self._run, step, until))
+        except (RunbookError, KeyboardInterrupt) as error:  # no cell fails, nobody else says it
+            self._result.show(card_of(error, self._run))
+        try:
+            self._list.show(show_steps(self._run))
+            self._go_on(until)
         except RunbookError as error:
-            self._result.show(Table(f"Stopped: {error}", []))
-        self._list.show(show_steps(self._run))
-        self._go_on(until)
+            self._list.show(card_of(error, self._run))
+            button.disabled = False
 
     def _go_on(self, until: str) -> None:
         """Show the button of the next step, or of those that are left up to the same one."""

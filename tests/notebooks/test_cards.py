@@ -17,6 +17,12 @@ _PARAMETERS = 'env = "dev"\nrelease = "long"'
 _IMPORT = "from runbook_lib import *"
 _GATE = 'run = open_run(env, release, "{}")'
 _APPLY = "apply_step(run)"
+_PRESS = """
+from ipywidgets import widgets
+made = [item for item in widgets.widget._instances.values() if isinstance(item, widgets.Button)]
+made[-1].click()
+"""
+_NAP = "run.database.connect().execute('SELECT pg_sleep(600)')"
 # The copy that the prechecks try the release on has no rows, so that nothing sleeps there.
 _FILES = {"0001_sleep": "SELECT 1;\nSELECT pg_sleep(seconds) FROM naps;\nSELECT 2;\n"}
 _PREPARE = """
@@ -70,11 +76,13 @@ def test_an_interrupted_statement_is_a_card_that_says_where_things_stand(
 ) -> None:
     for cell in (_PARAMETERS, _IMPORT, _GATE.format("migrate")):
         assert page.run(cell).error == ""
+    assert "next is 1: 0001_sleep" in page.run(_APPLY).shown
     pressed = interrupt_at(page, project, 2)
-    answer = page.run(_APPLY)
+    answer = page.run(_PRESS)
     pressed.join()
-    assert answer.error == "KeyboardInterrupt: "
-    assert answer.trace == "KeyboardInterrupt: Migration was interrupted on citadelbuy_dev."
+    assert answer.error == ""  # the button's own cell has ended before
+    assert "Migration was interrupted on citadelbuy_dev." in answer.shown
+    assert "Traceback" not in answer.shown
     for said in (
         "no part of 0001_sleep is applied; it was stopped at line 2",
         "of its 3 statements 0 are committed, and 1 that had been done were rolled back",
@@ -86,6 +94,19 @@ def test_an_interrupted_statement_is_a_card_that_says_where_things_stand(
     count = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(seconds)%'"
     look = f"with run.database.connect() as s: print('left', s.value({count!r}) - 1)"
     assert "left 0" in page.run(look).shown
+
+
+@pytest.mark.slow
+def test_an_interrupted_cell_is_one_that_failed(page: Page) -> None:
+    for cell in (_PARAMETERS, _IMPORT, _GATE.format("brief")):
+        assert page.run(cell).error == ""
+    pressed = threading.Timer(1.0, page.interrupt)
+    pressed.start()
+    answer = page.run(_NAP)
+    pressed.join()
+    assert answer.error == "KeyboardInterrupt: "
+    assert answer.trace == "KeyboardInterrupt: The cell was interrupted."
+    assert "Run the cells of this page again, from the top." in answer.shown
 
 
 @pytest.mark.slow
