@@ -13,7 +13,7 @@ PYTEST  := $(BIN)/python -m pytest -n 3 --dist loadgroup
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all test-account lint lab notebooks docs bench requirements stop clean
+.PHONY: help run test test-all test-account lint lab notebooks screens docs bench requirements stop clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,10 @@ lab: $(READY) ## Open the notebooks in JupyterLab
 # Readers and nbval see today's output.
 notebooks: $(READY) ## Execute the committed notebooks afresh
 	$(BIN)/python -m tests.support.notebooks.committed
+
+# As a person meets them: dark, narrow, on paper, on a forge.
+screens: $(READY) ## Photograph the committed notebooks into one sheet
+	$(BIN)/python -m tests.support.screens docs/screens/contact-sheet.png
 
 docs: $(READY) ## Write the pages and schemas that come from the code
 	$(BIN)/python -m runbook_lib.config.settings > docs/settings.md

@@ -2,6 +2,7 @@
 
 import html
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -102,10 +103,14 @@ def _folded(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _more(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Count the rows that are folded, and say once what is the same in each."""
-    same = ", ".join(f"{key} {item}" for key, item in _same(rows).items() if item)
+    """Count the rows that are folded by how they ended, and say once what is the same in each."""
+    texts = {key: item for key, item in _same(rows).items() if item and key not in markup.MARKED}
+    same = ", ".join(f"{key} {item}" for key, item in texts.items())
+    marked = [str(row[name]) for row in rows for name in markup.MARKED if name in row]
+    ended = ", ".join(f"{count:,} {word}" for word, count in Counter(marked).most_common())
     part = f"; {_FOLDED:,} of them are here, the records have all" if len(rows) > _FOLDED else ""
-    return shown(f"{len(rows):,} more{f' with {same}' if same else ''}{part}")
+    more = f"{len(rows):,} more{f': {ended}' if ended else ''}{f' with {same}' if same else ''}"
+    return shown(f"{more}{part}")
 
 
 def _same(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -110,10 +110,10 @@ def test_of_many_rows_those_that_failed_are_open_and_the_rest_is_folded() -> Non
     page, text = Table("800 steps", rows)._repr_html_(), repr(Table("800 steps", rows))
     seen, folded = page.split("<details>")
     assert [row["step"] for row in Page(seen).rows] == ["s5", "s700"]
-    assert "<summary>show 798 more with outcome done</summary>" in folded
+    assert "<summary>show 798 more: 798 done</summary>" in folded
     assert len(Page(folded).rows) == 798
     assert "outcome" not in Page(folded).rows[0]  # the summary says it
-    assert text.endswith("... and 798 more with outcome done")
+    assert text.endswith("... and 798 more: 798 done")
     assert len(page) < 60_000
 
 
@@ -121,7 +121,7 @@ def test_of_many_rows_that_are_well_the_first_are_open() -> None:
     rows = [{"check": f"c{at}", "status": "pass"} for at in range(33)]
     seen, folded = Table("33 checks", rows)._repr_html_().split("<details>")
     assert [row["check"] for row in Page(seen).rows] == [f"c{at}" for at in range(20)]
-    assert "<summary>show 13 more with status pass</summary>" in folded
+    assert "<summary>show 13 more: 13 pass</summary>" in folded
 
 
 def test_of_many_warnings_some_are_open_and_of_failures_all() -> None:
