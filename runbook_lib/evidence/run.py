@@ -54,6 +54,11 @@ ROLLBACK = Phase("rollback", "Rollback", "90_rollback")
 _BY_NAME = {phase.name: phase for phase in (*PHASES, ROLLBACK)}
 
 
+def phase_named(name: str) -> str:
+    """Return the title of a phase, and of a run of all of them."""
+    return _BY_NAME[name].title if name in _BY_NAME else "The whole release"
+
+
 @dataclass(frozen=True)
 class Run:
     """Hold one run of one release on one target. What is done is read from records and server."""

@@ -1,13 +1,15 @@
 """Hold each act to what its page shows: the run that was opened last, its files and its server."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from runbook_lib.config.environments import Environment, acting, read_environment
 from runbook_lib.errors import GateError
 from runbook_lib.evidence.plans import read_plan
-from runbook_lib.evidence.run import Run
+from runbook_lib.evidence.run import Run, phase_named
+from runbook_lib.evidence.writer import writing
 from runbook_lib.notebook import page
 from runbook_lib.notebook.transcript import TRANSCRIPT
 from runbook_lib.postgres import catalog
@@ -17,6 +19,8 @@ from runbook_lib.release.plan import Plan
 from runbook_lib.release.reader import read_release
 
 _AGAIN = "Run the cell of the gate again, and look at what it shows."
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 _opened: list[Run] = []  # in this kernel: the one whose gate opened last, none where it refused
 
 
@@ -28,6 +32,17 @@ def close_all() -> None:
 def open_for_acts(run: Run) -> None:
     """Let this run, and no other, be worked on from this kernel."""
     _opened[:] = [run]
+
+
+def one_writer(act: Callable[Concatenate[Run, _P], _T]) -> Callable[Concatenate[Run, _P], _T]:
+    """Let an act write into the directory of its run alone; it raises GateError with who does."""
+
+    @wraps(act)
+    def alone(run: Run, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        with writing(run.directory.path, phase_named(run.phase)):
+            return act(run, *args, **kwargs)
+
+    return alone
 
 
 def check_act(run: Run, phase: str) -> None:

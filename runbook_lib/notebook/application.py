@@ -10,7 +10,7 @@ from runbook_lib.evidence.records import Status
 from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.formatting import duration
-from runbook_lib.notebook.acts import check_act, check_confirmed
+from runbook_lib.notebook.acts import check_act, check_confirmed, one_writer
 from runbook_lib.notebook.buttons import offer
 from runbook_lib.notebook.page import at_screen
 from runbook_lib.notebook.progress import Progress
@@ -42,6 +42,7 @@ def show_hooks(run: Run) -> Table:
     return Table(f"{caption if rows else by_hand}{since}", rows)
 
 
+@one_writer
 def stop_application(run: Run, confirm: str, carry_rows: bool = False, way: str = "") -> Table:
     """Stop the application, if ``confirm`` names the database; what the commands said is kept.
 
@@ -64,6 +65,7 @@ def stop_application(run: Run, confirm: str, carry_rows: bool = False, way: str 
         raise GateError(message, remedy=remedy) from error
 
 
+@one_writer
 def start_application(run: Run, confirm: str) -> Table:
     """Start the application, if ``confirm`` names the database; what the commands said is kept.
 

@@ -6,12 +6,13 @@ from runbook_lib.backup import dump
 from runbook_lib.errors import GateError
 from runbook_lib.evidence.run import Run
 from runbook_lib.formatting import duration, size
-from runbook_lib.notebook.acts import check_act
+from runbook_lib.notebook.acts import check_act, one_writer
 from runbook_lib.notebook.progress import Progress
 from runbook_lib.notebook.show import DIGEST_SHOWN, Table
 from runbook_lib.postgres import process
 
 
+@one_writer
 def take_backup(run: Run) -> Table:
     """Dump the database, read the dump back, and show what it holds; a run takes one backup."""
     check_act(run, "backup")

@@ -13,6 +13,7 @@ from runbook_lib.evidence.journal import Journal
 from runbook_lib.evidence.records import Outcome
 from runbook_lib.evidence.run import Run
 from runbook_lib.formatting import duration, minutes, size
+from runbook_lib.notebook.acts import one_writer
 from runbook_lib.notebook.charts import (
     AMBER,
     BLUE,
@@ -130,6 +131,7 @@ def _groups(run: Run) -> tuple[GroupTiming, ...]:
     return by_group(_builds(run), run.release.index_estimates, by_name)
 
 
+@one_writer
 def time_indexes(run: Run) -> Table:
     """Show each index this run built on an older table: time, rows, size, whether it is valid."""
     builds = _builds(run)

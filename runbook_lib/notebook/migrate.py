@@ -15,7 +15,7 @@ from runbook_lib.formatting import duration
 from runbook_lib.migrate.apply import count_statements, guarding
 from runbook_lib.migrate.guard import describe_blockers
 from runbook_lib.notebook import page
-from runbook_lib.notebook.acts import check_act
+from runbook_lib.notebook.acts import check_act, one_writer
 from runbook_lib.notebook.charts import Chart, chart_steps, timeline
 from runbook_lib.notebook.progress import Progress
 from runbook_lib.notebook.show import Table
@@ -56,6 +56,7 @@ def apply_step(run: Run, step: str = "", until: str = "") -> Table:
     return show_steps(run)
 
 
+@one_writer
 def _apply(run: Run, step: str, until: str) -> Table:
     check_act(run, "migrate")
     steps = _choose(run, step, until)

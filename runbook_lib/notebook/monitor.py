@@ -2,11 +2,13 @@
 
 from runbook_lib.evidence.records import Status
 from runbook_lib.evidence.run import Run
+from runbook_lib.notebook.acts import one_writer
 from runbook_lib.notebook.progress import Progress
 from runbook_lib.notebook.show import Table, worst_first
 from runbook_lib.performance.monitor import measure
 
 
+@one_writer
 def watch_metrics(run: Run) -> Table:
     """Measure the target's health against the release's thresholds; say what cannot be seen."""
     with Progress("Monitoring", 1), run.database.runner_session() as connection:

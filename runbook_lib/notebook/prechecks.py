@@ -17,6 +17,7 @@ from runbook_lib.evidence.schemas import this_version
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.hazards.reach import predict
 from runbook_lib.migrate.apply import count_statements
+from runbook_lib.notebook.acts import one_writer
 from runbook_lib.notebook.progress import Progress
 from runbook_lib.notebook.show import Table, checked, findings_table, rule_pages
 from runbook_lib.parser.statement import LockMode
@@ -29,6 +30,7 @@ from runbook_lib.rehearsal.world import FULL
 from runbook_lib.release.plan import StepKind
 
 
+@one_writer
 def review_release(run: Run) -> Table:
     """Read the release, try it on the target's schema, and show all that was found, worst first."""
     accepts = run.acceptances()
@@ -106,6 +108,7 @@ def show_locks(run: Run) -> Table:
     return Table(caption if shown else "No lock on a table of the target stops its traffic", shown)
 
 
+@one_writer
 def check_target(run: Run) -> Table:
     """Look at the target and show everything found at once.
 

@@ -15,7 +15,7 @@ from runbook_lib.formatting import duration, minutes, size
 from runbook_lib.hazards.data_loss import LOSSES
 from runbook_lib.migrate.apply import count_statements
 from runbook_lib.notebook import page
-from runbook_lib.notebook.acts import check_act
+from runbook_lib.notebook.acts import check_act, one_writer
 from runbook_lib.notebook.charts import Chart, chart_steps
 from runbook_lib.notebook.progress import Progress
 from runbook_lib.notebook.show import (
@@ -39,6 +39,7 @@ _WARNED = {"status": Status.WARN.value}
 _NAMED = 4
 
 
+@one_writer
 def rehearse(run: Run) -> Table:
     """Restore the backup, carry the plan out there, take it back, and show what came of it."""
     check_act(run, "rehearsal")

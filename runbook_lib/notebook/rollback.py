@@ -14,7 +14,7 @@ from runbook_lib.evidence.journal import to_all
 from runbook_lib.evidence.records import Backup, Status
 from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.sender import Sender
-from runbook_lib.notebook.acts import check_act, check_confirmed
+from runbook_lib.notebook.acts import check_act, check_confirmed, one_writer
 from runbook_lib.notebook.application import started_again, stop_application
 from runbook_lib.notebook.buttons import offer
 from runbook_lib.notebook.page import at_screen
@@ -168,6 +168,7 @@ def _choose(run: Run, backup: Backup, way: str, accept: str) -> tuple[str, Choic
     return chosen, choice
 
 
+@one_writer
 def roll_back(run: Run, confirm: str, way: str = "", accept: str = "") -> Table:
     """Go back by ``way``, empty for the one that is proven to lose nothing; compared with what was.
 
@@ -213,6 +214,7 @@ def _take(run: Run, confirm: str, way: str, accept: str) -> Table:
     return roll_back(run, confirm, way, accept)
 
 
+@one_writer
 def take_back(run: Run, step: str, accept: str = "") -> Table:
     """Take back one file of which a part is in, as a revert does; the run applies it anew.
 
@@ -389,6 +391,7 @@ def _to_decide(run: Run, found: Sequence[Carried]) -> Table:
     return Table(caption, rows[:_KEYS_SHOWN])
 
 
+@one_writer
 def carry_forward(run: Run, carry_rows: bool) -> Table:
     """Insert what was written after the backup and is missing now, if ``carry_rows`` says so.
 
@@ -415,6 +418,7 @@ def carry_forward(run: Run, carry_rows: bool) -> Table:
     return _carried(found, "Carried from the database that was kept")
 
 
+@one_writer
 def drop_kept_database(run: Run, name: str) -> Table:
     """Drop the database that a restore kept, if ``name`` is its; what it alone holds is lost."""
     check_act(run, "rollback")

@@ -7,6 +7,7 @@ from pathlib import Path
 from runbook_lib.errors import GateError
 from runbook_lib.evidence.run import PHASES, Phase, Run
 from runbook_lib.formatting import duration
+from runbook_lib.notebook.acts import one_writer
 from runbook_lib.notebook.copies import notebooks
 from runbook_lib.notebook.kernels import manager_options
 from runbook_lib.notebook.progress import Progress
@@ -17,6 +18,7 @@ _ONCE = {"brief", "backup", "rehearsal"}
 _ALONE = 20  # files; so many have a notebook each
 
 
+@one_writer
 def run_phases(run: Run) -> Table:
     """Execute the notebook of every phase that is still to do; stop at the first that fails.
 

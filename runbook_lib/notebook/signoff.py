@@ -19,7 +19,7 @@ from runbook_lib.evidence.approvals import Approval, minute
 from runbook_lib.evidence.records import Status
 from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.signoff import Standing, asked_of, counted, read_standing
-from runbook_lib.notebook.acts import check_act
+from runbook_lib.notebook.acts import check_act, one_writer
 from runbook_lib.notebook.page import at_screen
 from runbook_lib.notebook.show import Table
 from runbook_lib.notebook.signoff_form import Filled, SignOffForm
@@ -68,6 +68,7 @@ def _seat_row(seat: Seat) -> dict[str, Any]:
     }
 
 
+@one_writer
 def sign_off(run: Run) -> Table | None:
     """Record where the sign-off stands; at a screen, take the answers and approvals besides.
 
@@ -85,6 +86,7 @@ def sign_off(run: Run) -> Table | None:
     return None
 
 
+@one_writer
 def take(run: Run, filled: Filled) -> Sequence[Table]:
     """Keep what a person filled in, record where the sign-off stands then, and return that."""
     check_act(run, "signoff")
@@ -153,6 +155,7 @@ def _waiting(section: str, names: list[str]) -> dict[str, str]:
     return {"status": Status.OPEN.value, "section": section, "what": "; ".join(names)}
 
 
+@one_writer
 def seal_evidence(run: Run) -> Table:
     """Write the checksums of everything in the run directory, so that an edit is seen."""
     path = run.directory.seal()

@@ -7,6 +7,7 @@ from runbook_lib.evidence.journal import to_all
 from runbook_lib.evidence.records import CheckResult, Status
 from runbook_lib.evidence.run import Run
 from runbook_lib.evidence.sender import Sender
+from runbook_lib.notebook.acts import one_writer
 from runbook_lib.notebook.progress import Progress
 from runbook_lib.notebook.show import Table, checked
 from runbook_lib.postgres import snapshot
@@ -35,6 +36,7 @@ def _compared(run: Run, connection: Connection) -> tuple[Comparison, ...]:
     return checks_verify.compare_objects(run.database, connection, run.release, run.absent())
 
 
+@one_writer
 def verify_target(run: Run) -> Table:
     """Refresh statistics, run every check, record the schema fingerprint, show worst first."""
     release = run.release
