@@ -5,7 +5,24 @@ import sys
 
 from runbook_lib.config.environments import find_root
 from runbook_lib.errors import RunbookError
+from runbook_lib.evidence.directory import RunDirectory
+from runbook_lib.evidence.requests import Wish, ask, take_back
 from runbook_lib.rehearsal import server
+
+_ASKED = {
+    "stop": "stop a run at the next safe point; run again, it goes on from there",
+    "pause": "let a run wait at the next safe point",
+    "resume": "let a run go on that was asked to pause",
+}
+
+
+def _ask(command: str, name: str) -> str:
+    """Ask a run for something, and say of whom it was asked."""
+    path = RunDirectory.named(find_root(), name).path
+    if command == "resume":
+        return f"It goes on: {take_back(path)}"
+    wish = Wish(command)
+    return f"Asked to {wish} at the next safe point: {ask(path, wish)}"
 
 
 def main(words: list[str] | None = None) -> int:
@@ -16,12 +33,17 @@ def main(words: list[str] | None = None) -> int:
     command = commands.add_parser("mark-rehearsal-server", help=about)
     command.add_argument("variable", help="the environment variable that holds its URL")
     commands.add_parser("lab", help="open the start page in JupyterLab")
+    for name, about in _ASKED.items():
+        command = commands.add_parser(name, help=about)
+        command.add_argument("run", help="its directory, or an environment's name for the latest")
     given = parser.parse_args(words)
     try:
         if given.command == "lab":
             from runbook_lib.notebook.start import open_lab  # noqa: PLC0415  it loads half of it
 
             open_lab(find_root())
+        elif given.command in _ASKED:
+            print(_ask(given.command, given.run))
         else:
             print(server.mark(find_root(), given.variable))
     except RunbookError as error:

@@ -6,6 +6,7 @@
     ├── ConfigError              environments.toml, environment variables, parameters
     ├── ReleaseError             a migration file or the manifest, with file and line
     ├── GateError                a phase may not start yet, or not any more
+    ├── StoppedError             somebody asked a run that was under way to stop
     ├── TargetError              the server cannot be reached, or is not the right one
     │   ├── OutcomeUnknownError  the connection was lost during COMMIT
     │   └── FailoverError        another server answers than at first
@@ -110,6 +111,10 @@ class ReleaseError(RunbookError):
 
 class GateError(RunbookError):
     """Refuse to start a phase."""
+
+
+class StoppedError(RunbookError):
+    """Report that a run ended because somebody asked for it."""
 
 
 class TargetError(RunbookError):

@@ -66,6 +66,16 @@ class RunDirectory:
         return [cls(path) for path in sorted(found) if (path / "plan.json").is_file()]
 
     @classmethod
+    def named(cls, root: Path, name: str) -> "RunDirectory":
+        """Return the run of this directory, or the latest of the environment of this name."""
+        latest = sorted((root / "runs" / name).glob("*_*"))[-1:]
+        for path in (*latest, Path(name)):
+            if (path / "plan.json").is_file():
+                return cls(path)
+        message = f"'{name}' is neither the directory of a run nor an environment that has one."
+        raise EvidenceError(message, remedy="Look in runs/.")
+
+    @classmethod
     def create(cls, root: Path, environment: str, release: str) -> "RunDirectory":
         """Make a new run directory, named by the time in UTC."""
         stamp = datetime.now(UTC).strftime("%Y%m%d_%H%M%S_%f")[:-3]

@@ -5,6 +5,7 @@ from contextlib import closing, contextmanager
 
 from runbook_lib.evidence.journal import SERVER, Event, Journal, Listener
 from runbook_lib.evidence.records import Loss, Outcome, Taken
+from runbook_lib.evidence.requests import Requests
 from runbook_lib.evidence.run import REHEARSAL, SERVER_BEFORE, TRAFFIC, Run
 from runbook_lib.evidence.schemas import typed
 from runbook_lib.migrate.execute import Applier, HeldRunner, OwnRows
@@ -44,7 +45,14 @@ def guarding(
     known = saved["stamps"] if saved and saved["applied"] == applied else None
     notes = Journal(run.directory.path / TRAFFIC)
     watched = Guard(
-        run.database, run.policy, emit, notes, tables=tables, disks=(run.root,), known=known
+        run.database,
+        run.policy,
+        emit,
+        notes,
+        tables=tables,
+        disks=(run.root,),
+        known=known,
+        requests=Requests(run.directory.path, emit),
     )
     server = OneServer(
         _known_server(run), lambda found: emit(Event(SERVER, steps[0].name, vars(found)))

@@ -412,7 +412,8 @@ class _File:
         """
         sender, connection = self.sender, self.connection
         if transaction.builds:
-            builder = Builder(self.applier.database, self.applier.policy, sender)
+            paused = partial(self.applier.guard.paused, self.step)
+            builder = Builder(self.applier.database, self.applier.policy, sender, paused)
             settings = settings_of(self.pieces[: number - 1])
             with kept_alive(connection, longest_silence(self.applier.policy)):
                 builder.build(number, transaction.statements, settings, unsure=unsure)

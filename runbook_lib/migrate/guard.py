@@ -19,6 +19,7 @@ from typing import Self
 from runbook_lib.config.policies import Policy
 from runbook_lib.errors import GateError
 from runbook_lib.evidence.journal import WAITING, Event, Listener, said
+from runbook_lib.evidence.requests import Requests
 from runbook_lib.formatting import duration
 from runbook_lib.migrate.drift import DriftWatch
 from runbook_lib.migrate.write_probe import Notes, WriteProbe
@@ -38,6 +39,10 @@ class Unguarded:
     def ready(self, step: str) -> None:
         """Return when the target is well; no transaction is open."""
 
+    def paused(self, step: str) -> bool:
+        """Tell whether somebody asked for a pause; raises StoppedError where for a stop."""
+        return False
+
     def watching(self, step: str, pid: int) -> AbstractContextManager[None]:
         """Tell, while the block runs, who keeps this backend waiting."""
         return nullcontext()
@@ -56,7 +61,8 @@ class Guard(ExitStack, Unguarded):
     """Guard one target; as a context manager it measures what its traffic feels.
 
     ``tables`` are touched by the write probe, ``disks`` are what can be seen of the target's and
-    the evidence's, ``known`` is the schema as the step before left it, None where there was none.
+    the evidence's, ``known`` is the schema as the step before left it, None where there was none,
+    ``requests`` what people ask of the run.
     """
 
     def __init__(
@@ -69,10 +75,12 @@ class Guard(ExitStack, Unguarded):
         tables: Sequence[tuple[str, str]] = (),
         disks: tuple[Path, ...] = (),
         known: str | None = None,
+        requests: Requests | None = None,
     ) -> None:
         super().__init__()
         self._emit = emit
         self._database = database
+        self._requests = requests
         self._probe = WriteProbe(database, policy, tables, notes)
         self._session = SideSession(database)  # of the health gate, in the caller's thread
         latest = lambda: self._probe.latest  # noqa: E731
@@ -94,8 +102,14 @@ class Guard(ExitStack, Unguarded):
         return self._drift.known
 
     def ready(self, step: str) -> None:
-        """Return when the target is well; the first time, take note of its schema."""
+        """Return when nobody asks for a pause, and the target is well."""
+        if self._requests is not None:
+            self._requests.wait(step)
         self._health.check(step)
+
+    def paused(self, step: str) -> bool:
+        """Tell whether somebody asked for a pause; raises StoppedError where for a stop."""
+        return self._requests is not None and self._requests.paused(step)
 
     def watching(self, step: str, pid: int) -> AbstractContextManager[None]:
         """Journal who keeps the backend waiting, each time that this changes."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeGuard
 
 from runbook_lib.config.policies import Policy
-from runbook_lib.errors import SqlState, StatementError
+from runbook_lib.errors import SqlState, StatementError, StoppedError
 from runbook_lib.evidence.journal import WAITING, Event, Listener, said
 from runbook_lib.evidence.sender import Sender
 from runbook_lib.formatting import duration
@@ -47,6 +47,7 @@ class Work:
     unsure: bool
     waiting: deque[list[Statement]]  # by table; a lane takes the next
     stopped: threading.Event = field(default_factory=threading.Event)
+    paused: threading.Event = field(default_factory=threading.Event)
     running: dict[int, str] = field(default_factory=dict)  # by pid: the index that is built
     connections: dict[int, Connection] = field(default_factory=dict)
 
@@ -69,6 +70,7 @@ class Work:
     def _on_table(self, connection: Connection, statements: Sequence[Statement]) -> None:
         parents = catalog.partitioned(connection)
         for place, statement in enumerate(statements, 1):
+            self._while_paused()
             if self.stopped.is_set():
                 return
             begin = time.monotonic()
@@ -79,6 +81,11 @@ class Work:
                     raise
             if place < len(statements) or self.waiting:
                 self._rest(time.monotonic() - begin)
+
+    def _while_paused(self) -> None:
+        """Begin no build while a pause is asked for."""
+        while self.paused.is_set() and not self.stopped.wait(_LOOK):
+            pass
 
     def _rest(self, built: float) -> None:
         """Leave the server to the application and the replicas; nobody else is in a rehearsal."""
@@ -326,6 +333,7 @@ class Builder:
     database: Database
     policy: Policy
     sender: Sender
+    paused: Callable[[], bool]
 
     def build(
         self,
@@ -340,6 +348,7 @@ class Builder:
         ``unsure`` says that an earlier try may have run some: a valid index then is its work, and
         a build that still runs on the server is waited for. An invalid leftover is dropped. After
         a failure no further build begins; raises the first error once those that run have ended.
+        So it is where ``paused`` raises that a stop is asked for.
         """
         tables: dict[DbObject, list[Statement]] = {}
         for statement in statements:
@@ -349,13 +358,15 @@ class Builder:
         with ThreadPoolExecutor(thread_name_prefix="build") as pool:
             lanes = [pool.submit(work.lane) for _ in range(min(self._lanes(), len(tables)))]
             try:
-                self._watch(work, lanes)
+                stop = self._watch(work, lanes)
             except BaseException:  # an interrupt, or a watch that lost the server
                 work.stop()
                 raise
         work.stopped.set()
         for error in filter(None, (lane.exception() for lane in lanes)):
             raise error
+        if stop is not None:
+            raise stop
 
     def _lanes(self) -> int:
         if self.sender.probe is not None:  # what it sees has to be of one statement
@@ -364,11 +375,15 @@ class Builder:
         cores = os.cpu_count() or 1 if host in _LOCAL or host.startswith("/") else _UNSEEN_CORES
         return self.policy.indexes.lanes or cores
 
-    def _watch(self, work: Work, lanes: Sequence["Future[None]"]) -> None:
-        """Look at the builds until all have ended; after the first error none begins."""
+    def _watch(self, work: Work, lanes: Sequence["Future[None]"]) -> StoppedError | None:
+        """Look at the builds until all have ended; after the first error none begins.
+
+        Returns the stop that was asked for meanwhile, None where none was.
+        """
+        stop = None
         if self.sender.probe is not None:  # a rehearsal: nobody else is there
             wait(lanes)
-            return
+            return stop
         with self.database.runner_session() as connection:
             watch = BuildWatch(connection, self.policy, self.sender.emit, self.sender.step)
             left = set(lanes)
@@ -376,7 +391,22 @@ class Builder:
                 done, left = wait(left, timeout=_BETWEEN_LOOKS, return_when=FIRST_EXCEPTION)
                 if any(lane.exception() for lane in done) and not self.sender.go_on:
                     work.stopped.set()
+                stop = stop or self._heed(work)
                 watch.look(work.running)
+        return stop
+
+    def _heed(self, work: Work) -> StoppedError | None:
+        """Let no further build begin while a pause is asked for, and none after a stop."""
+        try:
+            paused = self.paused()
+        except StoppedError as stop:
+            work.stopped.set()
+            return stop
+        if paused:
+            work.paused.set()
+        else:
+            work.paused.clear()
+        return None
 
 
 @dataclass

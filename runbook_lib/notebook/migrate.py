@@ -29,7 +29,8 @@ _QUIET = {"server", "began", "committing", "committed", "built", "phase"}  # the
 _WORDS = {
     "retried": "a lock was in the way; the transaction was tried again",
     "waiting": "waited for another session",
-    "paused": "paused, because the target was unhealthy",
+    "paused": "paused",
+    "stopped": "stopped",
     "resumed": "went on",
     "leftover": "an invalid index was dropped",
     "adopted": "a build that still ran on the server was waited for",

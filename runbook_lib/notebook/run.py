@@ -4,7 +4,8 @@ import sys
 import time
 from pathlib import Path
 
-from runbook_lib.errors import GateError
+from runbook_lib.errors import GateError, StoppedError
+from runbook_lib.evidence.requests import Requests
 from runbook_lib.evidence.run import PHASES, Phase, Run
 from runbook_lib.formatting import duration
 from runbook_lib.notebook.acts import one_writer
@@ -24,10 +25,12 @@ def run_phases(run: Run) -> Table:
 
     Prechecks that fail stop it only behind the rehearsal, so that one run finds all there is. A
     phase that this run passed before is not repeated, unless it looks at what changes. Raises
-    GateError with what failed and where the evidence is.
+    GateError with what failed and where the evidence is, and StoppedError where somebody asked for
+    a stop.
     """
     rows: list[dict[str, object]] = []
     held: GateError | None = None
+    requests = Requests(run.directory.path, run.journal.emit)
     with Progress("Release", len(PHASES) - 1 + len(migrations(run))) as progress:
         for phase in PHASES:
             why = _skipped(run, phase)
@@ -35,6 +38,7 @@ def run_phases(run: Run) -> Table:
                 rows.append({"phase": phase.title, "status": why, "took": "", "notebook": ""})
                 continue
             for parameters, name in _executions(run, phase):
+                requests.wait(name)
                 progress.at(name)
                 begin = time.perf_counter()
                 path = run.directory.path / f"{name}.ipynb"
@@ -116,6 +120,8 @@ def _execute(run: Run, phase: Phase, parameters: dict[str, str], output: Path) -
             **manager_options(),
         )
     except papermill.PapermillExecutionError as error:
+        if error.ename == StoppedError.__name__:
+            raise StoppedError(f"{error.evalue}") from None
         raise _stopped(run, phase, output, f"{error.evalue}") from None
     except DeadKernelError:
         said = "its kernel died; the server knows how far it got."
