@@ -6,15 +6,19 @@ from collections.abc import Callable
 import ipywidgets as widgets
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.notebook.show import show, shown
+from runbook_lib.notebook.show import Spot, show, shown
 
 _REFUSED = "border-left: 4px solid #cf222e; padding: 0.2em 0.6em; white-space: pre-wrap;"
 
 
 class Answer:
-    """Show what came of an act: its result, or the sentences that refused it."""
+    """Show what came of an act: its result, or the sentences that refused it.
+
+    Its progress is shown where the answer is made: above the buttons that are shown then.
+    """
 
     def __init__(self) -> None:
+        self._progress = Spot()
         self._refused = widgets.HTML()
         self._out = widgets.Output()
         self.box = widgets.VBox([self._refused, self._out])
@@ -24,7 +28,7 @@ class Answer:
         self._refused.value = ""
         self._out.clear_output()
         done = False
-        with self._out:
+        with self._out, self._progress.taken():
             try:
                 show(act())
                 done = True
