@@ -19,8 +19,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' Makefile
 
 run: $(READY) ## Take a release through every phase: make run [ENV=dev] [RELEASE=directory]
-	@PATH="$(CURDIR)/$(BIN):$$PATH" papermill notebooks/run.ipynb out.ipynb -p env "$(ENV)" -p release "$(RELEASE)"; \
-	status=$$?; echo "evidence: $$(ls -d runs/"$(ENV)"/* 2>/dev/null | tail -n 1)"; exit $$status
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m runbook_lib run "$(ENV)" "$(RELEASE)"
 
 test: $(READY) ## Test one of each kind: what to run after each change
 	$(PYTEST) -m "not slow"
@@ -75,5 +74,6 @@ clean: stop ## Remove the environment and the embedded server with its data
 $(READY): requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": set PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@echo "The pinned packages are put into $(VENV): a minute or two, once."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $(READY)

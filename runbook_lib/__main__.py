@@ -2,11 +2,15 @@
 
 import argparse
 import sys
+import time
+from contextlib import suppress
+from pathlib import Path
 
 from runbook_lib.config.environments import find_root
 from runbook_lib.errors import RunbookError
 from runbook_lib.evidence.directory import RunDirectory
 from runbook_lib.evidence.requests import Wish, ask, take_back
+from runbook_lib.formatting import duration
 from runbook_lib.rehearsal import server
 
 _ASKED = {
@@ -25,6 +29,21 @@ def _ask(command: str, name: str) -> str:
     return f"Asked to {wish} at the next safe point: {ask(path, wish)}"
 
 
+def _run(env: str, release: str) -> None:
+    """Take a release through every phase, and say where its evidence is and what comes next."""
+    from runbook_lib.notebook.run import execute_release  # noqa: PLC0415  it loads half of it
+
+    begin = time.monotonic()
+    try:
+        execute_release(env, release, Path("out.ipynb"), sys.stdout)
+        print(f"done in {duration(time.monotonic() - begin)}")
+        print(f'to roll back: papermill notebooks/90_rollback.ipynb back.ipynb -p env "{env}"')
+    finally:
+        with suppress(RunbookError):  # it stopped before there was one
+            path = RunDirectory.named(find_root(), env).path
+            print(f"evidence: {path.relative_to(find_root())}")
+
+
 def main(words: list[str] | None = None) -> int:
     """Carry out one command; return 1 where it is refused, with the reason in one sentence."""
     parser = argparse.ArgumentParser(prog="python -m runbook_lib")
@@ -32,6 +51,9 @@ def main(words: list[str] | None = None) -> int:
     about = "say that a server holds nothing but rehearsals"
     command = commands.add_parser("mark-rehearsal-server", help=about)
     command.add_argument("variable", help="the environment variable that holds its URL")
+    command = commands.add_parser("run", help="take a release through every phase")
+    command.add_argument("env", help="a table of environments.toml")
+    command.add_argument("release", nargs="?", default="", help="a directory of migrations")
     commands.add_parser("lab", help="open the start page in JupyterLab")
     for name, about in _ASKED.items():
         command = commands.add_parser(name, help=about)
@@ -42,6 +64,8 @@ def main(words: list[str] | None = None) -> int:
             from runbook_lib.notebook.start import open_lab  # noqa: PLC0415  it loads half of it
 
             open_lab(find_root())
+        elif given.command == "run":
+            _run(given.env, given.release)
         elif given.command in _ASKED:
             print(_ask(given.command, given.run))
         else:

@@ -160,17 +160,21 @@ class _Client(AsyncKernelClient):
                 return
 
 
-class ForkKernelManager(AsyncKernelManager):
-    """Manage a kernel that is forked; the rest is jupyter_client's own.
+class SocketKernelManager(AsyncKernelManager):
+    """Talk to a kernel through sockets of files: anybody here could read a TCP port's."""
 
-    What is said to a kernel goes through sockets of files: anybody here could read a TCP port's.
-    """
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.transport = "ipc"
+        self.ip = f"{_sockets().name}/{next(_numbers)}"
+
+
+class ForkKernelManager(SocketKernelManager):
+    """Manage a kernel that is forked; the rest is jupyter_client's own."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.client_class = f"{__name__}.{_Client.__name__}"
-        self.transport = "ipc"
-        self.ip = f"{_sockets().name}/{next(_numbers)}"
 
     async def _async_pre_start_kernel(self, **kw: Any) -> tuple[list[str], dict[str, Any]]:
         if self.provisioner is None:
@@ -180,7 +184,7 @@ class ForkKernelManager(AsyncKernelManager):
             self.provisioner = provisioner
         return await super()._async_pre_start_kernel(**kw)
 
-    pre_start_kernel = _async_pre_start_kernel
+    pre_start_kernel = _async_pre_start_kernel  # type: ignore[assignment]
 
 
 def prepare(release: Path) -> None:

@@ -3,14 +3,18 @@
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
+from typing import TextIO
 
-from runbook_lib.errors import GateError, StoppedError
+from runbook_lib.config.environments import find_root
+from runbook_lib.errors import GateError, RunbookError, StoppedError
 from runbook_lib.evidence.requests import Requests
 from runbook_lib.evidence.run import PHASES, Phase, Run
 from runbook_lib.formatting import duration
+from runbook_lib.notebook import page
 from runbook_lib.notebook.acts import one_writer
 from runbook_lib.notebook.copies import notebooks
-from runbook_lib.notebook.kernels import manager_options
+from runbook_lib.notebook.kernels import SocketKernelManager, manager_options
 from runbook_lib.notebook.progress import Progress
 from runbook_lib.notebook.show import Table
 
@@ -54,6 +58,7 @@ def run_phases(run: Run) -> Table:
                 rows.append(
                     {"phase": phase.title, "status": status, "took": took, "notebook": path.name}
                 )
+                _say(f"{name:<60} {status:<6} {took:>8}")
                 progress.advance()
             if held is not None and phase.name == "rehearsal":
                 raise held
@@ -62,6 +67,12 @@ def run_phases(run: Run) -> Table:
     left = _left(run, PHASES[-1])
     said = f"Applied, sign-off open: {left}" if left else "The release went through every phase"
     return Table(f"{said}; the evidence is in {evidence}", rows)
+
+
+def _say(line: str) -> None:
+    """Print how a notebook ended for whoever waits at a terminal; a page has a card."""
+    if not page.at_screen():
+        print(line, flush=True)
 
 
 def _left(run: Run, phase: Phase) -> str:
@@ -102,11 +113,37 @@ def migrations(run: Run) -> list[tuple[dict[str, str], str]]:
     return [({"step": x, "until": y}, run.shared_notebook(x, y)) for x, y in ends]
 
 
-def _execute(run: Run, phase: Phase, parameters: dict[str, str], output: Path) -> None:
+def execute_release(env: str, release: str, output: Path, told: TextIO) -> None:
+    """Execute run.ipynb as papermill does, and tell how each phase ended when it did.
+
+    Raises RunbookError with what stopped it.
+    """
+    try:
+        _papermill().execute_notebook(
+            notebooks(find_root()) / "run.ipynb",
+            output,
+            parameters={"env": env, "release": release},
+            cwd=Path.cwd(),
+            progress_bar=False,
+            stdout_file=told,
+            kernel_manager_class=f"{SocketKernelManager.__module__}.{SocketKernelManager.__name__}",
+        )
+    except _papermill().PapermillExecutionError as error:
+        raise RunbookError(f"{error.evalue}") from None
+
+
+def _papermill() -> ModuleType:
     # jsonschema would build the grammar of an optional format check, two seconds of work at
     # import, and the schema of a notebook has no such format: this makes it go without.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     import papermill  # noqa: PLC0415
+
+    module: ModuleType = papermill
+    return module
+
+
+def _execute(run: Run, phase: Phase, parameters: dict[str, str], output: Path) -> None:
+    papermill = _papermill()
     from nbclient.exceptions import DeadKernelError  # noqa: PLC0415
 
     source = notebooks(run.root) / f"{phase.notebook}.ipynb"
