@@ -328,6 +328,7 @@ def test_without_the_redactor_it_would(
     monkeypatch.setattr(redaction, "_CREDENTIALS", ())
     monkeypatch.setattr(redaction, "_ROWS", ())
     monkeypatch.setattr(redaction, "_forms_of", lambda _: ())
+    monkeypatch.setattr(redaction, "_redacted_before", redaction._redacted_now)
     monkeypatch.setattr(connections, "without_values", str)
     monkeypatch.setattr(files, "shown_url", str)
     assert "hunter-2" in way(tmp_path, target)
