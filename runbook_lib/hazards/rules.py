@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 
 from runbook_lib.errors import ReleaseError, SqlState
@@ -69,6 +70,11 @@ class Rule:
     sqlstate: str = ""
     safe: Callable[["Subject"], Files] | None = None
     manual: str = ""
+
+    def applies_to(self, major: int) -> bool:
+        """Tell whether it speaks of servers of this major version."""
+        first, last = self.versions or (major, major)
+        return first <= major <= last
 
 
 class Rules(dict[str, Rule]):
@@ -142,7 +148,7 @@ class Subject:
     memory: Memory
     in_block: bool
 
-    @property
+    @cached_property
     def commands(self) -> list[Node]:
         """Return the sub-commands of ALTER TABLE, but those that find nothing to do there."""
         found = [item.alter_table_cmd for item in self.node.cmds] if self.tag == ALTER else []
@@ -193,6 +199,7 @@ def find_hazards(
     if facts.structure.publishes_all:
         memory.identified = frozenset(_identified(migrations))
     reasons = {(item.rule, item.migration): item.reason for item in accepts}
+    current = {name: item for name, item in rules.items() if item.applies_to(facts.server_major)}
     found: list[Finding] = []
     for migration in migrations:
         memory.reset = frozenset(_resets(migration))
@@ -208,13 +215,12 @@ def find_hazards(
             if statement.control or not statement.transactional or apart:
                 memory.begin()
             if (own := written.pop(statement.number, None)) is not None:
-                found += _by_plan(own, memory, rules, reasons, migration.name)
+                found += _by_plan(own, memory, current, reasons, migration.name)
             inner = statement.inner if statement.kind == "do" else ()
             for part in (statement, *inner):
                 for subject in _subjects(part, memory, in_block=part is not statement):
-                    for item in rules.values():
-                        reason = reasons.get((item.id, migration.name), "")
-                        found += _apply(item, subject, statement, reason)
+                    for item in current.values():
+                        found += _apply(item, subject, statement, reasons, migration.name)
                     _learn(subject)
             if not statement.transactional:
                 memory.begin()
@@ -252,7 +258,7 @@ def _by_plan(
     """Yield what the statement would stop as it is written, and does not as it is planned."""
     for subject in _subjects(statement, memory, in_block=False):
         for item in (rules[name] for name in _BY_PLAN if name in rules):
-            for found in _apply(item, subject, statement, reasons.get((item.id, migration), "")):
+            for found in _apply(item, subject, statement, reasons, migration):
                 yield replace(
                     found, severity=Severity.INFO, effect=_SPARED, remedy=_DONE, planned=True
                 )
@@ -263,16 +269,19 @@ def _subjects(statement: Statement, memory: Memory, *, in_block: bool) -> Iterat
         yield Subject(statement, statement.tag, statement.node, memory, in_block)
 
 
-def _apply(item: Rule, subject: Subject, outer: Statement, reason: str) -> Iterator[Finding]:
-    major = subject.memory.facts.server_major
-    first, last = item.versions or (major, major)
-    if first <= major <= last:
+def _apply(
+    item: Rule,
+    subject: Subject,
+    outer: Statement,
+    reasons: Mapping[tuple[str, str], str],
+    migration: str,
+) -> Iterator[Finding]:
+    for cause in dict.fromkeys(item.find(subject)):
         place = subject.statement.path, subject.statement.line
-        for cause in dict.fromkeys(item.find(subject)):
-            found = _finding(item, place, outer.line, cause, reason)
-            safe = _safe(item, subject)
-            was = subject.statement.sql if safe else ""
-            yield replace(found, number=outer.number, was=was, safe=safe)
+        found = _finding(item, place, outer.line, cause, reasons.get((item.id, migration), ""))
+        safe = _safe(item, subject)
+        was = subject.statement.sql if safe else ""
+        yield replace(found, number=outer.number, was=was, safe=safe)
 
 
 def _safe(item: Rule, subject: Subject) -> Files:
