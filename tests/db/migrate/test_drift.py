@@ -106,6 +106,16 @@ def test_a_look_reads_only_what_was_written_since(known: Schema, connection: Con
     assert list(before or {}) == list(now) == ["relation public.gone"]
 
 
+def test_a_look_so_long_ago_that_ids_have_wrapped_is_of_everything(
+    known: Schema, connection: Connection
+) -> None:
+    known._since = (known._since or 0) - 3_000_000_000
+    connection.execute("DROP TABLE gone")
+    before, now = known.look(connection)
+    assert changed(before or {}, now, frozenset()) == ["relation public.gone was dropped"]
+    assert now == known.stamps == whole(connection)
+
+
 def test_what_was_recorded_is_compared_with_all_there_is(
     known: Schema, connection: Connection
 ) -> None:
