@@ -1,40 +1,37 @@
 """Carry an act out when a person presses its button, and show below what came of it."""
 
-import html
 from collections.abc import Callable
 
 import ipywidgets as widgets
 
 from runbook_lib.errors import RunbookError
-from runbook_lib.notebook.show import Spot, show, shown
-
-_REFUSED = "border-left: 4px solid #cf222e; padding: 0.2em 0.6em; white-space: pre-wrap;"
+from runbook_lib.notebook.failure import card_of
+from runbook_lib.notebook.show import Spot, show
 
 
 class Answer:
-    """Show what came of an act: its result, or the sentences that refused it.
+    """Show what came of an act: its result, or the card of what refused it.
 
-    Its progress is shown where the answer is made: above the buttons that are shown then.
+    ``progress`` is for what is shown while it works. The end stays on a page that is closed.
     """
 
     def __init__(self) -> None:
-        self._progress = Spot()
-        self._refused = widgets.HTML()
-        self._out = widgets.Output()
-        self.box = widgets.VBox([self._refused, self._out])
+        self.progress = widgets.Output()
+
+    def below(self) -> None:
+        """Take the place below what was shown last."""
+        self._moving, self._end = Spot(), Spot()
 
     def to(self, act: Callable[[], object]) -> bool:
         """Carry the act out and show what came of it; tell whether it was not refused."""
-        self._refused.value = ""
-        self._out.clear_output()
-        done = False
-        with self._out, self._progress.taken():
+        self.progress.clear_output()
+        end, done = None, False
+        with self.progress, self._moving.taken():
             try:
-                show(act())
-                done = True
+                end, done = act(), True
             except RunbookError as error:
-                said = html.escape(shown(str(error)))
-                self._refused.value = f'<p style="{_REFUSED}">{said}</p>'
+                end = card_of(error, None)
+        self._end.show(end)
         return done
 
 
@@ -48,4 +45,5 @@ def offer(label: str, act: Callable[[], object]) -> None:
         button.disabled = answer.to(act)
 
     button.on_click(press)
-    show(widgets.VBox([button, answer.box]))
+    show(widgets.VBox([button, answer.progress]))
+    answer.below()

@@ -205,7 +205,8 @@ class Form:
         ways, answer = widgets.HBox(), Answer()
         ways.layout.flex_flow = "row wrap"
         self._draw(ways, name, answer)
-        show(widgets.VBox([*([name] if self.asks else []), ways, answer.box]))
+        show(widgets.VBox([*([name] if self.asks else []), ways, answer.progress]))
+        answer.below()
 
     def _draw(self, ways: widgets.HBox, name: widgets.Text, answer: Answer) -> None:
         def take(card: Card) -> None:

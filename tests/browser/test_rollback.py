@@ -100,7 +100,7 @@ def test_losses_are_ticked_and_refused_where_they_are_others_by_the_press(desk: 
     form.get_by_label("database", exact=True).fill("another")
     rollback.photograph("ticked")
     revert.click()
-    expect(form).to_contain_text("confirmed for 'another', another database", timeout=patience)
+    expect(form).to_contain_text("This was confirmed for 'another'", timeout=patience)
 
     desk.ask(_WRITE)
     form.get_by_label("database", exact=True).fill("citadelbuy_dev")
