@@ -77,7 +77,7 @@ class _Head:
     def _step(self) -> str:
         steps = len(self.run.plan.steps)
         if not self.left:
-            return "every step is done" if steps else "nothing is to do"
+            return "every step is done" if steps else "no migration is pending"
         return f"step {steps - self.left + 1} of {steps} is next"
 
     def _table(self) -> Table:

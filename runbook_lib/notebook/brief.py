@@ -38,7 +38,8 @@ def show_plan(run: Run) -> Table:
         for place, step in enumerate(run.plan.steps, start=1)
     ]
     moved = "; ".join(f"{item.migration} runs after {item.behind}" for item in run.plan.moved)
-    caption = f"The plan: {len(rows)} steps, {len(run.plan.applied)} migrations applied before"
+    before = f"{len(run.plan.applied)} migrations" if run.plan.applied else "no migration"
+    caption = f"The plan: {len(rows)} steps; {before} applied earlier"
     run.record(True, {"release": run.release.title, "steps": rows})
     return Table(f"{caption}. {moved or 'The listed order holds'}.", rows)
 

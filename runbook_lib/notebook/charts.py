@@ -185,7 +185,7 @@ def timeline(
         if samples:
             marker = "." if len(samples) <= _POINTS else ""
             last.plot(*zip(*_in_ms(samples), strict=True), marker=marker, color=INK, linewidth=1)
-            last.set_ylabel("a tiny write (ms)")
+            last.set_ylabel("probe write (ms)")
             last.set_ylim(bottom=0)
         last.set_xlabel("seconds since the step began")
         last.set_xlim(0, max(lasted, 0.001))

@@ -233,6 +233,8 @@ def _stopped(run: Run, steps: Collection[str]) -> Table | None:
 def show_incidents(run: Run) -> Table:
     """Show what came between while the last steps ran: waits, pauses, leftovers, others' DDL."""
     steps = _last_steps(run)
+    if not steps:
+        return Table("No step has run yet", [])
     events = [x for x in run.journal.events(steps) if x["event"] not in _QUIET]
     rows = [
         {
@@ -244,8 +246,8 @@ def show_incidents(run: Run) -> Table:
     ]
     shown = f", the first {_SHOWN} are shown" if len(rows) > _SHOWN else ""
     during = _from_to(steps)
-    caption = f"{len(rows)} incidents during {during}{shown}" if rows else "Nothing came between"
-    return Table(caption if steps else "No step has run yet", rows[:_SHOWN])
+    what = f"{len(rows)} incidents" if rows else "No wait, retry or pause"
+    return Table(f"{what} during {during}{shown}", rows[:_SHOWN])
 
 
 def _detail(item: Mapping[str, Any]) -> str:
@@ -275,9 +277,9 @@ def chart_traffic(run: Run) -> Chart | Table:
     spans = read_spans(done, run.journal.events(steps), begin)
     samples = _samples(run, begin, end)
     slowest = max((took for _, took in samples), default=None)
-    felt = f"the slowest of {len(samples)} tiny writes took {duration(slowest)}" if slowest else ""
+    felt = f"the slowest of {len(samples)} probe writes took {duration(slowest)}" if slowest else ""
     title = (
-        f"{_from_to(steps)} ran for {duration(end - begin)}; {felt or 'too short for a tiny write'}"
+        f"{_from_to(steps)} ran for {duration(end - begin)}; {felt or 'too short to time a write'}"
     )
     return timeline(title, spans, samples, end - begin)
 

@@ -104,8 +104,8 @@ def show_locks(run: Run) -> Table:
     shown = sorted(rows.values(), key=lambda row: (-order.index(row["mode"]), -row["rows"]))
     for row in shown:
         del row["mode"]
-    caption = f"{len(shown)} locks on tables of the target stop its traffic while they are held"
-    return Table(caption if shown else "No lock on a table of the target stops its traffic", shown)
+    caption = f"{len(shown)} locks on existing tables stop traffic while they are held"
+    return Table(caption if shown else "No lock on an existing table stops traffic", shown)
 
 
 @one_writer

@@ -32,8 +32,8 @@ from runbook_lib.rehearsal.verdict import all_findings, record_verdict
 from runbook_lib.rehearsal.world import FULL
 from runbook_lib.rollback.attempt import REVERT
 
-_OF_ROWS = ("its row counts are the source's", "its contents are the source's")
-_WAY = "the way '{}' returns there"
+_OF_ROWS = ("row counts equal the source's", "contents equal the source's")
+_WAY = "rollback by {} ends there too"
 _SHOWN = 30
 _WARNED = {"status": Status.WARN.value}
 _NAMED = 4
@@ -66,14 +66,14 @@ def _outcomes(run: Run, seen: Rehearsal, backup: Backup, found: Sequence[Finding
     applied = f"{failed} statements failed" if failed else duration(seen.apply_seconds)
     rows = [
         _outcome("the backup restores", True, duration(seen.restore_seconds)),
-        _outcome("its schema is the source's", seen.same_schema, schema),
-        _outcome("its row counts are the source's", seen.same_rows, total),
-        _outcome("its contents are the source's", seen.same_contents, "checksum of every table"),
-        _outcome("the plan applies", not failed, applied),
+        _outcome("the schema equals the source's", seen.same_schema, schema),
+        _outcome("row counts equal the source's", seen.same_rows, total),
+        _outcome("contents equal the source's", seen.same_contents, "checksum of every table"),
+        _outcome("every migration applies", not failed, applied),
         _kept(seen, found),
         _outcome("nothing blocks the migration", not blocking, f"{len(found)} findings"),
         _outcome(
-            "the rollback returns to the start", seen.taken_back, duration(seen.rollback_seconds)
+            "the rollback ends as it was before", seen.taken_back, duration(seen.rollback_seconds)
         ),
         *_ways(seen),
         _likeness(seen),
@@ -88,7 +88,7 @@ def _outcomes(run: Run, seen: Rehearsal, backup: Backup, found: Sequence[Finding
 
 def _kept(seen: Rehearsal, found: Sequence[Finding]) -> dict[str, str]:
     """Say what the release takes from what was there: it is additive where that is nothing."""
-    name = "what was there is kept"
+    name = "existing objects and rows are kept"
     part = f"; one of 64 rows compared of {', '.join(seen.sampled)}" if seen.sampled else ""
     if not seen.losses:
         kept = None if seen.losses is None else True
@@ -119,7 +119,7 @@ def _likeness(seen: Rehearsal) -> dict[str, str]:
     status = Status.WARN if seen.differs else Status.PASS
     observed = "; ".join(seen.differs[:_NAMED]) + more
     return {
-        "what": "its server is like the target's",
+        "what": "its server is set up like the target's",
         "status": status.value,
         "observed": observed or "roles, rights, settings, encoding, locale",
     }
@@ -127,7 +127,7 @@ def _likeness(seen: Rehearsal) -> dict[str, str]:
 
 def _completeness(seen: Rehearsal) -> dict[str, str]:
     """Say how many statements could not be tried: a rehearsal reaches nothing outside."""
-    row = _outcome("every statement was tried", True, "none reaches outside")
+    row = _outcome("every statement was tried", True, "no statement reaches outside the database")
     if seen.unproven:
         row["status"] = Status.WARN.value
         row["observed"] = f"{seen.unproven} reach outside and are not proven: the findings say why"
@@ -162,7 +162,9 @@ def show_observations(run: Run) -> Table:
     ]
     count = _verdict(run)["observed"]
     more = f" (the first {_SHOWN} are shown)" if len(rows) > _SHOWN else ""
-    caption = f"{count} statements were observed; {len(rows)} differences from what was predicted"
+    caption = (
+        f"{count} statements were observed; {len(rows)} did other than reading the SQL predicted"
+    )
     return Table(f"{caption}{more}", rows[:_SHOWN])
 
 

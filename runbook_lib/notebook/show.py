@@ -346,7 +346,8 @@ def findings_table(title: str, findings: Sequence[Finding], pages: str = "") -> 
             }
         )
     blocking = sum(item.blocks for item in findings)
-    counted = f"{len(findings)} findings, {blocking} block the migration"
+    stops = f"{blocking} block" if blocking else "none blocks"
+    counted = f"{len(findings)} findings, {stops} the migration"
     return Table(f"{title}: {counted if findings else 'nothing found'}", rows)
 
 

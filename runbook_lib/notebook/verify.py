@@ -29,7 +29,7 @@ def compare_objects(run: Run) -> Table:
         }
         for item in found
     ]
-    return Table("Declared in the SQL against found on the server", rows)
+    return Table("What the migrations declare, and what the server has", rows)
 
 
 def _compared(run: Run, connection: Connection) -> tuple[Comparison, ...]:
@@ -63,7 +63,9 @@ def verify_target(run: Run) -> Table:
         )
         for item in compared
     )
-    planner = CheckResult("planner statistics", Status.PASS, f"{analyzed} tables", "ANALYZE done")
-    schema = CheckResult("schema fingerprint", Status.PASS, fingerprint[:12], "recorded")
+    planner = CheckResult(
+        "planner statistics", Status.PASS, f"{analyzed} tables analyzed", "gathered"
+    )
+    schema = CheckResult("schema fingerprint", Status.PASS, fingerprint[:12], "for information")
     content = {"schema_fingerprint": fingerprint}
     return checked(run, "Verification", [*objects, *results, planner, schema], content)
