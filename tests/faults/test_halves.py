@@ -134,7 +134,7 @@ def test_a_file_that_is_changed_where_it_is_in_is_refused_with_the_place(
     ended = bench.run()
     assert (ended.code, ended.error) == (1, "GateError")
     assert ended.said.startswith(f"{PATH}:{line}: {STEP} was changed where it is in already: ")
-    assert f'take the file back: 90_rollback.ipynb, file = "{STEP}"' in ended.said
+    assert f'take the file back: take_back(run, "{STEP}") in 90_rollback.ipynb' in ended.said
     assert bench.state() == half
     edit(bench, scenario)
     bench.completes(undisturbed(scenario))

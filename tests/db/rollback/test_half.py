@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib import apply_step, roll_back, take_back, take_backup
+from runbook_lib import (
+    apply_step,
+    check_target,
+    rehearse,
+    review_release,
+    roll_back,
+    take_back,
+    take_backup,
+)
 from runbook_lib.errors import GateError, StatementError
 from runbook_lib.evidence import touched
 from runbook_lib.evidence.run import Run
@@ -86,6 +94,7 @@ HALVES = {
 }
 
 
+@pytest.mark.one_of_each()
 @pytest.mark.parametrize("sql", HALVES.values(), ids=HALVES.keys())
 def test_a_file_is_taken_back_alone_and_applied_anew_in_the_same_run(
     sql: str, shop: Project
@@ -104,6 +113,7 @@ def test_a_file_is_taken_back_alone_and_applied_anew_in_the_same_run(
     assert rows_of(shop.target)[-1] == (HALF, True, False)
 
 
+@pytest.mark.slow
 def test_an_index_that_a_kill_left_invalid_goes_with_it(
     shop: Project, connection: Connection
 ) -> None:
@@ -125,6 +135,32 @@ def test_a_file_that_is_mended_behind_its_part_goes_on_in_the_same_run(shop: Pro
     assert rows_of(shop.target) == [(FIRST, True, False), (HALF, True, False)]
 
 
+@pytest.mark.slow
+def test_what_was_mended_passes_every_gate_of_its_new_plan(
+    shop: Project, connection: Connection
+) -> None:
+    release = shop.root / "release"
+    connection.execute("DELETE FROM notes WHERE author = 8")
+    write(shop, CONCURRENT.replace("CREATE INDEX", "CREATE UNIQUE INDEX").removesuffix(FAILS))
+    assert shop.review(release)["verdict"] == "passed"
+    connection.execute("INSERT INTO notes VALUES (2, 7)")  # since the rehearsal
+    run = shop.run(release, "migrate")
+    apply_step(run, FIRST)
+    with pytest.raises(StatementError, match=f"1 of 2 transactions of {HALF} are in"):
+        apply_step(run, HALF)
+    write(shop, CONCURRENT.removesuffix(FAILS))
+    with pytest.raises(GateError, match=f"{HALF}/migration.sql was changed"):
+        shop.run(release, "migrate")
+    review_release(shop.run(release, "prechecks"))
+    check_target(shop.run(release, "prechecks"))
+    rehearse(shop.run(release, "rehearsal"))
+    again = shop.run(release, "migrate")
+    assert again.directory == run.directory
+    apply_step(again, HALF)
+    assert rows_of(shop.target)[-1] == (HALF, True, False)
+
+
+@pytest.mark.slow
 def test_an_unchanged_file_goes_on_in_the_same_run_though_it_is_the_first(shop: Project) -> None:
     write(shop, CONCURRENT, FIRST)
     run = opened(shop)
@@ -137,6 +173,7 @@ def test_an_unchanged_file_goes_on_in_the_same_run_though_it_is_the_first(shop: 
     assert rows_of(shop.target) == [(FIRST, True, False)]
 
 
+@pytest.mark.slow
 def test_a_file_that_is_changed_in_its_part_is_a_finding_and_can_be_taken_back(
     shop: Project,
 ) -> None:
@@ -179,12 +216,14 @@ def test_what_the_file_did_to_rows_of_others_stays_and_is_accepted(shop: Project
     assert look(shop.target).fingerprint == before.fingerprint
 
 
+@pytest.mark.slow
 def test_a_file_of_which_nothing_is_in_is_not_taken_back(shop: Project) -> None:
     run, _ = half(shop)
     with pytest.raises(GateError, match=f"No part of {FIRST} is in by this run"):
         take_back(run, FIRST)
 
 
+@pytest.mark.slow
 def test_another_release_is_told_which_run_left_the_file(shop: Project) -> None:
     run, _ = half(shop)
     other = shop.root / "other"
@@ -196,6 +235,23 @@ def test_another_release_is_told_which_run_left_the_file(shop: Project) -> None:
     assert "prisma" not in found.remedy
 
 
+@pytest.mark.slow
+def test_one_that_was_cut_off_behind_its_commit_is_known_to_be_done(
+    shop: Project,
+) -> None:
+    run, before = half(shop)
+    take_back(run, HALF)
+    lines = run.journal.path.read_text(encoding="utf-8").splitlines(keepends=True)
+    assert '"event": "way ended"' in lines[-1]
+    run.journal.path.write_text("".join(lines[:-1]), encoding="utf-8")
+    again = opened(shop)
+    ended = run.journal.since("way ended")
+    assert (ended[0]["way"], ended[0]["settled"]) == ("take back", "by the next start")
+    assert (again.directory, again.ended) == (run.directory, "")
+    assert look(shop.target).fingerprint == before.fingerprint
+
+
+@pytest.mark.slow
 def test_the_rollback_is_of_the_run_that_did_the_work(shop: Project) -> None:
     start = look(shop.target)
     take_backup(opened(shop, "backup"))
