@@ -49,7 +49,7 @@ _TO_DECIDE, _KEYS_SHOWN = "90_rows_to_decide.csv", 20
 _NOTHING_KEPT = "No restore kept an old database: there is nothing to carry"
 _NOTHING_LEFT = "There is nothing to roll back: this run left nothing on the target"
 _CAPTIONS = {
-    "": "No way is proven to lose nothing: choose with the parameter way",
+    "": "No way is proven to lose nothing: a person has to choose one",
     REVERT: "Revert: it is the cheapest that loses nothing",
     RESTORE: "Restore: a revert is not proven to lead back without a loss",
     IN_PLACE: "In place: no other way is possible and proven",
@@ -63,9 +63,11 @@ def diagnose_target(run: Run) -> Table:
         outside = [f"{what}: {sql}" for what, sql in left_on_server(run, connection)]
     if (seen is None or seen.nothing) and not outside:
         return Table("This run left nothing on the target: there is nothing to roll back", [])
-    left = [_named("on the whole server, taken back by nothing but", outside)] if outside else []
+    left = [_named("on the whole server, to be set back by hand", outside)] if outside else []
     if seen is None or seen.nothing:
-        return Table("This run left nothing in the database, and this on its server", left)
+        return Table(
+            "This run left nothing in the database, but changed what is the whole server's", left
+        )
     drops = [drop.key for drop in inverse.drops(seen.made, seen.now.objects)]
     rows = [_named("applied migrations", seen.migrations)]
     rows += [_named(f"changed or gone: {kind}", x) for kind, x in by_kind(seen.changed).items()]
@@ -74,11 +76,15 @@ def diagnose_target(run: Run) -> Table:
     if not seen.revertible:
         rows.append(_named("has no way back but a restore", seen.stuck))
     rows += [_named(f"created: {kind}", names) for kind, names in by_kind(drops).items()]
-    rows += [_named(f"others', stays: {kind}", x) for kind, x in by_kind(seen.strangers).items()]
+    rows += [
+        _named(f"made by others, stays: {kind}", x) for kind, x in by_kind(seen.strangers).items()
+    ]
     rows += left
+    others = f"; others made {many(len(seen.strangers), 'object')}" if seen.strangers else ""
     caption = (
-        f"This run applied {len(seen.migrations)} migrations, created {len(drops)} objects with "
-        f"their parts, and changed {len(seen.changed)}; others created {len(seen.strangers)}"
+        f"This run applied {many(len(seen.migrations), 'migration')}: "
+        f"{many(len(drops), 'new object')}, {many(len(seen.changed), 'older object')} changed or "
+        f"gone{others}"
     )
     return Table(caption, rows)
 
@@ -100,8 +106,8 @@ def show_losses(run: Run) -> Table:
     made = sum(item.now for item in found if item.at_backup is None)
     written = sum(max(item.now - item.at_backup, 0) for item in found if item.at_backup is not None)
     caption = (
-        f"Going back to {backup.path.name} changes {len(found)} tables: {made:,} rows go with "
-        f"tables created since, {written:,} more were added to older tables"
+        f"Going back to {backup.path.name} changes {many(len(found), 'table')}: tables made since "
+        f"go with {many(made, 'row')}, older tables have {many(written, 'new row')}"
     )
     return Table(caption, _changes(found))
 
@@ -293,8 +299,8 @@ def _revert(run: Run, seen: Diagnosis, option: Option) -> Table:
         sent = revert(run.database, run.policy, seen, option.asks, sender)
         run.record(True, {"rollback": {"way": REVERT, "sent": [x.sql for x in sent], **intent}})
     rows = [
-        ("statements", f"{len(sent)} dropped what was created or set back what was changed"),
-        ("ledger", f"{len(seen.migrations)} migrations marked as rolled back"),
+        ("sent", f"{many(len(sent), 'statement')}: drop what was made, set back what was changed"),
+        ("ledger", f"{many(len(seen.migrations), 'migration')} marked as rolled back"),
         ("schema", "equal to the one before the run" + _aside(seen)),
         ("rows of older tables", _rows_after(option)),
         ("owners, grants and settings of older objects", "equal to those before the run"),
@@ -306,7 +312,7 @@ def _revert(run: Run, seen: Diagnosis, option: Option) -> Table:
 
 
 def _aside(seen: Diagnosis) -> str:
-    return f", apart from {len(seen.strangers)} objects of others" if seen.strangers else ""
+    return f", apart from {many(len(seen.strangers), 'object')} of others" if seen.strangers else ""
 
 
 def _restorer(run: Run, backup: Backup, sender: Sender) -> Restorer:
