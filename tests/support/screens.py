@@ -22,6 +22,7 @@ from tests.support.lab import find_chromium, open_browser
 from tests.support.projects import REPOSITORY
 
 _TALL = 20_000  # points of a page that are photographed
+_HEAD = 2_100  # of one that is for the sheet
 _THUMB = (300, 420)
 _GAP = 24
 
@@ -70,8 +71,9 @@ def _stripped(book: Any) -> Any:
 @contextmanager
 def opened(browser: Browser, text: str, view: View) -> Iterator[Page]:
     """Show a page without a network, as a file that was sent is read."""
-    context = browser.new_context(viewport={"width": view.width, "height": 1000}, offline=True)
+    context = browser.new_context(viewport={"width": view.width, "height": 1000})
     page = context.new_page()
+    page.route("**/*", lambda route: route.abort())  # refused at once, not waited for
     try:
         page.emulate_media(media="print" if view.paper else "screen")
         page.set_content(text, wait_until="domcontentloaded")
@@ -80,9 +82,9 @@ def opened(browser: Browser, text: str, view: View) -> Iterator[Page]:
         context.close()
 
 
-def photograph(page: Page, view: View, path: Path) -> Path:
-    """Take a picture of a whole page; on paper there is no colour."""
-    height = min(page.evaluate("document.documentElement.scrollHeight"), _TALL)
+def photograph(page: Page, view: View, path: Path, tallest: int = _TALL) -> Path:
+    """Take a picture of a page, of its head where it is taller; on paper there is no colour."""
+    height = min(page.evaluate("document.documentElement.scrollHeight"), tallest)
     page.set_viewport_size({"width": view.width, "height": height})
     page.screenshot(path=path)
     if view.paper:
@@ -118,10 +120,13 @@ def take_all(browser: Browser, books: Mapping[str, Any], directory: Path) -> dic
     taken: dict[str, list[Path]] = {}
     for name, book in books.items():
         (directory / name).mkdir(parents=True, exist_ok=True)
+        texts: dict[tuple[str, bool], str] = {}  # two views may be of one text
         for view in VIEWS:
-            with opened(browser, exported(book, view), view) as page:
+            kind = view.theme, view.forge
+            texts[kind] = texts.get(kind) or exported(book, view)
+            with opened(browser, texts[kind], view) as page:
                 path = directory / name / f"{view.name}.png"
-                taken.setdefault(name, []).append(photograph(page, view, path))
+                taken.setdefault(name, []).append(photograph(page, view, path, _HEAD))
     return taken
 
 
