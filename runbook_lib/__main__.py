@@ -1,18 +1,24 @@
 """The command line of the runbook, for what no notebook does: ``python -m runbook_lib``."""
 
 import argparse
+import shutil
 import sys
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from runbook_lib.config.environments import find_root
 from runbook_lib.errors import RunbookError
+from runbook_lib.evidence.at_work import last_standing, running
 from runbook_lib.evidence.directory import RunDirectory
 from runbook_lib.evidence.requests import Wish, ask, take_back
-from runbook_lib.formatting import duration
+from runbook_lib.evidence.writer import writer_of
+from runbook_lib.formatting import duration, visible
 from runbook_lib.rehearsal import server
 
+_EVERY = 1.0  # seconds between two looks at a run
+_WATCHED = {"watch": "show on this terminal how the act stands that works on a run, until it ends"}
 _ASKED = {
     "stop": "stop a run at the next safe point; run again, it goes on from there",
     "pause": "let a run wait at the next safe point",
@@ -44,6 +50,36 @@ def _run(env: str, release: str) -> None:
             print(f"evidence: {path.relative_to(find_root())}")
 
 
+def _watch(directory: Path) -> None:
+    """Show how the act stands that works on a run, each second until it ends."""
+    before: list[str] = []
+    while (standing := running(directory)) is not None:
+        lines = (str(writer_of(directory) or "it ends"), *standing.lines(datetime.now(UTC)))
+        before = _drawn([visible(line) for line in lines], before)
+        time.sleep(_EVERY)
+    last = last_standing(directory)
+    if last is None:
+        print(f"Nobody works on the run {directory.name}.")
+    elif last.ended is None:
+        print(visible(f"{last.title}: its process is gone, and did not say how it ended."))
+    else:
+        print(visible("\n".join(last.lines(last.ended))))
+
+
+def _drawn(lines: list[str], before: list[str]) -> list[str]:
+    """Print lines in the place of those before, elsewhere than on a terminal only what is new."""
+    if not sys.stdout.isatty():
+        for line in lines:
+            if line not in before:
+                print(line, flush=True)
+        return lines
+    width, height = shutil.get_terminal_size()
+    cut = [line[: width - 1] for line in lines[: height - 1]]
+    up = f"\x1b[{len(before)}A\x1b[J" if before else ""
+    print(up + "\n".join(cut), flush=True)
+    return cut
+
+
 def main(words: list[str] | None = None) -> int:
     """Carry out one command; return 1 where it is refused, with the reason in one sentence."""
     parser = argparse.ArgumentParser(prog="python -m runbook_lib")
@@ -55,7 +91,7 @@ def main(words: list[str] | None = None) -> int:
     command.add_argument("env", help="a table of environments.toml")
     command.add_argument("release", nargs="?", default="", help="a directory of migrations")
     commands.add_parser("lab", help="open the start page in JupyterLab")
-    for name, about in _ASKED.items():
+    for name, about in (*_WATCHED.items(), *_ASKED.items()):
         command = commands.add_parser(name, help=about)
         command.add_argument("run", help="its directory, or an environment's name for the latest")
     given = parser.parse_args(words)
@@ -66,6 +102,8 @@ def main(words: list[str] | None = None) -> int:
             open_lab(find_root())
         elif given.command == "run":
             _run(given.env, given.release)
+        elif given.command == "watch":
+            _watch(RunDirectory.named(find_root(), given.run).path)
         elif given.command in _ASKED:
             print(_ask(given.command, given.run))
         else:

@@ -89,11 +89,12 @@ def writing(directory: Path, act: str) -> Iterator[None]:
 def _let_in(directory: Path) -> bool:
     """Tell whether the process that holds the directory has started this one."""
     holder = writer_of(directory)
-    return holder is not None and holder.pid != os.getpid() and holder.token == _token()
+    return holder is not None and holder.pid != os.getpid() and is_ours(holder)
 
 
-def _token() -> str:
-    return os.environ.get(_LET_IN, "")
+def is_ours(writer: Writer) -> bool:
+    """Tell whether this process is the writer, or was started by it."""
+    return writer.token == os.environ.get(_LET_IN)
 
 
 def _take(directory: Path) -> int:
@@ -104,8 +105,8 @@ def _take(directory: Path) -> int:
     except ToolError:
         who = _read(directory) or "another process"
         message = f"This run is being worked on ({who}); nothing was done."
-        remedy = "Wait until that has ended, or stop it: python -m runbook_lib stop"
-        raise GateError(message, remedy=f"{remedy} {directory}") from None
+        remedy = f"Follow it: python -m runbook_lib watch {directory} (or pause, or stop)."
+        raise GateError(message, remedy=remedy) from None
     except OSError as error:
         message = f"The run directory cannot be locked: {error.strerror}."
         raise EvidenceError(message, path=path, remedy="Give access.") from error

@@ -11,6 +11,7 @@ from runbook_lib.evidence.plans import read_plan
 from runbook_lib.evidence.run import Run, phase_named
 from runbook_lib.evidence.writer import writing
 from runbook_lib.notebook import page
+from runbook_lib.notebook.progress import seen_elsewhere
 from runbook_lib.notebook.transcript import TRANSCRIPT
 from runbook_lib.postgres import catalog
 from runbook_lib.release.changes import changes
@@ -39,7 +40,8 @@ def one_writer(act: Callable[Concatenate[Run, _P], _T]) -> Callable[Concatenate[
 
     @wraps(act)
     def alone(run: Run, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        with writing(run.directory.path, phase_named(run.phase)):
+        directory = run.directory.path
+        with writing(directory, phase_named(run.phase)), seen_elsewhere(directory):
             return act(run, *args, **kwargs)
 
     return alone

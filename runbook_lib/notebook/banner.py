@@ -3,9 +3,11 @@
 import html
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from runbook_lib.config.policies import Policy
 from runbook_lib.evidence import approvals
+from runbook_lib.evidence.at_work import running_anywhere
 from runbook_lib.evidence.plans import changed
 from runbook_lib.evidence.run import PHASES, ROLLBACK, Run
 from runbook_lib.notebook.show import DIGEST_SHOWN, Table, shown
@@ -68,6 +70,9 @@ class _Head:
         target = self.run.target
         yield f"{self.run.environment.name.upper()}: {target.dbname} at {target.host}"
         yield ", ".join(filter(None, (self._phase(), self._step(), self.run.ended)))
+        for directory, standing in running_anywhere(self.run.root):
+            said = f"{standing.title}: {standing.summary(datetime.now(UTC))}"
+            yield f"Running now on {directory.parent.name}, run {directory.name}: {said}"
 
     def _phase(self) -> str:
         names, name = [phase.name for phase in PHASES], self.run.phase

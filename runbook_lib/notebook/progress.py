@@ -1,14 +1,18 @@
 """Show on a page how an act stands while it works, and what came of it."""
 
 import html
-from collections.abc import Callable, Mapping
-from contextvars import copy_context
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from threading import Event as Flag
 from threading import Lock, Thread
 from types import TracebackType
 from typing import Self
 
+from runbook_lib.evidence.at_work import keep_standing
 from runbook_lib.evidence.journal import Event
 from runbook_lib.evidence.standing import Forecast, Standing
 from runbook_lib.formatting import clock
@@ -62,11 +66,29 @@ def _row(row: Mapping[str, str]) -> str:
     return f'<div style="border-left: 4px solid #9a6700; padding-left: 0.6em;">{_text(said)}</div>'
 
 
+def _nobody(_: Standing) -> None:
+    """Keep nothing: no run is worked on."""
+
+
+_kept: ContextVar[Callable[[Standing], object]] = ContextVar("_kept", default=_nobody)
+
+
+@contextmanager
+def seen_elsewhere(directory: Path) -> Iterator[None]:
+    """Let how the acts in the block stand be seen in the run's directory."""
+    before = _kept.set(partial(keep_standing, directory))
+    try:
+        yield
+    finally:
+        _kept.reset(before)
+
+
 class Progress:
     """Show a card while an act works; it ends in a still state that says what came of it.
 
     By the ``forecast`` a long statement counts for more than a short one. ``keep`` is told each
-    time how it stands. Any thread may tell what happens; one of its own draws.
+    time how it stands; without one, whoever looks from elsewhere is. Any thread may tell what
+    happens; one of its own draws.
     """
 
     def __init__(
@@ -75,9 +97,9 @@ class Progress:
         total: int,
         *,
         forecast: Forecast | None = None,
-        keep: Callable[[Standing], object] = lambda _: None,
+        keep: Callable[[Standing], object] | None = None,
     ) -> None:
-        self._forecast, self._keep = forecast, keep
+        self._forecast, self._keep = forecast, keep or _kept.get()
         whole = forecast.whole if forecast else max(total, 1)
         self.standing = Standing(title, _now(), whole, foretold=forecast is not None)
         self._spot: Spot | None = None

@@ -35,7 +35,9 @@ def run_phases(run: Run) -> Table:
     rows: list[dict[str, object]] = []
     held: GateError | None = None
     requests = Requests(run.directory.path, run.journal.emit)
-    with Progress("Release", len(PHASES) - 1 + len(migrations(run))) as progress:
+    total = len(PHASES) - 1 + len(migrations(run))
+    # Elsewhere is seen how the phase stands that a kernel of its own works on.
+    with Progress("Release", total, keep=lambda _: None) as progress:
         for phase in PHASES:
             why = _skipped(run, phase)
             if why:
