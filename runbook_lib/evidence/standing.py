@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from shlex import join
+from textwrap import shorten
 from typing import Any
 
 from runbook_lib.evidence.journal import EXITED, PROGRAM, SAID, SENDING, SENT, WAITING, Event
@@ -11,6 +12,7 @@ from runbook_lib.formatting import clock, duration
 
 _WORTH_TELLING = 2.0  # seconds: what runs longer is shown with its text
 _KNOWN = 2.0  # seconds, before which nothing is foretold
+_LINE = 160
 _TEXT = 1_000  # characters of a statement
 
 
@@ -63,7 +65,7 @@ class Standing:
             return self.advanced(weight)._ended(f"{event.run.number}")
         if event.name == SENDING:
             sql = event.content["sql"]
-            return self._sent(f"{event.content['pid']}", sql, sql, now)
+            return self._sent(f"{event.content['pid']}", _short(sql), sql, now)
         if event.name == SENT:
             return self._ended(f"{event.content['pid']}")
         if event.name == PROGRAM:
@@ -139,8 +141,7 @@ class Standing:
             return
         yield from self.doing
         for item in self.long(now):
-            text = " ".join((item.text or item.label).split())
-            yield f"for {clock(_since(item.since, now))}: {text}"
+            yield f"for {clock(_since(item.since, now))}: {_short(item.text or item.label)}"
         for row in self.blocking(now):
             yield ", ".join(f"{name} {value}" for name, value in row.items())
 
@@ -154,11 +155,18 @@ class Standing:
                 "application": row["application"] or "no name",
                 "state": row["state"],
                 "transaction open for": duration(row["age"]),
+                "holds": row.get("table") or "another transaction's end",
                 "query of": row["query_start"] or "",
                 "waited": waited,
             }
             for row in self.blockers
         ]
+
+
+def _short(sql: str) -> str:
+    """Return a statement in one line, without the comments before it, cut where it is long."""
+    lines = (line for line in sql.splitlines() if not line.startswith("--"))
+    return shorten(" ".join(lines), _LINE, placeholder=" ...")
 
 
 def _since(begin: datetime, now: datetime) -> float:

@@ -35,6 +35,19 @@ _LOOK = 0.5  # seconds between two looks
 _LONGEST_REST = 60.0  # seconds
 
 
+@dataclass(frozen=True)
+class Rest:
+    """Hold that a lane leaves the server alone behind a build on a table, since when, how long."""
+
+    table: str
+    since: float
+    seconds: float
+
+    def __str__(self) -> str:
+        rested = min(time.monotonic() - self.since, self.seconds)
+        return f"{self.table}: resting {rested:.0f} s of {self.seconds:.0f}"
+
+
 @dataclass
 class Work:
     """Hold what the lanes of one transaction share."""
@@ -49,6 +62,7 @@ class Work:
     stopped: threading.Event = field(default_factory=threading.Event)
     paused: threading.Event = field(default_factory=threading.Event)
     running: dict[int, str] = field(default_factory=dict)  # by pid: the index that is built
+    resting: dict[int, Rest] = field(default_factory=dict)  # by pid, likewise
     connections: dict[int, Connection] = field(default_factory=dict)
 
     def stop(self) -> None:
@@ -80,17 +94,22 @@ class Work:
                 if not self.sender.go_on:
                     raise
             if place < len(statements) or self.waiting:
-                self._rest(time.monotonic() - begin)
+                self._rest(connection, statement, time.monotonic() - begin)
 
     def _while_paused(self) -> None:
         """Begin no build while a pause is asked for."""
         while self.paused.is_set() and not self.stopped.wait(_LOOK):
             pass
 
-    def _rest(self, built: float) -> None:
+    def _rest(self, connection: Connection, statement: Statement, built: float) -> None:
         """Leave the server to the application and the replicas; nobody else is in a rehearsal."""
-        if self.sender.probe is None:
-            self.stopped.wait(min(built * self.policy.indexes.rest, _LONGEST_REST))
+        if self.sender.probe is not None:
+            return
+        seconds = min(built * self.policy.indexes.rest, _LONGEST_REST)
+        table = statement.locks[0].relation.name
+        self.resting[connection.pid] = Rest(table, time.monotonic(), seconds)
+        self.stopped.wait(seconds)
+        del self.resting[connection.pid]
 
     @contextmanager
     def _session(self) -> Iterator[Connection]:
@@ -392,7 +411,7 @@ class Builder:
                 if any(lane.exception() for lane in done) and not self.sender.go_on:
                     work.stopped.set()
                 stop = stop or self._heed(work)
-                watch.look(work.running)
+                watch.look(work.running, work.resting)
         return stop
 
     def _heed(self, work: Work) -> StoppedError | None:
@@ -420,25 +439,27 @@ class BuildWatch:
     _phases: dict[int, tuple[str, float]] = field(default_factory=dict)  # by pid: since when
     _waits: dict[int, tuple[str, float]] = field(default_factory=dict)  # by pid: told, since when
 
-    def look(self, running: Mapping[int, str]) -> None:
-        """Show how far each build is, journal what changed, give up one that waits too long.
+    def look(self, running: Mapping[int, str], resting: Mapping[int, Rest]) -> None:
+        """Show a line for each lane, journal what changed, give up a build that waits too long.
 
-        ``running`` names by backend pid the index that is built.
+        ``running`` names by backend pid the index that is built, ``resting`` the lanes between two.
         """
-        names = dict(running)
-        if not names:
-            return
+        names, rests = dict(running), [str(rest) for rest in dict(resting).values()]
+        shown = [*self._builds(names), *rests] if names else rests
+        if shown:
+            self.emit(said(self.step, "\n".join(shown)))
+
+    def _builds(self, names: Mapping[int, str]) -> Iterator[str]:
+        """Yield a line for each build: how far it is, and who blocks it."""
         blockers: dict[int, list[Row]] = {}
         for row in read_blockers(self.connection, list(names)):
             blockers.setdefault(row["waits"], []).append(row)
         seen = self.connection.seen(load("build_progress"))
         rows = {row["pid"]: row for row in seen or ()}
-        shown = []
+        unknown = "waiting for its turn" if seen is not None else "how far is not visible"
         for pid, name in names.items():
-            unknown = "waiting for its turn" if seen is not None else "how far is not visible"
-            shown.append(f"{name}: {self._progress(pid, name, rows.get(pid), unknown)}")
-            shown[-1] += self._blocked(pid, name, blockers.get(pid, []))
-        self.emit(said(self.step, "; ".join(shown)))
+            how_far = self._progress(pid, name, rows.get(pid), unknown)
+            yield f"{name}: {how_far}{self._blocked(pid, name, blockers.get(pid, []))}"
 
     def _progress(self, pid: int, name: str, row: Row | None, unknown: str) -> str:
         phase = row["phase"] if row else unknown

@@ -1,5 +1,6 @@
 """Indexes are built beside the application's writes, side by side, and never left invalid."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.errors import StatementError
-from runbook_lib.evidence.journal import Journal
+from runbook_lib.evidence.journal import SAID, Event, Journal, to_all
 from runbook_lib.migrate.execute import Applier
 from runbook_lib.parser.statement import Split
 from runbook_lib.postgres import snapshot
@@ -107,6 +108,27 @@ def test_a_lane_rests_between_two_builds_in_proportion_and_not_after_the_last(
     rests = sum((after[0] - one[1]).total_seconds() for one, after in pairwise(ordered))
     builds = sum((end - start).total_seconds() for start, end in ordered)
     assert lasted - rests - builds < 2.5 * (ordered[-1][1] - ordered[-1][0]).total_seconds()
+
+
+def test_what_goes_on_is_said_in_a_line_for_each_lane_and_how_long_it_rests(
+    applier: Applier, connection: Connection, tmp_path: Path
+) -> None:
+    connection.execute(
+        f"{SLOW} CREATE TABLE a AS SELECT 1 AS c FROM generate_series(1, 6); "
+        "CREATE TABLE b AS SELECT 1 AS c FROM generate_series(1, 6)"
+    )
+    heard: list[str] = []
+
+    def hear(event: Event) -> None:
+        if event.name == SAID:
+            heard.append(event.content["what"])
+
+    told = replace(applier, emit=to_all(applier.emit, hear))
+    rested = with_policy(told, indexes={"lanes": 2, "rest": 1.0})
+    rested.migrate(migration_of(tmp_path, LANES))
+    both = [lines for what in heard if len(lines := what.split("\n")) == 2]
+    assert any({line.partition(":")[0] for line in lines} == {"a1", "b1"} for lines in both)
+    assert any(re.search(r"^a: resting \d+ s of \d+$", what, re.M) for what in heard)
 
 
 def test_after_the_first_error_no_further_build_begins(

@@ -257,6 +257,7 @@ def test_who_is_waited_for_is_named_while_the_wait_lasts(
     assert (blocker["pid"], blocker["user"], blocker["application"]) == (pid, user, "till")
     assert (blocker["state"], blocker["age"] > 0) == ("idle in transaction", True)
     assert datetime.fromisoformat(blocker["query_start"]).tzinfo
+    assert blocker["table"] == "public.a"
 
 
 @pytest.mark.parametrize(
