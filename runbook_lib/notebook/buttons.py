@@ -29,7 +29,7 @@ class Answer:
         with self.progress, self._moving.taken():
             try:
                 end, done = act(), True
-            except RunbookError as error:
+            except (RunbookError, KeyboardInterrupt) as error:  # no cell fails, nobody else says it
                 end = card_of(error, None)
         self._end.show(end)
         return done
