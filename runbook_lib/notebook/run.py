@@ -68,6 +68,7 @@ def run_phases(run: Run) -> Table:
     evidence = run.directory.path.relative_to(run.root)
     left = _left(run, PHASES[-1])
     said = f"Applied, sign-off open: {left}" if left else "The release went through every phase"
+    _say(said)
     return Table(f"{said}; the evidence is in {evidence}", rows)
 
 
