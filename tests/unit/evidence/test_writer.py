@@ -36,7 +36,7 @@ def test_a_second_process_is_told_who_works_there(tmp_path: Path) -> None:
     assert done.returncode == 1
     said = done.stderr.splitlines()[-1]
     assert f"is being worked on (Migration, pid {os.getpid()} of " in said
-    assert f"python -m runbook_lib stop {tmp_path}" in said
+    assert f"python -m runbook_lib watch {tmp_path}" in said
 
 
 def test_a_second_act_of_the_same_process_is_refused_as_well(tmp_path: Path) -> None:
