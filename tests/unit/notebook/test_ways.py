@@ -2,6 +2,7 @@
 
 import ast
 import re
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import ipywidgets as widgets
@@ -70,6 +71,9 @@ class Screen:
 
     def show(self, end: object) -> None:
         self.ends.append(end)
+
+    def taken(self) -> AbstractContextManager[None]:
+        return nullcontext()  # nothing is in progress
 
     def read(self) -> list[Card]:
         asked = Option(REVERT, unproven="not tried", loses={"public.notes": self.rows})
