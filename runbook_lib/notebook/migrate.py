@@ -19,7 +19,7 @@ from runbook_lib.notebook.acts import check_act, one_writer
 from runbook_lib.notebook.charts import Chart, chart_steps, timeline
 from runbook_lib.notebook.progress import Progress
 from runbook_lib.notebook.show import Table
-from runbook_lib.notebook.steps import StepButton, show_steps
+from runbook_lib.notebook.steps import StepButton
 from runbook_lib.notebook.traffic import moment, read_spans
 from runbook_lib.parser.parse import fingerprint
 from runbook_lib.release.plan import Step, StepKind
@@ -54,7 +54,7 @@ def apply_step(run: Run, step: str = "", until: str = "") -> Table:
     if not steps or steps[0] not in run.pending():
         return _apply(run, step, until)
     StepButton(run, _apply).offer(steps[0], steps[-1])
-    return show_steps(run)
+    return Table("A press applies the step that its button names", [])
 
 
 @one_writer

@@ -73,6 +73,7 @@ class StepButton:
         self._name(first, last)
         show(self._box)
         self._progress, self._result, self._list = Spot(), Spot(), Spot()
+        self._list.show(show_steps(self._run))
 
     def _name(self, first: Step, last: Step) -> None:
         steps = self._run.plan.steps
