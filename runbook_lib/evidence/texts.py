@@ -1,8 +1,13 @@
-"""Keep what the files of a plan say, so that a change can be shown and not only named."""
+"""Keep marks of the lines of a plan's files, so that a change can be shown and not only named.
+
+The lines themselves are not kept: a file may hold a secret that nobody named. A mark is short, so
+that many texts have it.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import unified_diff
+from difflib import SequenceMatcher
+from hashlib import sha256
 from pathlib import Path
 
 from runbook_lib.evidence.directory import RunDirectory, file_sha256
@@ -11,7 +16,8 @@ from runbook_lib.redaction import redact
 from runbook_lib.release.model import Release
 from runbook_lib.release.plan import Plan, StepKind
 
-_TEXTS = "release_texts"
+_MARKS = "release_lines"
+_DIGITS = 8  # of a mark
 _LARGEST = 256 * 1024  # bytes of a file that is kept; a larger one is hardly read as a diff
 
 
@@ -19,7 +25,7 @@ _LARGEST = 256 * 1024  # bytes of a file that is kept; a larger one is hardly re
 class Change:
     """Hold a file that is another than when a run was planned.
 
-    ``diff`` is empty where its text was not kept, or differs only in what is secret.
+    ``diff`` is empty where the marks of its lines were not kept.
     """
 
     path: str
@@ -27,35 +33,47 @@ class Change:
 
 
 def keep_texts(directory: RunDirectory, release: Release, planned: Plan) -> None:
-    """Keep once what a run's files say, secrets hidden, but for those that are applied already."""
+    """Keep once the marks of a run's files, but for those that are applied already."""
     waiting = {step.name for step in planned.steps if step.kind is StepKind.APPLY}
     known = {item.path for item in release.migrations if item.name not in waiting}
     paths = (path for path in planned.release_files if release.root / path not in known)
-    texts = {path: _text(release.root / path) for path in paths}
-    directory.write(_TEXTS, {"texts": {path: text for path, text in texts.items() if text}})
+    marks = {path: "".join(_marks(_text(release.root / path))) for path in paths}
+    directory.write(_MARKS, {"lines": {path: found for path, found in marks.items() if found}})
+
+
+def _marks(text: str) -> list[str]:
+    return [sha256(line.encode()).hexdigest()[:_DIGITS] for line in text.splitlines()]
 
 
 def _text(path: Path) -> str:
-    """Return what a file says, secrets hidden; empty where it is gone, large or no text."""
+    """Return what a file says; empty where it is gone or large."""
     if not path.is_file() or path.stat().st_size > _LARGEST:
         return ""
-    return redact(path.read_text(encoding="utf-8", errors="replace"))
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def changed_files(planned: Run) -> Iterator[Change]:
     """Yield each file of the release that is another now than when this run was planned."""
     root, before = planned.release.root, planned.plan.release_files
-    texts: Mapping[str, str] = (planned.directory.read(_TEXTS) or {}).get("texts", {})
+    kept: Mapping[str, str] = (planned.directory.read(_MARKS) or {}).get("lines", {})
     for path in sorted({*before, *planned.release.files}):
         if before.get(path) != _digest(root / path):
-            was = texts.get(path) if path in before else ""
-            yield Change(path, () if was is None else _diff(path, was, _text(root / path)))
+            was = kept.get(path) if path in before else ""
+            yield Change(path, () if was is None else tuple(_diff(was, _text(root / path))))
 
 
 def _digest(path: Path) -> str | None:
     return file_sha256(path) if path.is_file() else None
 
 
-def _diff(path: str, was: str, now: str) -> tuple[str, ...]:
-    names = f"{path} as planned", f"{path} now"
-    return tuple(unified_diff(was.splitlines(), now.splitlines(), *names, lineterm=""))
+def _diff(was: str, text: str) -> Iterator[str]:
+    """Yield by place which lines were taken out, and what stands there now, secrets hidden."""
+    before = [was[at : at + _DIGITS] for at in range(0, len(was), _DIGITS)]
+    now = redact(text).splitlines()
+    for kind, first, last, begin, end in SequenceMatcher(None, before, _marks(text)).get_opcodes():
+        if kind == "equal":
+            continue
+        yield f"@@ line {begin + 1} @@"
+        if last > first:
+            yield f"-lines {first + 1} to {last} as they were planned"
+        yield from (f"+{line}" for line in now[begin:end])

@@ -32,7 +32,7 @@ from runbook_lib.release.plan import Step, StepKind
 _LOCKS = {SqlState.LOCK_NOT_AVAILABLE, SqlState.DEADLOCK_DETECTED}
 _AROUND = 3  # lines of a file before and behind the one that is meant
 _FILES, _DIFF = 5, 60  # files that changed, and lines of each
-_NO_DIFF = "It was changed; its text as planned was not kept, or only what is secret differs."
+_NO_DIFF = "It was changed; its lines as planned were not kept."
 _QUERY = 200  # characters of another session's statement
 _TITLES = {phase.name: phase.title for phase in (*PHASES, ROLLBACK)}
 _AGAIN = "Run the cells again from the gate on: what is in is not done twice."

@@ -211,7 +211,7 @@ def test_a_refusal_shows_the_bytes_that_changed_since_the_approval(shop: Project
         path.write_text(before)
     for card in (shown, edited):
         assert "0002_orders/migration.sql:\n" in card
-        assert "-CREATE TABLE orders (id int PRIMARY KEY);" in card
+        assert "-lines 1 to 1 as they were planned" in card
         assert "+CREATE TABLE orders (id bigint PRIMARY KEY);" in card
         assert "0001_users" not in card
     assert "+CREATE" not in repr(card_of(caught.value, opened(shop, "migrate")))
@@ -220,7 +220,7 @@ def test_a_refusal_shows_the_bytes_that_changed_since_the_approval(shop: Project
 def test_a_file_whose_text_was_not_kept_is_named_without_its_bytes(shop: Project) -> None:
     path = shop.root / "release/0001_users/down.sql"
     before, run = path.read_text(), opened(shop, "migrate")
-    kept = run.directory.path / "release_texts.json"
+    kept = run.directory.path / "release_lines.json"
     texts = kept.read_text()
     kept.unlink()
     path.write_text(f"{before}-- more\n")
@@ -229,7 +229,7 @@ def test_a_file_whose_text_was_not_kept_is_named_without_its_bytes(shop: Project
     finally:
         path.write_text(before)
         kept.write_text(texts)
-    assert "0001_users/down.sql:\n    It was changed; its text as planned was not kept" in card
+    assert "0001_users/down.sql:\n    It was changed; its lines as planned were not kept" in card
 
 
 @pytest.mark.slow

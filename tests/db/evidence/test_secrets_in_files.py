@@ -5,6 +5,7 @@ Every file is read, rehearsed, and sent to the target; then all of it is searche
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -173,7 +174,10 @@ def test_what_a_release_replaces_gets_nowhere_and_comes_back(
         run = shop.run(release, "prechecks")
         shown = [review_release(run), check_target(run)]
         shown.append(take_backup(shop.run(release, "backup")))
-        shown += [rehearse(shop.run(release, "rehearsal")), apply_step(run)]
+        shown += [
+            rehearse(shop.run(release, "rehearsal")),
+            apply_step(replace(run, phase="migrate")),
+        ]
         run = shop.run(release, "rollback")
         ways = show_ways(run)
         shown += [diagnose_target(run), roll_back(run, run.target.dbname)]
