@@ -18,7 +18,7 @@ from runbook_lib.release.plan import Plan, StepKind
 
 _MARKS = "release_lines"
 _DIGITS = 8  # of a mark
-_LARGEST = 256 * 1024  # bytes of a file that is kept; a larger one is hardly read as a diff
+_LARGEST = 256 * 1024  # bytes of a file that is marked; the diff of a larger one is not read
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Change:
     diff: tuple[str, ...]
 
 
-def keep_texts(directory: RunDirectory, release: Release, planned: Plan) -> None:
+def keep_marks(directory: RunDirectory, release: Release, planned: Plan) -> None:
     """Keep once the marks of a run's files, but for those that are applied already."""
     waiting = {step.name for step in planned.steps if step.kind is StepKind.APPLY}
     known = {item.path for item in release.migrations if item.name not in waiting}

@@ -9,10 +9,9 @@ from runbook_lib.config.policies import Policy
 from runbook_lib.evidence import approvals
 from runbook_lib.evidence.at_work import running_anywhere
 from runbook_lib.evidence.plans import changed
-from runbook_lib.evidence.run import PHASES, ROLLBACK, Run
+from runbook_lib.evidence.run import PHASES, Run, phase_named
 from runbook_lib.notebook.show import DIGEST_SHOWN, Table, shown
 
-_TITLES = {phase.name: phase.title for phase in (*PHASES, ROLLBACK)}
 _STYLE = (
     "background-color: {}; color: #ffffff; padding: 0.5em 0.8em; font-weight: 600; "
     "font-size: 1.1em; border-radius: 4px;"
@@ -77,7 +76,7 @@ class _Head:
     def _phase(self) -> str:
         names, name = [phase.name for phase in PHASES], self.run.phase
         part = f"Phase {names.index(name) + 1} of {len(PHASES)}: " if name in names else ""
-        return f"{part}{_TITLES.get(name, 'The whole release')}"
+        return f"{part}{phase_named(name)}"
 
     def _step(self) -> str:
         steps = len(self.run.plan.steps)

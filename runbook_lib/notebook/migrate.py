@@ -49,8 +49,10 @@ def apply_step(run: Run, step: str = "", until: str = "") -> Table:
     that names the step, and carries it out when it is pressed. Raises StatementError with SQLSTATE,
     file and line, and GateError for a step whose turn it is not.
     """
+    if not page.at_screen():
+        return _apply(run, step, until)
     check_act(run, "migrate")
-    steps = _choose(run, step, until) if page.at_screen() else ()
+    steps = _choose(run, step, until)
     if not steps or steps[0] not in run.pending():
         return _apply(run, step, until)
     StepButton(run, _apply).offer(steps[0], steps[-1])

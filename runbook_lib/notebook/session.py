@@ -20,7 +20,7 @@ from runbook_lib.evidence.plans import PLAN, changed, put_in_place, read_plan
 from runbook_lib.evidence.records import Status
 from runbook_lib.evidence.run import PHASES, ROLLBACK, Run
 from runbook_lib.evidence.schemas import VERSION, this_version, unreadable, write_schemas
-from runbook_lib.evidence.texts import keep_texts
+from runbook_lib.evidence.texts import keep_marks
 from runbook_lib.notebook import acts, copies, page
 from runbook_lib.notebook.banner import OpenedRun
 from runbook_lib.notebook.failure import show_as_cards
@@ -340,7 +340,7 @@ def _started(opening: _Opening, connection: Connection) -> Run:
     directory = RunDirectory.create(opening.root, opening.environment.name, opening.release.name)
     directory.write(VERSION, this_version())
     directory.write(PLAN, planned)
-    keep_texts(directory, opening.release, planned)
+    keep_marks(directory, opening.release, planned)
     write_schemas(directory.path / "schemas")
     return opening.run(planned, directory)
 
