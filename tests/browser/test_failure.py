@@ -1,6 +1,5 @@
 """What stops at a screen is one sentence and a card, and what comes behind it does nothing."""
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,18 +10,15 @@ import pytest
 _PLAYWRIGHT = "no playwright: pip install playwright (it is in the extra 'dev')"
 pytest.importorskip("playwright.sync_api", reason=_PLAYWRIGHT)
 
-from playwright.sync_api import Locator, expect, sync_playwright  # noqa: E402
+from playwright.sync_api import Locator, expect  # noqa: E402
 
 from runbook_lib.notebook import startup  # noqa: E402
 from tests.support.lab import (  # noqa: E402
     PATIENCE,
-    Lab,
     Notebook,
-    find_chromium,
     make_home,
     make_project,
-    no_process_left,
-    open_browser,
+    open_screen,
     run_python,
 )
 
@@ -73,28 +69,16 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    with sync_playwright() as playwright:
-        executable = find_chromium(playwright)
-        if executable is None:
-            pytest.skip("no Chromium: tests/browser/test_lab.py says how to install one")
-        environment = make_home(tmp_path / "home") | {"PYTHONSTARTUP": startup.__file__}
-        project = make_project(tmp_path / "project")
-        path = project / "notebooks" / "40_migrate.ipynb"
-        path.write_text(path.read_text().replace('release = \\"\\"', 'release = \\"small\\"'))
-        (project / "small").mkdir()
-        (project / "small" / "0001_naps.sql").write_text(_SQL)
-        shots = Path(os.environ.get("RUNBOOK_SHOTS") or tmp_path / "shots")
-        shots.mkdir(parents=True, exist_ok=True)
-        with no_process_left(environment, project):
-            run_python(environment, project, "-c", _FILL)
-            with (
-                Lab(tmp_path, environment) as lab,
-                open_browser(playwright, executable, environment) as browser,
-            ):
-                page = browser.new_page(viewport={"width": 1440, "height": 2200})
-                page.set_default_timeout(PATIENCE * 1000)
-                page.goto(lab.url(f"lab/tree/project/notebooks/{path.name}") + "&reset")
-                yield Desk(environment, project, Notebook(page, path, shots))
+    environment = make_home(tmp_path / "home") | {"PYTHONSTARTUP": startup.__file__}
+    project = make_project(tmp_path / "project")
+    path = project / "notebooks" / "40_migrate.ipynb"
+    path.write_text(path.read_text().replace('release = \\"\\"', 'release = \\"small\\"'))
+    (project / "small").mkdir()
+    (project / "small" / "0001_naps.sql").write_text(_SQL)
+    with open_screen(tmp_path, environment, project) as screen:
+        run_python(environment, project, "-c", _FILL)
+        with screen.open(path, height=2200) as page:
+            yield Desk(environment, project, page)
 
 
 def test_out_of_order_refused_and_interrupted_are_a_card_each_and_nothing_is_done(

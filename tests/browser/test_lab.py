@@ -1,11 +1,10 @@
 """A DBA opens the notebooks in JupyterLab, runs them, reads them, and types the approvals."""
 
-import contextlib
 import json
-import os
 import re
 import tomllib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,28 +14,22 @@ import pytest
 _PLAYWRIGHT = "no playwright: pip install playwright (it is in the extra 'dev')"
 pytest.importorskip("playwright.sync_api", reason=_PLAYWRIGHT)
 
-from playwright.sync_api import Browser, Locator, expect, sync_playwright  # noqa: E402
+from playwright.sync_api import Locator, expect  # noqa: E402
 
 from runbook_lib.evidence.run import PHASES  # noqa: E402
 from tests.support.lab import (  # noqa: E402
     PATIENCE,
     REPOSITORY,
-    Lab,
     Notebook,
-    find_chromium,
+    Screen,
     make_home,
     make_project,
-    no_process_left,
-    open_browser,
+    open_screen,
     run_python,
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
-_CHROMIUM = (
-    "no Chromium: install it (apt-get install chromium; macOS: brew install --cask chromium; "
-    "anywhere: python -m playwright install chromium) or set RUNBOOK_CHROMIUM to its path"
-)
 _POLICY = '[dev.policy.approvals]\nconfirm = true\nroles = ["Database Administrator"]\n'
 _PREPARE = """
 from runbook_lib import check_target, open_run, review_release, show_plan, take_backup
@@ -52,46 +45,22 @@ take_backup(open_run("dev", "", "backup"))
 class Desk:
     """What a DBA sits in front of: two projects in one JupyterLab, and a browser."""
 
-    lab: Lab
-    browser: Browser
+    screen: Screen
     environment: dict[str, str]
     plain: Path
     guarded: Path
-    shots: Path
 
-    @contextlib.contextmanager
-    def open(self, project: Path, name: str) -> Iterator[Notebook]:
-        path = project / "notebooks" / f"{name}.ipynb"
-        page = self.browser.new_page(viewport={"width": 1440, "height": 1700})
-        page.set_default_timeout(PATIENCE * 1000)
-        try:
-            page.goto(self.lab.url(f"lab/tree/{project.name}/notebooks/{path.name}") + "&reset")
-            yield Notebook(page, path, self.shots)
-        except BaseException:
-            page.screenshot(path=self.shots / f"{name}_failed.png")
-            raise
-        finally:
-            page.close()
+    def open(self, project: Path, name: str) -> AbstractContextManager[Notebook]:
+        return self.screen.open(project / "notebooks" / f"{name}.ipynb")
 
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     base = tmp_path_factory.mktemp("lab")
-    with sync_playwright() as playwright:
-        executable = find_chromium(playwright)
-        if executable is None:
-            pytest.skip(_CHROMIUM)
-        environment = make_home(base / "home")
-        plain = make_project(base / "plain")
-        guarded = make_project(base / "guarded", _POLICY)
-        shots = Path(os.environ.get("RUNBOOK_SHOTS") or base / "shots")
-        shots.mkdir(parents=True, exist_ok=True)
-        with (
-            no_process_left(environment, plain, guarded),
-            Lab(base, environment) as lab,
-            open_browser(playwright, executable, environment) as browser,
-        ):
-            yield Desk(lab, browser, environment, plain, guarded, shots)
+    environment = make_home(base / "home")
+    plain, guarded = make_project(base / "plain"), make_project(base / "guarded", _POLICY)
+    with open_screen(base, environment, plain, guarded) as screen:
+        yield Desk(screen, environment, plain, guarded)
 
 
 def _assert_clean(notebook: Notebook) -> None:

@@ -11,13 +11,13 @@ import pytest
 _PLAYWRIGHT = "no playwright: pip install playwright (it is in the extra 'dev')"
 pytest.importorskip("playwright.sync_api", reason=_PLAYWRIGHT)
 
-from playwright.sync_api import Browser, sync_playwright  # noqa: E402
+from playwright.sync_api import Browser  # noqa: E402
 
 from runbook_lib.evidence.records import Status  # noqa: E402
 from runbook_lib.findings import Finding, Severity  # noqa: E402
 from runbook_lib.notebook.charts import Chart, Doing, Span, bars, timeline  # noqa: E402
 from runbook_lib.notebook.show import Table, findings_table  # noqa: E402
-from tests.support.lab import find_chromium, open_browser  # noqa: E402
+from tests.support.lab import chromium, shots_in  # noqa: E402
 from tests.support.screens import VIEWS, View, contact_sheet, exported, opened, photograph  # noqa: E402
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
@@ -90,19 +90,13 @@ _UNFOLD = "() => document.querySelectorAll('details').forEach(item => item.open 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        executable = find_chromium(playwright)
-        if executable is None:
-            pytest.skip("no Chromium: install it, or set RUNBOOK_CHROMIUM to its path")
-        with open_browser(playwright, executable, os.environ) as found:
-            yield found
+    with chromium(os.environ) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
 def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = Path(os.environ.get("RUNBOOK_SHOTS") or tmp_path_factory.mktemp("shots"))
-    path.mkdir(parents=True, exist_ok=True)
-    return path
+    return shots_in(tmp_path_factory.mktemp("look"))
 
 
 def _output(thing: Table | Chart) -> Any:

@@ -1,7 +1,6 @@
 """A DBA takes a release back in JupyterLab: ticks what is lost, types the name, presses."""
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +10,14 @@ import pytest
 _PLAYWRIGHT = "no playwright: pip install playwright (it is in the extra 'dev')"
 pytest.importorskip("playwright.sync_api", reason=_PLAYWRIGHT)
 
-from playwright.sync_api import expect, sync_playwright  # noqa: E402
+from playwright.sync_api import expect  # noqa: E402
 
 from tests.support.lab import (  # noqa: E402
     PATIENCE,
-    Lab,
     Notebook,
-    find_chromium,
     make_home,
     make_project,
-    no_process_left,
-    open_browser,
+    open_screen,
     run_python,
 )
 
@@ -60,29 +56,17 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    with sync_playwright() as playwright:
-        executable = find_chromium(playwright)
-        if executable is None:
-            pytest.skip("no Chromium: tests/browser/test_lab.py says how to install one")
-        environment, project = make_home(tmp_path / "home"), make_project(tmp_path / "project")
-        path = project / "notebooks" / "90_rollback.ipynb"
-        path.write_text(path.read_text().replace('release = \\"\\"', 'release = \\"small\\"'))
-        (project / "small").mkdir()
-        (project / "small" / "0001_notes.sql").write_text(_SQL)
-        shots = Path(os.environ.get("RUNBOOK_SHOTS") or tmp_path / "shots")
-        shots.mkdir(parents=True, exist_ok=True)
-        with no_process_left(environment, project):
-            run_python(environment, project, "-c", _APPLY)
-            with (project / "environments.toml").open("a") as settings:
-                settings.write(_CONFIRM)
-            with (
-                Lab(tmp_path, environment) as lab,
-                open_browser(playwright, executable, environment) as browser,
-            ):
-                page = browser.new_page(viewport={"width": 1440, "height": 2200})
-                page.set_default_timeout(PATIENCE * 1000)
-                page.goto(lab.url(f"lab/tree/project/notebooks/{path.name}") + "&reset")
-                yield Desk(environment, project, Notebook(page, path, shots))
+    environment, project = make_home(tmp_path / "home"), make_project(tmp_path / "project")
+    path = project / "notebooks" / "90_rollback.ipynb"
+    path.write_text(path.read_text().replace('release = \\"\\"', 'release = \\"small\\"'))
+    (project / "small").mkdir()
+    (project / "small" / "0001_notes.sql").write_text(_SQL)
+    with open_screen(tmp_path, environment, project) as screen:
+        run_python(environment, project, "-c", _APPLY)
+        with (project / "environments.toml").open("a") as settings:
+            settings.write(_CONFIRM)
+        with screen.open(path, height=2200) as page:
+            yield Desk(environment, project, page)
 
 
 def test_losses_are_ticked_and_refused_where_they_are_others_by_the_press(desk: Desk) -> None:

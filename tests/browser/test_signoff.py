@@ -1,7 +1,6 @@
 """People answer what was not measured and approve, in the form of 80_signoff."""
 
 import json
-import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,17 +10,14 @@ import pytest
 
 pytest.importorskip("playwright.sync_api", reason="no playwright: it is in the extra 'dev'")
 
-from playwright.sync_api import Locator, expect, sync_playwright
+from playwright.sync_api import Locator, expect
 
 from tests.support.lab import (
     PATIENCE,
-    Lab,
     Notebook,
-    find_chromium,
     make_home,
     make_project,
-    no_process_left,
-    open_browser,
+    open_screen,
     run_python,
 )
 
@@ -97,19 +93,9 @@ def test_people_sign_off_in_the_form_and_the_record_says_who_and_when(tmp_path: 
     environment = make_home(tmp_path / "home")
     project = shop(tmp_path / "shop")
     path = project / "notebooks" / "80_signoff.ipynb"
-    shots = Path(os.environ.get("RUNBOOK_SHOTS") or tmp_path)
-    with sync_playwright() as playwright, no_process_left(environment, project):
-        if find_chromium(playwright) is None:
-            pytest.skip("no Chromium: see test_lab.py")
+    with open_screen(tmp_path, environment, project) as screen:
         run_python(environment, project / "notebooks", "-c", PREPARE)
-        with (
-            Lab(tmp_path, environment) as lab,
-            open_browser(playwright, str(find_chromium(playwright)), environment) as browser,
-        ):
-            tab = browser.new_page(viewport={"width": 1440, "height": 1700})
-            tab.set_default_timeout(PATIENCE * 1000)
-            tab.goto(lab.url(f"lab/tree/{project.name}/notebooks/{path.name}") + "&reset")
-            page = Notebook(tab, path, shots)
+        with screen.open(path) as page:
             page.run_all()
             assert "its sign-off is open: 2 criteria, 2 approvals" in " ".join(page.errors())
             assert signed(project)["status"] == "open"

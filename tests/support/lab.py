@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Self
 
 import psutil
-from playwright.sync_api import Browser, Locator, Page, Playwright
+import pytest
+from playwright.sync_api import Browser, Locator, Page, Playwright, sync_playwright
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE = 90.0  # seconds for one thing to happen on a busy machine
@@ -34,6 +35,10 @@ _FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+)
+_CHROMIUM = (
+    "no Chromium: install it (apt-get install chromium; macOS: brew install --cask chromium; "
+    "anywhere: python -m playwright install chromium) or set RUNBOOK_CHROMIUM to its path"
 )
 _QUIET = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
 
@@ -223,6 +228,59 @@ def open_browser(
         browser.close()
 
 
+@contextlib.contextmanager
+def chromium(environment: Mapping[str, str]) -> Iterator[Browser]:
+    """Hand over a browser; the test is skipped where none is installed."""
+    with sync_playwright() as playwright:
+        executable = find_chromium(playwright)
+        if executable is None:
+            pytest.skip(_CHROMIUM)
+        with open_browser(playwright, executable, environment) as browser:
+            yield browser
+
+
+def shots_in(base: Path) -> Path:
+    """Return where pictures go: RUNBOOK_SHOTS, or a directory here."""
+    path = Path(os.environ.get("RUNBOOK_SHOTS") or base / "shots")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What a person sits before: a JupyterLab on a directory, and a browser."""
+
+    root: Path
+    lab: Lab
+    browser: Browser
+    shots: Path
+
+    @contextlib.contextmanager
+    def open(self, path: Path, height: int = 1700) -> "Iterator[Notebook]":
+        """Open a notebook in a page of its own; a picture is kept of a page that fails."""
+        page = self.browser.new_page(viewport={"width": 1440, "height": height})
+        page.set_default_timeout(PATIENCE * 1000)
+        try:
+            page.goto(self.lab.url(f"lab/tree/{path.relative_to(self.root)}") + "&reset")
+            yield Notebook(page, path, self.shots)
+        except BaseException:
+            page.screenshot(path=self.shots / f"{path.stem}_failed.png")
+            raise
+        finally:
+            page.close()
+
+
+@contextlib.contextmanager
+def open_screen(root: Path, environment: Mapping[str, str], *projects: Path) -> Iterator[Screen]:
+    """Open the projects below a directory in JupyterLab; nothing of them is left at the end."""
+    with (
+        chromium(environment) as browser,
+        no_process_left(environment, *projects),
+        Lab(root, environment) as lab,
+    ):
+        yield Screen(root, lab, browser, shots_in(root))
+
+
 @dataclass(frozen=True)
 class Cell:
     """What the screen shows of one code cell: the prompt's number, its source, its errors."""
@@ -343,4 +401,8 @@ class Notebook:
     def follow(self, link: str, path: Path) -> "Notebook":
         """Click the link of the last cell and return the notebook that it opens."""
         self.panel.locator(".jp-MarkdownCell a", has_text=link).last.click()
+        return self.opened(path)
+
+    def opened(self, path: Path) -> "Notebook":
+        """Return the notebook that a click has brought to the front of this page."""
         return Notebook(self.page, path, self._shots)
